@@ -1,0 +1,356 @@
+"""Notices: what has to be said before a recording, and whether it was said.
+
+`compose` and `announcement` turn notice elements into spoken sentences; `check` reads what was
+recognised on a call and says whether a notice is in it. The sentences stand in
+`texts/notices.toml`, what single utterances mean in `askfirst.hearing`. Deciding which elements
+are owed belongs to `askfirst.decide`, playing them to the edges.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from askfirst import hearing
+from askfirst.errors import InvalidInput
+from askfirst.model import Element, Purpose, Utterance, Verdict
+
+LANGUAGES = ("en", "nb", "de", "fr", "es", "sv")
+"""Languages that notices are written in."""
+
+LATE_MS = 1_500
+"""How long after the first recorded contact audio a notice may begin and still count as before.
+
+Recognised times are off by a word or two; a notice that is really late is later than this.
+"""
+
+_PAUSE_MS = 2_000
+_TURN_MS = 15_000
+_CHOICE = re.compile(r"\[(!?)([a-z_/]+)\|([^\]]*)\]")
+_FILL = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFacts:
+    """What a notice says about the account that records.
+
+    `purpose` is a `Purpose` or a phrase that stands after "for" in the notice's language;
+    `retention` is a number of days or a phrase ("for two years"); `url` an address as it should
+    be spoken. None is said in neutral words ("on our privacy page"). Phrases are used as given,
+    so they have to be in the language of the notice.
+    """
+
+    company: str
+    purpose: Purpose | str | None = None
+    retention: int | str | None = None
+    url: str | None = None
+    unique_id: str | None = None
+    recipients: str | None = None
+    destination: str | None = None
+    alternative: str | None = None
+    basis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeCheck:
+    """What was found when a call's words were searched for the notice.
+
+    `at_ms`, `speaker` and `words` say where the notice begins, who said it and how it was
+    recognised; None when none was found. `elements_heard` are those required elements whose words
+    were found. `objections` are times and kinds, ``refuse`` or ``withdraw``, in order.
+    """
+
+    verdict: Verdict
+    at_ms: int | None
+    speaker: str | None
+    words: str | None
+    elements_heard: frozenset[Element]
+    objections: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    covers: frozenset[str]
+    also: frozenset[str]
+    when: frozenset[str]
+    unless: frozenset[str]
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    words: Mapping[str, Mapping[str, str]]
+    sentences: tuple[_Sentence, ...]
+
+
+def compose(
+    elements: Iterable[Element],
+    language: str,
+    *,
+    company: str = "{company}",
+    purpose: Purpose | str | None = None,
+    retention: int | str | None = None,
+    url: str | None = None,
+    unique_id: str | None = None,
+    recipients: str | None = None,
+    destination: str | None = None,
+    alternative: str | None = None,
+    basis: str | None = None,
+) -> str:
+    """Give one spoken text that says exactly these elements, in a fixed order.
+
+    The company stays visible as ``{company}`` until it is given, because nothing neutral can
+    stand for a name; the other values are described in `NoticeFacts`. No elements give an empty
+    text. Raises InvalidInput for a language or an element that has no sentence.
+    """
+    _known(language)
+    asked = frozenset(str(element) for element in elements)
+    values = _values(
+        asked,
+        language,
+        NoticeFacts(
+            company,
+            purpose,
+            retention,
+            url,
+            unique_id,
+            recipients,
+            destination,
+            alternative,
+            basis,
+        ),
+    )
+    return " ".join(_filled(said, values) for said, _ in _plan(asked, language))
+
+
+def announcement(
+    elements: Iterable[Element], language: str, facts: NoticeFacts, *, keys: bool
+) -> str:
+    """Give the text of a played announcement; with `keys` it ends with how to answer by key.
+
+    The opening carries nothing that has to be heard, so a clipped start loses nothing. Raises
+    InvalidInput when the company has no name, or as `compose`.
+    """
+    if not facts.company.strip() or "{" in facts.company:
+        raise InvalidInput(
+            f"The announcement has no company name (found {facts.company!r}). "
+            "Set the account's name before calls are made."
+        )
+    _known(language)
+    asked = frozenset(str(element) for element in elements)
+    values = _values(asked, language, facts)
+    words = _texts().words
+    parts = [words["opening"][language]]
+    parts += [_filled(said, values) for said, _ in _plan(asked, language)]
+    if keys:
+        parts.append(words["keys"][language])
+    return " ".join(parts)
+
+
+def check(
+    own: Sequence[Utterance],
+    others: Sequence[Utterance],
+    *,
+    required: frozenset[Element],
+    language: str,
+    first_contact_frame_ms: int | None,
+    needed: bool,
+) -> NoticeCheck:
+    """Say whether our own side gave the notice, when, in which words, and who objected.
+
+    `heard`: words of recording are there, in time, with every required element that hearing can
+    find. `partly`: they are there, but late (see `LATE_MS`), incomplete, or recognised so badly
+    that nothing else supports them. `not-heard`: speech was understood and they are not there.
+    `cannot-tell`: hardly anything was understood, or not this language. `not-needed`: nothing was
+    owed. Without `first_contact_frame_ms` the order does not count. Never raises for a language.
+    """
+    if language not in hearing.LANGUAGES:
+        unknown = Verdict.CANNOT_TELL if needed else Verdict.NOT_NEEDED
+        return NoticeCheck(unknown, None, None, None, frozenset(), ())
+    mine = sorted(own, key=lambda utterance: utterance.start_ms)
+    objections = _objections(mine, others, language)
+    found = _found(mine, language)
+    said: frozenset[Element] = frozenset()
+    if found is not None:
+        texts = [utterance.text for utterance in mine] + [found[0].text]
+        said = said.union(*(hearing.elements(text, language) for text in texts))
+    heard = said & required
+    at, certain = found if found is not None else (None, False)
+    if not needed:
+        verdict = Verdict.NOT_NEEDED
+    elif at is None:
+        clear = hearing.understood((utterance.text for utterance in mine), language)
+        verdict = Verdict.NOT_HEARD if clear else Verdict.CANNOT_TELL
+    else:
+        late = first_contact_frame_ms is not None and at.start_ms > first_contact_frame_ms + LATE_MS
+        supported = certain or bool(said - {Element.INTENT_TO_RECORD})
+        complete = required - heard <= {Element.INTENT_TO_RECORD}
+        verdict = Verdict.HEARD if supported and complete and not late else Verdict.PARTLY
+    return NoticeCheck(
+        verdict,
+        at.start_ms if at else None,
+        at.speaker if at else None,
+        at.text if at else None,
+        heard,
+        objections,
+    )
+
+
+def _found(own: Sequence[Utterance], language: str) -> tuple[Utterance, bool] | None:
+    """The first notice and whether it is certain; a certain one wins over an earlier doubtful one.
+
+    A notice may be cut in two by a breath, so neighbours that are none alone are read together.
+    """
+    alone = [hearing.classify(utterance.text, language) for utterance in own]
+    doubtful: Utterance | None = None
+    for index, utterance in enumerate(own):
+        stretch, heard = utterance, alone[index]
+        following = own[index + 1 : index + 2]
+        if heard.label != "notice" and following and alone[index + 1].label != "notice":
+            stretch = _joined(utterance, following[0])
+            heard = hearing.classify(stretch.text, language)
+        if heard.label == "notice" and heard.certain:
+            return stretch, True
+        if heard.label == "notice" and doubtful is None:
+            doubtful = stretch
+    return (doubtful, False) if doubtful else None
+
+
+def _joined(utterance: Utterance, following: Utterance) -> Utterance:
+    near = following.start_ms - utterance.end_ms <= _PAUSE_MS
+    if not near or following.speaker != utterance.speaker:
+        return utterance
+    text = f"{utterance.text} {following.text}"
+    return Utterance(utterance.speaker, utterance.start_ms, following.end_ms, text)
+
+
+def _objections(
+    own: Sequence[Utterance], others: Sequence[Utterance], language: str
+) -> tuple[tuple[int, str], ...]:
+    """Objections of the other parties, each heard against what our side said just before."""
+    found = []
+    for utterance in sorted(others, key=lambda other: other.start_ms):
+        before = [
+            earlier.text
+            for earlier in own
+            if utterance.start_ms - _TURN_MS <= earlier.end_ms
+            and earlier.start_ms < utterance.start_ms
+        ]
+        context = " ".join(before[-2:]) or None
+        heard = hearing.classify(utterance.text, language, before=context)
+        if heard.label == "objection":
+            found.append((utterance.start_ms, heard.kind or "refuse"))
+    return tuple(found)
+
+
+def _known(language: str) -> None:
+    if language not in LANGUAGES:
+        raise InvalidInput(
+            f"There is no notice in language {language!r}. Use one of {', '.join(LANGUAGES)}."
+        )
+
+
+@cache
+def _texts() -> _Texts:
+    packaged = resources.files("askfirst").joinpath("texts/notices.toml")
+    read = tomllib.loads(packaged.read_text(encoding="utf-8"))
+    words: dict[str, Mapping[str, str]] = {name: read[name] for name in ("opening", "keys")}
+    for group in ("purpose", "purpose_detailed", "basis", "given", "neutral"):
+        words |= {f"{group}.{name}": texts for name, texts in read[group].items()}
+    sentences = tuple(
+        _Sentence(
+            covers=frozenset(entry["covers"]),
+            also=frozenset(entry.get("also", ())),
+            when=frozenset(entry.get("when", ())),
+            unless=frozenset(entry.get("unless", ())),
+            texts={language: entry[language] for language in LANGUAGES},
+        )
+        for entry in read["sentence"]
+    )
+    return _Texts(words, sentences)
+
+
+def _plan(asked: frozenset[str], language: str) -> list[tuple[str, frozenset[str]]]:
+    """Sentences with their choices made, each with the elements that it says."""
+    left = set(asked)
+    plan = []
+    for sentence in _texts().sentences:
+        fits = sentence.covers <= left and sentence.when <= asked
+        if not fits or sentence.unless & asked:
+            continue
+        text, said = _chosen(sentence.texts[language], frozenset(left))
+        said |= sentence.covers | (sentence.also & left)
+        plan.append((text, said))
+        left -= said
+    if left:
+        raise InvalidInput(
+            f"There is no sentence for {', '.join(sorted(left))}. Use the elements of "
+            "askfirst.model.Element."
+        )
+    return plan
+
+
+def _chosen(text: str, left: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """The text for these elements, and those that its choices say."""
+    said: set[str] = set()
+
+    def choose(choice: re.Match[str]) -> str:
+        negated, names, words = choice.groups()
+        present = left.intersection(names.split("/"))
+        if negated:
+            return "" if present else words
+        said.update(present)
+        return words if present else ""
+
+    return _CHOICE.sub(choose, text), frozenset(said)
+
+
+def _values(asked: frozenset[str], language: str, facts: NoticeFacts) -> dict[str, str]:
+    words = _texts().words
+
+    def neutral(name: str, given: str | None) -> str:
+        return given if given else words[f"neutral.{name}"][language]
+
+    group = "purpose_detailed" if Element.PURPOSE_DETAILED in asked else "purpose"
+    named = words.get(f"{group}.{facts.purpose}")
+    basis = facts.basis or _basis(asked)
+    if isinstance(facts.retention, int):
+        kind = "given.day" if facts.retention == 1 else "given.days"
+        retention = words[kind][language].replace("{days}", str(facts.retention))
+    else:
+        retention = neutral("retention", facts.retention)
+    return {
+        "company": facts.company.strip(),
+        "purpose": named[language] if named else neutral("purpose", facts.purpose),
+        "retention": retention,
+        "url": words["given.url"][language].replace("{url}", facts.url)
+        if facts.url
+        else neutral("url", None),
+        "unique_id": neutral("unique_id", facts.unique_id),
+        "recipients": neutral("recipients", facts.recipients),
+        "destination": neutral("destination", facts.destination),
+        "alternative": neutral("alternative", facts.alternative),
+        "basis": words.get(f"basis.{basis}", {}).get(language, basis),
+    }
+
+
+def _basis(asked: frozenset[str]) -> str:
+    """The lawful basis that the rest of the notice speaks of."""
+    if Element.MANDATORY_RECORDING in asked:
+        return "legal_obligation"
+    return "consent" if Element.CONSENT_REQUEST in asked else "legitimate_interests"
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Every {name} replaced in one pass, so that a value's own braces stay as they are."""
+
+    def fill(name: re.Match[str]) -> str:
+        value = values[name.group(1)]
+        at_end = text[name.end() : name.end() + 1] == "."
+        return value.rstrip(".") if at_end else value
+
+    return _FILL.sub(fill, text)
