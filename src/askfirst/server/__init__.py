@@ -1,0 +1,1 @@
+"""The running system: calls, recordings, keys, ledger, jobs."""

@@ -1,0 +1,598 @@
+"""One call: reports in, facts, effects out.
+
+A `Call` owns its facts. `report` takes an event at once, so that tightening works before anything
+is written, and queues what has to be durable; the gate cannot open before it is. Whoever speaks
+for the agent (a page, a script, somebody's dialer) uses the named acts; none of them sets a state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from askfirst import events as ev
+from askfirst.audio.mixing import level_dbfs, to_samples
+from askfirst.decide import decide
+from askfirst.errors import AskfirstError
+from askfirst.gate import Because, Facts, State, after
+from askfirst.ledger import Datum
+from askfirst.model import (
+    UNKNOWN,
+    Decision,
+    Form,
+    Frame,
+    LocatedParty,
+    Mode,
+    Party,
+    Place,
+    Proof,
+    Role,
+    Source,
+)
+from askfirst.notice import NoticeFacts, announcement
+from askfirst.outcome import CallSummary, Fault, settle
+from askfirst.policy import Policy
+from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
+from askfirst.server.callbook import CallBook
+from askfirst.server.clock import utc_now
+from askfirst.server.ids import new_id
+from askfirst.server.journal import Journal
+from askfirst.server.recorder import SPEECH_DBFS, Recorder
+from askfirst.server.store import Store
+
+log = logging.getLogger(__name__)
+
+ANSWER_WAIT_MS = 15_000
+QUIET_MS = 400
+QUIET_LIMIT_MS = 8_000
+YES_KEY, NO_KEY = "1", "2"
+
+Prompts = Callable[[str, str], Sequence[bytes] | None]
+"""Text and language to the 20 ms frames of its recorded prompt, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What a call starts from. `announces` is whether the account plays announcements."""
+
+    number: str
+    agent_places: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+    contact_places: tuple[str, ...] = ()
+    recorder_place: str | None = None
+    announces: bool = True
+    language: str = "en"
+    provider: str = "simulator"
+    persona: str | None = None
+    recording_switch: bool = True
+    is_acknowledged: bool = True
+
+
+class Call:
+    """A call from dialling to its end. Make it, `await run()`, use the acts meanwhile."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        request: CallRequest,
+        notice_facts: NoticeFacts,
+        prompts: Prompts,
+        *,
+        separate_legs: bool = True,
+        on_outbox: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.id = new_id("call")
+        self.request = request
+        self.facts = Facts(separate_legs=separate_legs)
+        self.recordings: list[str] = []
+        self._store = store
+        self._clock = clock
+        self._notice_facts = notice_facts
+        self._prompts = prompts
+        self._on_outbox = on_outbox
+        self._journal = Journal(store, clock, self._durable, self._append_failed)
+        self._book = CallBook(store, self.id)
+        self._recorder: Recorder | None = None
+        self._leg: TelephonyCall | None = None
+        self._people: list[Party] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answered_ms: int | None = None
+        self._answered_at: datetime | None = None
+        self._announced_for: Decision | None = None
+        self._own_quiet_since_ms = 0
+        self._notice_was_cut = False
+        self._was_told = False
+        self._was_wanted = False
+        self._last_because = Because.NOT_DECIDED
+        self._fault: Fault | None = None
+        self._kept = 0
+        self._lost = 0
+        self._mode: Mode | None = None
+        self._was_erased = False
+
+    # The course of a call
+
+    async def run(self, leg: TelephonyCall) -> None:
+        """Carry a dialled call to its end and leave it settled; raises nothing on bad media."""
+        self._leg = leg
+        writing = asyncio.create_task(self._journal.run())
+        self._journal.write(partial(self._book.started, self.request, utc_now()))
+        pumping = asyncio.create_task(self._pump(leg))
+        syncing = asyncio.create_task(self._sync())
+        try:
+            async for event in leg.events():
+                self._on_provider(event)
+        except Exception:
+            log.exception("call.events-failed call=%s", self.id)
+            self._fail(Fault.PROVIDER)
+            await leg.hangup()
+        await pumping
+        if not self.facts.has_ended:
+            self.report(ev.HungUp(self.now_ms()))
+        for task in (syncing, *self._tasks):
+            task.cancel()
+        await asyncio.gather(syncing, *self._tasks, return_exceptions=True)
+        recorder = self._recorder
+        if recorder is not None:
+            if not recorder.has_audio:
+                self._recorder = None
+            self._end_recorder(recorder)
+        await self._journal.drained()
+        self._journal.write(self._settled)
+        self._journal.finish()
+        await writing
+        self._on_outbox()
+
+    def now_ms(self) -> int:
+        """Milliseconds since the answer; 0 before it."""
+        return 0 if self._answered_ms is None else self._clock.now_ms() - self._answered_ms
+
+    def at(self, at_ms: int) -> datetime:
+        """The moment of a call time, on the wall as media time runs."""
+        return (self._answered_at or utc_now()) + timedelta(milliseconds=at_ms)
+
+    def _on_provider(self, event: CallEvent) -> None:
+        match event.kind:
+            case CallEventKind.ANSWERED:
+                self._answer()
+            case CallEventKind.MACHINE:
+                self._machine()
+            case CallEventKind.JOINED:
+                self.join(event.leg, Party(Role.CONTACT, event.number), event.at_ms)
+            case CallEventKind.LEFT:
+                for party in self.facts.parties:
+                    if party.leg == event.leg:
+                        self.report(ev.PartyLeft(event.at_ms, party.index))
+            case CallEventKind.DTMF:
+                self._key(event.leg, event.digit or "")
+            case CallEventKind.HELD_BY_PEER:
+                self.report(ev.Held(event.at_ms, "peer"), data={"reason": "peer"})
+            case CallEventKind.RESUMED_BY_PEER:
+                # Whoever comes back after the other side's hold may be somebody else.
+                self.report(ev.Released(event.at_ms, "peer"))
+                self.join(event.leg, Party(Role.CONTACT), event.at_ms)
+            case CallEventKind.ENDED:
+                cause = "none" if event.cause is None else event.cause.value
+                self.report(ev.HungUp(event.at_ms), data={"cause": cause})
+            case CallEventKind.RINGING:
+                pass
+
+    def _answer(self) -> None:
+        self._answered_ms = self._clock.now_ms()
+        self._answered_at = utc_now()
+        self._journal.write(partial(self._book.answered, self._answered_at))
+        request = self.request
+        self._people = [
+            Party(Role.AGENT, None, tuple(Place(code) for code in request.agent_places)),
+            Party(
+                Role.CONTACT, request.number, tuple(Place(code) for code in request.contact_places)
+            ),
+        ]
+        assert self._leg is not None  # noqa: S101 - `run` has set it
+        legs = [self._leg.agent_leg, self._leg.contact_leg]
+        self._new_recorder()
+        switch, notice = request.recording_switch, request.is_acknowledged
+        self.report(ev.SwitchChanged(0, switch), data={"on": switch})
+        self.report(ev.AcknowledgementChanged(0, 0, notice), data={"given": notice})
+        decision = self._decide()
+        for index, leg in enumerate(legs):
+            self._join(index, leg, decision.parties[index], 0)
+        self._decided(decision)
+        if decision.mode is Mode.AUTO:
+            self.want()
+
+    def _machine(self) -> None:
+        for party in self.facts.parties:
+            if party.role is Role.CONTACT:
+                machine = ev.PartyJoined(
+                    self.now_ms(), party.index, party.role, party.leg, party.places, True
+                )
+                self._joined(machine, None)
+        self._decided(self._decide())
+
+    def _join(self, index: int, leg: str, located: LocatedParty, at_ms: int) -> None:
+        codes = {place.code for place in located.places}
+        if located.unknown is not None:
+            codes.add(UNKNOWN)
+        event = ev.PartyJoined(at_ms, index, located.role, leg, frozenset(codes))
+        self._joined(event, located.number)
+
+    def _joined(self, event: ev.PartyJoined, number: str | None) -> None:
+        data = {
+            "role": event.role.value,
+            "places": sorted(event.places),
+            "machine": event.is_machine,
+        }
+        secrets = {} if number is None else {"number": number}
+        self.report(event, partial(self._book.joined, event, number), data, secrets)
+
+    def join(self, leg: str, person: Party, at_ms: int | None = None) -> int:
+        """Somebody joins: the gate closes, the law is decided again. Gives the party's index."""
+        moment = self.now_ms() if at_ms is None else at_ms
+        self._people.append(person)
+        index = len(self._people) - 1
+        decision = self._decide()
+        self._join(index, leg, decision.parties[index], moment)
+        self._decided(decision)
+        return index
+
+    # Acts of the agent
+
+    def want(self) -> None:
+        """Record, please. Where something is owed first, the announcement starts by itself."""
+        self._was_wanted = True
+        self._announced_for = None
+        self.report(ev.Wanted(self.now_ms()))
+
+    def unwant(self) -> None:
+        """Do not record any more."""
+        self.report(ev.Unwanted(self.now_ms()))
+
+    def tell(self) -> None:
+        """ "I'm telling them now": our own side is kept from here as the notice."""
+        self._was_wanted = True
+        self._announced_for = self.facts.decision
+        self.report(ev.Wanted(self.now_ms()))
+        self.report(ev.TellingStarted(self.now_ms(), ev.Teller.AGENT), data={"by": "agent"})
+
+    def informed(self) -> None:
+        """ "I have informed them": the agent's word that every contact was told."""
+        self._attest(Form.TOLD)
+
+    def agreed(self) -> None:
+        """ "They agreed": the agent's word that every contact was told and said yes."""
+        self._attest(Form.AGREED)
+
+    def refused(self, party: int = 1, how: str = "agent") -> None:
+        """A party said no. Final until that person says yes."""
+        self._stop_announcing()
+        event = ev.Refused(self.now_ms(), party)
+        self.report(event, partial(self._book.said_no, event, how, None), {"how": how})
+
+    def withdraw(self, party: int = 1, how: str = "agent", past: str = "erase") -> None:
+        """A party takes its yes back; what was recorded so far is erased or kept as it says."""
+        recorder, self._recorder = self._recorder, None
+        event = ev.Withdrawn(self.now_ms(), party)
+        erased = recorder.recording if recorder and past == "erase" else None
+        self.report(
+            event, partial(self._book.said_no, event, how, erased), {"how": how, "past": past}
+        )
+        if recorder is not None:
+            self._was_erased = self._was_erased or (erased is not None and recorder.has_audio)
+            recorder.follow(self.facts)
+            self._end_recorder(recorder)
+        self._new_recorder()
+        self._journal.chore(self._on_outbox)
+
+    def pause(self, reason: str = "private", hold: str = "agent") -> None:
+        """Stop every use for a while, with a reason; the gap stays visible."""
+        self.report(ev.Held(self.now_ms(), hold), data={"reason": reason})
+
+    def resume(self, hold: str = "agent") -> None:
+        """End a pause."""
+        self.report(ev.Released(self.now_ms(), hold))
+
+    def learn_place(self, party: int, code: str, source: Source = Source.STATED) -> None:
+        """A party says, or an address shows, that it is in a place: decided again at once."""
+        person = self._people[party]
+        self._people[party] = replace(person, places=(*person.places, Place(code, source)))
+        decision = self._decide()
+        event = ev.PlaceLearned(self.now_ms(), party, code)
+        self.report(event, data={"code": code, "source": source.value})
+        self._decided(decision)
+
+    async def hangup(self) -> None:
+        """End the call."""
+        if self._leg is not None:
+            await self._leg.hangup()
+
+    # Reports and what follows from them
+
+    def report(
+        self,
+        event: ev.Event,
+        also: Callable[[sa.Connection, int], None] | None = None,
+        data: Mapping[str, Datum | Sequence[Datum]] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take an event now, act on the new state, and queue what has to be written.
+
+        `also` changes rows in the transaction of the event's ledger entry; it gets the entry's
+        position. `data` goes into the entry: codes and counts only; `secrets` as commitments.
+        """
+        before = self.facts
+        self.facts = after(before, event)
+        self._follow()
+        serial = self.facts.serial if self.facts.serial > before.serial else None
+        write = self._book.entry(event, self.at(self.facts.now_ms), data or {}, secrets or {}, also)
+        if write is not None:
+            self._journal.write(write, serial)
+        if (before.state, before.because) != (self.facts.state, self.facts.because):
+            self._state_changed(before)
+        if self.facts.state is State.ASKING:
+            self._announce_if_due()
+
+    def _follow(self) -> None:
+        if self._recorder is not None:
+            try:
+                self._recorder.follow(self.facts)
+            except (AskfirstError, OSError):
+                log.exception("call.recorder-failed call=%s", self.id)
+                self._fail(Fault.SPOOL)
+
+    def _state_changed(self, before: Facts) -> None:
+        facts = self.facts
+        if facts.state is not State.ENDED:
+            self._last_because = facts.because
+        self._journal.write(partial(self._book.line, facts, self.at(facts.now_ms)))
+        if facts.state is State.OPEN and self._recorder is not None:
+            self._journal.write(
+                partial(self._book.opened, facts, self._recorder.recording, self.at(facts.now_ms))
+            )
+        if before.state is State.OPEN:
+            self._journal.write(partial(self._book.closed, facts, self.at(facts.now_ms)))
+        if facts.state is not State.ENDED:
+            self._journal.chore(self._prepare)
+
+    def _announce_if_due(self) -> None:
+        facts = self.facts
+        if (
+            self.request.announces
+            and facts.is_wanted
+            and facts.decision is not None
+            and facts.decision is not self._announced_for
+            and facts.told_ms is None
+        ):
+            self._announced_for = facts.decision
+            self._start(self._announce(facts.decision))
+
+    async def _announce(self, decision: Decision) -> None:
+        """Play the notice to its end, or it does not count; then wait for the answer."""
+        wants_yes = any(item.form > Form.TOLD for item in self.facts.unmet())
+        text = announcement(
+            decision.elements, decision.language, self._notice_facts, keys=wants_yes
+        )
+        prompt = self._prompts(text, decision.language)
+        if prompt is None:
+            self._fault = Fault.PROMPT
+            log.error("call.no-prompt call=%s", self.id)
+            return
+        await self._own_side_is_quiet()
+        if self._leg is None or self.facts.decision is not decision:
+            return
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.report(
+            ev.TellingStarted(self.now_ms(), ev.Teller.ANNOUNCEMENT),
+            data={"by": "announcement", "notice": f"sha256:{digest}"},
+        )
+        if self.facts.state is not State.TELLING:
+            return
+        self._notice_was_cut = True
+        played = await self._leg.play(self._leg.contact_leg, prompt)
+        if not played or self.facts.state is not State.TELLING:
+            self.report(ev.TellingCancelled(self.now_ms()), data={"why": "cut-short"})
+            return
+        self._notice_was_cut = False
+        self._was_told = True
+        self.report(ev.TellingEnded(self.now_ms()))
+        told_ms = self.facts.told_ms
+        self._credit_announcement(decision)
+        await self._clock.sleep_until(self._clock.now_ms() + ANSWER_WAIT_MS)
+        if self._is_waiting_since(told_ms):
+            self.report(ev.TellingCancelled(self.now_ms()), data={"why": "no-answer"})
+
+    def _is_waiting_since(self, told_ms: int | None) -> bool:
+        return self.facts.state is State.ASKING and self.facts.told_ms == told_ms
+
+    async def _own_side_is_quiet(self) -> None:
+        """Wait until the agent has stopped speaking, so that both are understood."""
+        latest_ms = self._clock.now_ms() + QUIET_LIMIT_MS
+        while self._clock.now_ms() < latest_ms:
+            quiet_ms = self.now_ms() - self._own_quiet_since_ms
+            if quiet_ms >= QUIET_MS:
+                return
+            await self._clock.sleep_until(self._clock.now_ms() + QUIET_MS - quiet_ms)
+
+    def _credit_announcement(self, decision: Decision) -> None:
+        for requirement in self.facts.unmet():
+            if requirement.form is Form.TOLD:
+                evidence = ev.Evidence(
+                    requirement.party,
+                    Form.TOLD,
+                    Proof.ANNOUNCED,
+                    requirement.uses,
+                    frozenset(decision.elements),
+                )
+                self._give(evidence, "announcement")
+
+    def _key(self, leg: str, digit: str) -> None:
+        """A digit of a contact: a no counts at once, a yes only after the whole notice."""
+        party = next((item for item in self.facts.parties if item.leg == leg), None)
+        if party is None or party.role is not Role.CONTACT:
+            return
+        if digit == NO_KEY and self.facts.state in (State.TELLING, State.ASKING):
+            self.refused(party.index, "keypad")
+        if digit == YES_KEY and self.facts.state is State.ASKING and self.facts.told_ms is not None:
+            for requirement in self.facts.unmet():
+                if requirement.party == party.index and self.facts.decision is not None:
+                    elements = frozenset(self.facts.decision.elements)
+                    evidence = ev.Evidence(
+                        party.index, Form.AGREED, Proof.KEY, requirement.uses, elements
+                    )
+                    self._give(evidence, "keypad")
+
+    def _attest(self, form: Form) -> None:
+        """The agent's word, for every contact who is still owed something."""
+        if self.facts.telling is not None:
+            self.report(ev.TellingEnded(self.now_ms()))
+        self._was_told = True
+        for requirement in self.facts.unmet():
+            evidence = ev.Evidence(
+                requirement.party,
+                form,
+                Proof.AGENT_WORD,
+                requirement.uses,
+                requirement.elements,
+            )
+            self._give(evidence, "agent")
+
+    def _give(self, evidence: ev.Evidence, how: str) -> None:
+        event = ev.Met(self.now_ms(), evidence)
+        data: dict[str, Datum | Sequence[Datum]] = {
+            "form": evidence.form.word,
+            "proof": int(evidence.proof),
+            "how": how,
+            "uses": sorted(evidence.uses),
+            "elements": sorted(evidence.elements),
+        }
+        self.report(event, partial(self._book.given, event, how), data)
+
+    def _decide(self) -> Decision:
+        return decide(
+            self._people,
+            self.at(self.now_ms()).date(),
+            policy=self.request.policy,
+            recorder=self.request.recorder_place,
+            language=self.request.language,
+            id=self.id,
+        )
+
+    def _decided(self, decision: Decision) -> None:
+        self._mode = decision.mode
+        data: dict[str, Datum | Sequence[Datum]] = {
+            "mode": decision.mode.word,
+            "governing": list(decision.governing),
+            "rules": sorted({reason.rule for reason in decision.reasons}),
+            "rulebook": decision.rulebook_fingerprint,
+            "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
+        }
+        event = ev.Decided(self.now_ms(), decision)
+        self.report(event, partial(self._book.decided, decision), data)
+
+    # Faults
+
+    def _durable(self, serial: int) -> None:
+        was_broken = self.facts.because is Because.FAILED
+        self.report(ev.Sealed(self.now_ms(), serial))
+        if was_broken and self._people and not self.facts.has_ended:
+            self._decided(self._decide())
+
+    def _append_failed(self) -> None:
+        self._fail(Fault.LEDGER)
+
+    def _fail(self, fault: Fault) -> None:
+        self._fault = self._fault or fault
+        if self.facts.because is not Because.FAILED:
+            self._stop_announcing()
+            self.report(ev.Failed(self.now_ms()))
+
+    def _stop_announcing(self) -> None:
+        if self._leg is not None and self.facts.state is State.TELLING:
+            self._start(self._leg.stop_playing())
+
+    # Media
+
+    async def _pump(self, leg: TelephonyCall) -> None:
+        try:
+            async for frame in leg.frames():
+                self._take(frame, leg)
+        except Exception:
+            log.exception("call.media-failed call=%s", self.id)
+            self._fail(Fault.MEDIA)
+
+    def _take(self, frame: Frame, leg: TelephonyCall) -> None:
+        if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
+            self._own_quiet_since_ms = max(self._own_quiet_since_ms, self.now_ms())
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.push(frame)
+        except AskfirstError:
+            log.exception("call.recording-failed call=%s", self.id)
+            self._fail(Fault.SPOOL)
+
+    async def _sync(self) -> None:
+        while True:
+            await self._clock.sleep_until(self._clock.now_ms() + 1000)
+            recorder = self._recorder
+            if recorder is not None:
+                recorder.sync()
+
+    def _prepare(self) -> None:
+        recorder = self._recorder
+        if recorder is not None and not self.facts.has_ended:
+            recorder.prepare()
+
+    def _new_recorder(self) -> None:
+        recording = new_id("rec")
+        self.recordings.append(recording)
+        self._journal.write(
+            partial(self._book.recording_begun, recording, self.request.policy, utc_now())
+        )
+        self._recorder = Recorder(self._store, self.id, recording, self._journal.chore)
+        self._journal.chore(self._prepare)
+
+    def _end_recorder(self, recorder: Recorder) -> None:
+        """Close a recorder; one that kept nothing leaves neither file nor row."""
+        self._kept += recorder.counts.kept_contact
+        self._lost += recorder.counts.lost
+        if recorder.has_audio:
+            lost = recorder.counts.lost
+            recorder.close()
+            self._journal.write(partial(self._book.recording_ended, recorder.recording, lost))
+        else:
+            recorder.discard()
+            self._journal.write(partial(self._book.recording_dropped, recorder.recording))
+            self.recordings.remove(recorder.recording)
+
+    def _settled(self, connection: sa.Connection) -> None:
+        kept = self._recorder is not None
+        summary = CallSummary(
+            was_answered=self._answered_ms is not None,
+            has_audio=kept,
+            mode=self._mode,
+            was_wanted=self._was_wanted,
+            last_because=self._last_because,
+            notice_was_cut=self._notice_was_cut,
+            was_told=self._was_told,
+            fault=self._fault,
+            kept_frames=self._kept,
+            lost_frames=self._lost,
+            is_erased=self._was_erased and not kept,
+        )
+        self._book.settled(
+            connection, settle(summary, self.request.language), utc_now(), finish=kept
+        )
+
+    def _start(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

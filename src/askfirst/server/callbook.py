@@ -1,0 +1,305 @@
+"""What is written about a call: its rows, its timeline and its ledger entries.
+
+Every function writes inside the caller's transaction. Entries hold codes, ids and counts; a
+telephone number appears only as a commitment under the salt of that party of that call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from askfirst import events as ev
+from askfirst.explain import to_json
+from askfirst.gate import Facts
+from askfirst.ledger import Datum, Kind, commit
+from askfirst.model import Decision, Outcome, Purpose, RecordingState, Use
+from askfirst.policy import Policy
+from askfirst.server import erasure
+from askfirst.server.clock import utc_now
+from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
+from askfirst.server.ids import new_id
+from askfirst.server.store import Store
+
+if TYPE_CHECKING:
+    from askfirst.server.call import CallRequest
+
+Also = Callable[[sa.Connection, int], None]
+Data = Mapping[str, Datum | Sequence[Datum]]
+
+_KINDS: Mapping[type, Kind] = {
+    ev.Decided: Kind.DECISION_MADE,
+    ev.PartyJoined: Kind.PARTY_JOINED,
+    ev.PlaceLearned: Kind.PLACE_LEARNED,
+    ev.PartyLeft: Kind.PARTY_LEFT,
+    ev.Wanted: Kind.RECORDING_WANTED,
+    ev.Unwanted: Kind.RECORDING_UNWANTED,
+    ev.TellingStarted: Kind.NOTICE_STARTED,
+    ev.TellingEnded: Kind.NOTICE_ENDED,
+    ev.TellingCancelled: Kind.NOTICE_CUT,
+    ev.Met: Kind.CONSENT_GIVEN,
+    ev.Refused: Kind.CONSENT_REFUSED,
+    ev.Withdrawn: Kind.CONSENT_WITHDRAWN,
+    ev.Held: Kind.PAUSE_STARTED,
+    ev.Released: Kind.PAUSE_ENDED,
+    ev.SwitchChanged: Kind.SWITCH_CHANGED,
+    ev.AcknowledgementChanged: Kind.ACKNOWLEDGEMENT_CHANGED,
+    ev.Failed: Kind.GATE_FAILED,
+    ev.HungUp: Kind.CALL_ENDED,
+}
+
+
+class CallBook:
+    """The written side of one call."""
+
+    def __init__(self, store: Store, call: str) -> None:
+        self._store = store
+        self._call = call
+        self._newest: int | None = None
+        self._lines = 0
+
+    def entry(
+        self,
+        event: ev.Event,
+        at: datetime,
+        data: Data,
+        secrets: Mapping[str, str],
+        also: Also | None,
+    ) -> Callable[[sa.Connection], None] | None:
+        """The write that an event owes to the ledger, None where it owes none.
+
+        `secrets` enter as commitments only, under the salt of the event's party.
+        """
+        kind = _KINDS.get(type(event))
+        if kind is None:
+            return None
+        party: int | None = getattr(event, "party", None)
+        if isinstance(event, ev.Met):
+            party = event.evidence.party
+
+        def write(connection: sa.Connection) -> None:
+            commits = {
+                name: commit(self._store.keys.salt(f"{self._call}/{party}"), value)
+                for name, value in secrets.items()
+            }
+            position = self._append(
+                connection,
+                kind,
+                at,
+                {"at_ms": event.at_ms, **data},
+                party=party,
+                commits=commits,
+            )
+            if also is not None:
+                also(connection, position)
+
+        return write
+
+    def started(self, request: CallRequest, at: datetime, connection: sa.Connection) -> None:
+        """A call is being placed."""
+        connection.execute(
+            calls.insert().values(
+                id=self._call,
+                created_at=at,
+                provider=request.provider,
+                direction="outbound",
+                persona=request.persona,
+                language=request.language,
+                policy=asdict(request.policy),
+                proof=0,
+            )
+        )
+        self._append(connection, Kind.CALL_STARTED, at, {"provider": request.provider})
+
+    def answered(self, at: datetime, connection: sa.Connection) -> None:
+        """The other side answered; call time starts here."""
+        self._update_call(connection, answered_at=at)
+        self._append(connection, Kind.CALL_ANSWERED, at, {})
+
+    def joined(
+        self, event: ev.PartyJoined, number: str | None, connection: sa.Connection, _: int
+    ) -> None:
+        """A party is on the call, or its places or nature changed."""
+        key = (parties.c.call == self._call) & (parties.c.number_in_call == event.party)
+        if connection.execute(sa.select(parties.c.call).where(key)).one_or_none() is None:
+            connection.execute(
+                parties.insert().values(
+                    call=self._call,
+                    number_in_call=event.party,
+                    role=event.role.value,
+                    number=number,
+                    places=sorted(event.places),
+                )
+            )
+        else:
+            connection.execute(parties.update().where(key).values(places=sorted(event.places)))
+
+    def decided(self, decision: Decision, connection: sa.Connection, _: int) -> None:
+        """The newest decision stands with the call."""
+        self._update_call(connection, decision=to_json(decision))
+
+    def given(self, event: ev.Met, how: str, connection: sa.Connection, position: int) -> None:
+        """Somebody was told or agreed."""
+        evidence = event.evidence
+        kind = "informed" if evidence.form.word == "told" else "agreed"
+        self._consent(
+            connection,
+            position,
+            party=evidence.party,
+            kind=kind,
+            how=how,
+            proof=int(evidence.proof),
+            uses=sorted(evidence.uses),
+            elements=sorted(evidence.elements),
+            at_ms=event.at_ms,
+        )
+
+    def said_no(
+        self,
+        event: ev.Refused | ev.Withdrawn,
+        how: str,
+        erased: str | None,
+        connection: sa.Connection,
+        position: int,
+    ) -> None:
+        """Somebody refused or withdrew; `erased` names the recording that goes with it.
+
+        The no, the intention to erase and the order to do it are one transaction.
+        """
+        self._consent(
+            connection,
+            position,
+            party=event.party,
+            kind="withdrawn" if isinstance(event, ev.Withdrawn) else "refused",
+            how=how,
+            proof=0,
+            uses=[],
+            elements=[],
+            at_ms=event.at_ms,
+        )
+        if erased is not None:
+            erasure.intend(self._store, connection, erased, "withdrawn", utc_now())
+
+    def line(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
+        """One more line of the timeline: the gate's state changed."""
+        connection.execute(
+            timeline.insert().values(
+                call=self._call,
+                position=self._lines,
+                at=at,
+                at_ms=facts.now_ms,
+                state=facts.state.value,
+                because=facts.because.value,
+                ledger=self._newest,
+            )
+        )
+        self._lines += 1
+
+    def opened(self, facts: Facts, recording: str, at: datetime, connection: sa.Connection) -> None:
+        """The gate opened; what the recording may be used for is fixed here."""
+        self._append(
+            connection,
+            Kind.RECORDING_OPENED,
+            at,
+            {"at_ms": facts.now_ms, "permit_serial": facts.serial, "proof": int(facts.proof)},
+            recording=recording,
+        )
+        self._update_call(connection, proof=int(facts.proof))
+        connection.execute(
+            recordings.update()
+            .where(recordings.c.id == recording)
+            .values(may_transcribe=facts.grants(Use.TRANSCRIBE))
+        )
+
+    def closed(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
+        """The gate closed."""
+        self._append(
+            connection,
+            Kind.RECORDING_CLOSED,
+            at,
+            {"at_ms": facts.now_ms, "because": facts.because.value},
+        )
+
+    def recording_begun(
+        self, recording: str, policy: Policy, at: datetime, connection: sa.Connection
+    ) -> None:
+        """A recording may come; its row stands before its first frame, for recovery."""
+        connection.execute(
+            recordings.insert().values(
+                id=recording,
+                call=self._call,
+                created_at=at,
+                state=RecordingState.SPOOL.value,
+                purpose=(policy.purpose or Purpose.QUALITY).value,
+                mandatory=policy.mandatory_recording,
+                may_transcribe=False,
+                is_truncated=False,
+                legal_hold=False,
+                lost_frames=0,
+                expires_at=at + self._store.retention,
+            )
+        )
+
+    def recording_ended(self, recording: str, lost: int, connection: sa.Connection) -> None:
+        """The recorder is closed; what was lost on the way is known."""
+        connection.execute(
+            recordings.update().where(recordings.c.id == recording).values(lost_frames=lost)
+        )
+
+    def recording_dropped(self, recording: str, connection: sa.Connection) -> None:
+        """Nothing was kept: the row goes, so that nothing points to a file that is not there."""
+        if erasure.is_intended(connection, recording):
+            return
+        connection.execute(recordings.delete().where(recordings.c.id == recording))
+
+    def settled(
+        self, connection: sa.Connection, outcome: Outcome, at: datetime, *, finish: bool
+    ) -> None:
+        """The call is over with an outcome; `finish` orders the work on its recording."""
+        self._update_call(
+            connection, ended_at=at, outcome=outcome.code.value, outcome_reason=outcome.reason
+        )
+        self._append(connection, Kind.OUTCOME_SETTLED, at, {"outcome": outcome.code.value})
+        if finish:
+            connection.execute(
+                outbox.insert().values(
+                    id=f"finish:{self._call}", kind="finish", ref=self._call, created_at=at
+                )
+            )
+
+    def _consent(self, connection: sa.Connection, position: int, **values: object) -> None:
+        connection.execute(
+            consents.insert().values(
+                id=new_id("con"), call=self._call, at=utc_now(), ledger=position, **values
+            )
+        )
+
+    def _update_call(self, connection: sa.Connection, **values: object) -> None:
+        connection.execute(calls.update().where(calls.c.id == self._call).values(**values))
+
+    def _append(
+        self,
+        connection: sa.Connection,
+        kind: Kind,
+        at: datetime,
+        data: Data,
+        *,
+        recording: str | None = None,
+        party: int | None = None,
+        commits: Mapping[str, str] | None = None,
+    ) -> int:
+        self._newest = self._store.ledger.append(
+            connection,
+            kind,
+            at,
+            call=self._call,
+            recording=recording,
+            party=party,
+            data=data,
+            commits=commits,
+        )
+        return self._newest

@@ -1,0 +1,158 @@
+"""A call handed on: as a vCon with its consent data, signed if wanted, or as an evidence bundle."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from askfirst.errors import NotFound
+from askfirst.ledger import Kind
+from askfirst.model import (
+    USES_OF_A_RECORDING,
+    Outcome,
+    OutcomeCode,
+    Proof,
+    RecordingState,
+    Role,
+    Use,
+)
+from askfirst.server.clock import utc_now
+from askfirst.server.database import calls, consents, parties, reading, recordings
+from askfirst.server.finishing import from_bytes
+from askfirst.server.ids import new_id
+from askfirst.server.node import Node
+from askfirst.vcon import (
+    Answer,
+    Audio,
+    CallRecord,
+    Grant,
+    LawfulBasis,
+    PartyConsent,
+    PartyRecord,
+    SpokenLine,
+    Transcript,
+    build,
+)
+
+_ANSWERS = {
+    "refused": Answer.REFUSED,
+    "withdrawn": Answer.WITHDRAWN,
+    "agreed": Answer.GIVEN,
+    "informed": Answer.NOT_REQUIRED,
+}
+
+
+def vcon_of(
+    node: Node, call: str, *, person: str = "system", purpose: str = "export"
+) -> dict[str, Any]:
+    """The vCon of a settled call. Audio and words are in it only when they may be handed on.
+
+    Taking audio out is an access and stands in the ledger first. Raises NotFound.
+    """
+    with reading(node.store.engine) as connection:
+        row = connection.execute(sa.select(calls).where(calls.c.id == call)).one_or_none()
+        people = connection.execute(
+            sa.select(parties).where(parties.c.call == call).order_by(parties.c.number_in_call)
+        ).all()
+        said = connection.execute(
+            sa.select(consents).where(consents.c.call == call).order_by(consents.c.ledger)
+        ).all()
+        ready = connection.execute(
+            sa.select(recordings)
+            .where(recordings.c.call == call)
+            .where(recordings.c.state == RecordingState.READY.value)
+            .order_by(recordings.c.id)
+        ).first()
+    if row is None or row.ended_at is None:
+        raise NotFound(f"no settled call {call}")
+    started = row.answered_at or row.created_at
+    record = CallRecord(
+        uuid=_version_8(new_id("ent")),
+        created_at=utc_now(),
+        start=started,
+        duration_ms=int((row.ended_at - started).total_seconds() * 1000),
+        parties=tuple(PartyRecord(Role(item.role), item.number) for item in people),
+        decision=row.decision or {},
+        outcome=Outcome(OutcomeCode(row.outcome), row.outcome_reason),
+        consents=tuple(
+            _consent(row, item.number_in_call, said)
+            for item in people
+            if item.role == Role.CONTACT.value
+        ),
+        audio=None if ready is None else _audio(node, ready, started, people, person, purpose),
+        transcript=None if ready is None else _transcript(node, ready.id, row.language),
+    )
+    return build(record)
+
+
+def bundle_of(node: Node, call: str) -> bytes:
+    """The evidence bundle of a call, a zip that verifies itself offline. Raises NotFound."""
+    return node.store.ledger.bundle(call, utc_now())
+
+
+def _consent(row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
+    """What one contact's consent came to: its last word counts."""
+    last = next((line for line in reversed(said) if line.party == party), None)
+    answer = Answer.NOT_ASKED if last is None else _ANSWERS[last.kind]
+    if last is None and row.outcome == OutcomeCode.SILENT.value:
+        answer = Answer.SILENT
+    if last is None and row.outcome == OutcomeCode.RECORDED.value:
+        answer = Answer.NOT_REQUIRED
+    granted = answer in (Answer.GIVEN, Answer.NOT_REQUIRED)
+    by_consent = answer is not Answer.NOT_REQUIRED
+    basis = LawfulBasis.CONSENT if by_consent else LawfulBasis(_basis(row))
+    at = row.created_at if last is None else last.at
+    uses = USES_OF_A_RECORDING if last is None or not last.uses else map(Use, last.uses)
+    heard = row.verdict == "heard" if row.verdict else None
+    return PartyConsent(
+        party=party,
+        basis=basis,
+        answer=answer,
+        at=at,
+        grants=tuple(Grant(use, granted, at) for use in uses),
+        how=None if last is None or not granted else last.how,
+        proof=Proof(last.proof) if last is not None else Proof.NONE,
+        verified=heard,
+    )
+
+
+def _basis(row: Any) -> str:
+    return str(row.policy.get("lawful_basis") or LawfulBasis.LEGITIMATE_INTERESTS.value)
+
+
+def _audio(
+    node: Node, ready: Any, started: datetime, people: Any, person: str, purpose: str
+) -> Audio:
+    body = node.playback.play(ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED)
+    sides: tuple[list[int], list[int]] = ([], [])
+    for item in people:
+        sides[0 if item.role == Role.AGENT.value else 1].append(item.number_in_call)
+    return Audio(
+        start=started,
+        duration_ms=ready.duration_ms,
+        channels=(tuple(sides[0]), tuple(sides[1])),
+        mediatype="audio/ogg",
+        filename=f"{ready.id}.ogg",
+        body=body,
+    )
+
+
+def _transcript(node: Node, recording: str, language: str) -> Transcript | None:
+    kept = node.playback.asset(recording, "transcript")
+    if kept is None:
+        return None
+    lines = tuple(
+        SpokenLine(0 if item.speaker == "agent" else 1, item.start_ms, item.end_ms, item.text)
+        for item in from_bytes(kept)
+    )
+    return Transcript(language, node.recognizer.name, lines)
+
+
+def _version_8(named: str) -> str:
+    """A UUID of version 8 (RFC 9562, section 5.8) out of one of our ids."""
+    value = int(named.rsplit("_", 1)[1], 16) & ~(0xF << 76) | 0x8 << 76
+    return str(uuid.UUID(int=value))

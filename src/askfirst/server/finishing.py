@@ -1,0 +1,211 @@
+"""What happens to a recording after its call: seal, check, transcribe. Each step may be repeated.
+
+Where the gate opened on the agent's word, only our own side is heard until the check has found
+the notice in it; without it the recording is quarantined and the contact is never transcribed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from askfirst.ledger import Kind
+from askfirst.model import (
+    Element,
+    Outcome,
+    Proof,
+    RecordingState,
+    Utterance,
+    Verdict,
+    Word,
+)
+from askfirst.notice import NoticeCheck, check
+from askfirst.outcome import quarantined
+from askfirst.ports import Recognizer
+from askfirst.server.clock import utc_now
+from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.playback import Playback
+from askfirst.server.sealing import seal_recording, write_asset
+from askfirst.server.store import Store
+from askfirst.speech.transcribe import utterances
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """The steps of finishing, over one store and one recogniser."""
+
+    store: Store
+    recognizer: Recognizer
+
+    def seal(self, call: str) -> None:
+        """Make the final file of each recording of a call; one without audio goes."""
+        for recording in self._recordings(call, RecordingState.SPOOL):
+            if not seal_recording(self.store, recording, utc_now()):
+                self.store.keys.destroy_recording(recording)
+                with transaction(self.store.engine) as connection:
+                    connection.execute(recordings.delete().where(recordings.c.id == recording))
+
+    def check(self, call: str) -> None:
+        """Hear whether the notice was given, set the proof, and release or quarantine."""
+        for recording in self._recordings(call, RecordingState.SEALED, RecordingState.CHECKING):
+            self._set_state(recording, RecordingState.CHECKING)
+            own = self._heard(recording, "own-transcript", "agent", own_side=True)
+            self._judge(call, recording, own)
+
+    def transcribe(self, call: str) -> None:
+        """Transcribe the contact's side of what is ready, where transcribing is allowed."""
+        for recording in self._recordings(call, RecordingState.READY):
+            with reading(self.store.engine) as connection:
+                may = connection.execute(
+                    sa.select(recordings.c.may_transcribe).where(recordings.c.id == recording)
+                ).scalar_one()
+            if may:
+                own = self._heard(recording, "own-transcript", "agent", own_side=True)
+                other = self._heard(recording, "contact-transcript", "contact", own_side=False)
+                both = sorted([*own, *other], key=lambda item: (item.start_ms, item.end_ms))
+                write_asset(self.store, recording, "transcript", _to_bytes(both), utc_now())
+
+    def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:
+        with reading(self.store.engine) as connection:
+            row = connection.execute(
+                sa.select(calls, recordings.c.first_contact_ms)
+                .join(recordings)
+                .where(recordings.c.id == recording)
+            ).one()
+        owed = (row.decision or {}).get("requirements", [])
+        required = frozenset(Element(name) for item in owed for name in item["elements"])
+        found = check(
+            own,
+            (),
+            required=required,
+            language=row.language,
+            first_contact_frame_ms=row.first_contact_ms,
+            needed=bool(owed),
+        )
+        by_word = row.proof == Proof.AGENT_WORD
+        doubtful = found.verdict in (Verdict.NOT_HEARD, Verdict.CANNOT_TELL)
+        quarantine = (
+            quarantined(found.verdict, row.language) if by_word and owed and doubtful else None
+        )
+        proof = int(row.proof)
+        if by_word and found.verdict is Verdict.HEARD:
+            proof = int(Proof.NOTICE_HEARD)
+        self._release(call, recording, found, proof, quarantine)
+
+    def _release(
+        self, call: str, recording: str, found: NoticeCheck, proof: int, quarantine: Outcome | None
+    ) -> None:
+        at = utc_now()
+        state = RecordingState.READY if quarantine is None else RecordingState.QUARANTINED
+        with transaction(self.store.engine) as connection:
+            values: dict[str, object] = {
+                "verdict": found.verdict.value,
+                "verdict_at_ms": found.at_ms,
+                "proof": proof,
+            }
+            if quarantine is not None:
+                values["outcome"] = quarantine.code.value
+                values["outcome_reason"] = quarantine.reason
+            connection.execute(calls.update().where(calls.c.id == call).values(**values))
+            connection.execute(
+                recordings.update().where(recordings.c.id == recording).values(state=state.value)
+            )
+            self.store.ledger.append(
+                connection,
+                Kind.RECORDING_CHECKED,
+                at,
+                call=call,
+                recording=recording,
+                data={
+                    "verdict": found.verdict.value,
+                    "proof": proof,
+                    "elements": sorted(found.elements_heard),
+                },
+            )
+            self.store.ledger.append(
+                connection,
+                Kind.RECORDING_READY if quarantine is None else Kind.RECORDING_QUARANTINED,
+                at,
+                call=call,
+                recording=recording,
+                data={} if quarantine is None else {"reason": f"notice-{found.verdict.value}"},
+            )
+
+    def _heard(self, recording: str, kind: str, speaker: str, *, own_side: bool) -> list[Utterance]:
+        """Utterances of one side in call time; recognised once, then read."""
+        playback = Playback(self.store)
+        kept = playback.asset(recording, kind)
+        if kept is not None:
+            return from_bytes(kept)
+        pcm = playback.own_side(recording) if own_side else playback.contact_side(recording)
+        with reading(self.store.engine) as connection:
+            language = connection.execute(
+                sa.select(calls.c.language).join(recordings).where(recordings.c.id == recording)
+            ).scalar_one()
+        words = self.recognizer.transcribe(pcm, language)
+        segments = playback.call_time(recording)
+        found = utterances(words, speaker, at=lambda file_ms: to_call_time(segments, file_ms))
+        write_asset(self.store, recording, kind, _to_bytes(found), utc_now())
+        return found
+
+    def _recordings(self, call: str, *states: RecordingState) -> list[str]:
+        with reading(self.store.engine) as connection:
+            return list(
+                connection.execute(
+                    sa.select(recordings.c.id)
+                    .where(recordings.c.call == call)
+                    .where(recordings.c.state.in_([state.value for state in states]))
+                    .order_by(recordings.c.id)
+                ).scalars()
+            )
+
+    def _set_state(self, recording: str, state: RecordingState) -> None:
+        with transaction(self.store.engine) as connection:
+            connection.execute(
+                recordings.update().where(recordings.c.id == recording).values(state=state.value)
+            )
+
+
+def to_call_time(segments: Sequence[tuple[int, int, int]], file_ms: int) -> int:
+    """The call time of a file time, by segments (file_ms, from_ms, to_ms) in file order."""
+    call_ms = file_ms
+    for start_ms, from_ms, _to_ms in segments:
+        if file_ms >= start_ms:
+            call_ms = from_ms + file_ms - start_ms
+    return call_ms
+
+
+def _to_bytes(found: Sequence[Utterance]) -> bytes:
+    return json.dumps(
+        [
+            {
+                "speaker": item.speaker,
+                "start_ms": item.start_ms,
+                "end_ms": item.end_ms,
+                "text": item.text,
+                "words": [
+                    [word.text, word.start_ms, word.end_ms, round(word.confidence, 3)]
+                    for word in item.words
+                ],
+            }
+            for item in found
+        ],
+        ensure_ascii=False,
+    ).encode()
+
+
+def from_bytes(data: bytes) -> list[Utterance]:
+    """Utterances out of a stored transcript."""
+    return [
+        Utterance(
+            item["speaker"],
+            item["start_ms"],
+            item["end_ms"],
+            item["text"],
+            tuple(Word(*word) for word in item["words"]),
+        )
+        for item in json.loads(data)
+    ]

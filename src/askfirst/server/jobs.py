@@ -1,0 +1,207 @@
+"""Durable jobs: finish a call, erase a recording, sweep what is due. The only user of `dbos`.
+
+Rows change and jobs are ordered in one transaction through the outbox; `dispatch` hands orders
+over under ids that make a second hand-over harmless. Every step may run twice. Arguments are ids
+only and are kept as JSON.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowHandle
+
+from askfirst.errors import KeyUnreadable, Unavailable
+from askfirst.ledger import Kind
+from askfirst.outcome import Fault, failed
+from askfirst.server import erasure, sweep
+from askfirst.server.clock import utc_now
+from askfirst.server.database import calls, outbox, reading, transaction
+from askfirst.server.finishing import Finishing
+from askfirst.server.store import Store
+
+log = logging.getLogger(__name__)
+
+VERSION = "1"
+"""Ours, and constant: pending work must be found again after an upgrade."""
+
+_SWEEP_DAILY = "17 3 * * *"
+_RETRIES = 4
+
+
+class Jobs:
+    """The job engine of one process; there can be one at a time. Start it, stop it."""
+
+    def __init__(self, store: Store, finishing: Finishing) -> None:
+        self.store = store
+        self.finishing = finishing
+        self._lock = threading.Lock()
+        self._handles: list[WorkflowHandle[None]] = []
+
+    def start(self) -> None:
+        """Launch the engine, take up what a crash left behind, and hand over open orders."""
+        global _running
+        path = self.store.folder / "jobs.db"
+        _use_wal(path)
+        DBOS(
+            config=DBOSConfig(
+                name="askfirst",
+                system_database_url=f"sqlite:///{path}",
+                executor_id="main",
+                application_version=VERSION,
+                serializer=DBOSPortableJSONSerializer(),
+                log_level="ERROR",
+                console_log_level="ERROR",
+            )
+        )
+        _running = self
+        DBOS.launch()
+        DBOS.apply_schedules(
+            [
+                {
+                    "schedule_name": "sweep",
+                    "workflow_fn": _sweep,
+                    "schedule": _SWEEP_DAILY,
+                    "context": None,
+                }
+            ]
+        )
+        self.dispatch()
+
+    def dispatch(self) -> int:
+        """Hand over every order of the outbox that was not yet handed over; says how many."""
+        with self._lock:
+            with reading(self.store.engine) as connection:
+                orders = connection.execute(
+                    sa.select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id)
+                ).all()
+            for order in orders:
+                workflow = _WORKFLOWS[order.kind]
+                with SetWorkflowID(order.id):
+                    self._handles.append(DBOS.start_workflow(workflow, order.ref))
+                with transaction(self.store.engine) as connection:
+                    connection.execute(
+                        outbox.update().where(outbox.c.id == order.id).values(sent_at=utc_now())
+                    )
+            return len(orders)
+
+    def wait(self) -> None:
+        """Return when everything handed over by this process has ended."""
+        self.dispatch()
+        while self._handles:
+            self._handles.pop().get_result(polling_interval_sec=0.05)
+
+    def stop(self) -> None:
+        """Stop taking work; what is unfinished is taken up at the next start."""
+        global _running
+        DBOS.destroy(destroy_registry=False)
+        _running = None
+
+
+_running: Jobs | None = None
+
+
+def _jobs() -> Jobs:
+    if _running is None:
+        raise Unavailable("a job ran without its engine; start the server again")
+    return _running
+
+
+def _use_wal(path: Path) -> None:
+    """Switch the engine's file to write-ahead logging first: an order of magnitude faster."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Unavailable) and not isinstance(error, KeyUnreadable)
+
+
+@DBOS.workflow(name="finish")
+def _finish(call: str) -> None:
+    try:
+        _seal(call)
+        _check(call)
+        _transcribe(call)
+        _checkpoint()
+    except KeyUnreadable:
+        _fail(call, Fault.KEY.value)
+    except Unavailable:
+        _fail(call, Fault.RECOGNISER.value)
+    except Exception:
+        log.exception("job.finish-failed call=%s", call)
+        _fail(call, Fault.PROGRAM.value)
+
+
+@DBOS.workflow(name="erase")
+def _erase(recording: str) -> None:
+    _erase_step(recording)
+    _checkpoint()
+
+
+@DBOS.workflow(name="sweep")
+def _sweep(_scheduled: datetime, _context: object) -> None:
+    _sweep_step()
+
+
+_WORKFLOWS: dict[str, Callable[[str], None]] = {"finish": _finish, "erase": _erase}
+
+
+@DBOS.step(name="seal", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+def _seal(call: str) -> None:
+    _jobs().finishing.seal(call)
+
+
+@DBOS.step(name="check", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+def _check(call: str) -> None:
+    _jobs().finishing.check(call)
+
+
+@DBOS.step(name="transcribe", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+def _transcribe(call: str) -> None:
+    _jobs().finishing.transcribe(call)
+
+
+@DBOS.step(name="checkpoint")
+def _checkpoint() -> None:
+    _jobs().store.ledger.checkpoint(utc_now())
+
+
+@DBOS.step(name="erase", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+def _erase_step(recording: str) -> None:
+    erasure.erase(_jobs().store, recording, utc_now())
+
+
+@DBOS.step(name="sweep")
+def _sweep_step() -> None:
+    jobs = _jobs()
+    sweep.sweep(jobs.store, utc_now())
+    jobs.dispatch()
+
+
+@DBOS.step(name="fail")
+def _fail(call: str, fault: str) -> None:
+    """The recording stays as it is, unplayable and not lost; the call says what failed."""
+    store = _jobs().store
+    with transaction(store.engine) as connection:
+        query = sa.select(calls.c.language).where(calls.c.id == call)
+        outcome = failed(Fault(fault), connection.execute(query).scalar_one())
+        connection.execute(
+            calls.update()
+            .where(calls.c.id == call)
+            .values(outcome=outcome.code.value, outcome_reason=outcome.reason)
+        )
+        store.ledger.append(
+            connection,
+            Kind.OUTCOME_SETTLED,
+            utc_now(),
+            call=call,
+            data={"outcome": outcome.code.value, "fault": fault},
+        )

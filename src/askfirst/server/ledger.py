@@ -1,0 +1,196 @@
+"""The ledger on the database: appends in the caller's transaction, signs, proves, verifies.
+
+The tree, the proofs and the note format are `askfirst.ledger`; here is where they are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from askfirst import ledger, merkle
+from askfirst.errors import NotFound, Unverified
+from askfirst.server.database import checkpoints, ledger_entries, ledger_head, reading, transaction
+from askfirst.server.keys import KeyStore
+
+KEY_NAME = "askfirst.local/ledger"
+"""Origin of the log and name of its key, as C2SP checkpoints want one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A ledger whose every entry was hashed again and whose every checkpoint holds."""
+
+    size: int
+    root: str
+    checkpoints: int
+
+
+class Ledger:
+    """The one ledger of an installation. Stateless: several processes may use one database."""
+
+    def __init__(self, engine: sa.Engine, keys: KeyStore) -> None:
+        self._engine = engine
+        self._private = Ed25519PrivateKey.from_private_bytes(keys.signing_seed())
+        self._public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def verifier_key(self) -> str:
+        """The public key in C2SP form, to be kept by whoever wants to check without us."""
+        return ledger.verifier_key(KEY_NAME, self._public)
+
+    def append(
+        self,
+        connection: sa.Connection,
+        kind: ledger.Kind,
+        at: datetime,
+        *,
+        call: str | None = None,
+        recording: str | None = None,
+        party: int | None = None,
+        data: Mapping[str, ledger.Datum | Sequence[ledger.Datum]] | None = None,
+        commits: Mapping[str, str] | None = None,
+    ) -> int:
+        """Append one entry inside the caller's transaction; gives its position, from 0.
+
+        The head row is locked first, so positions have neither gaps nor forks.
+        """
+        entry = ledger.entry(
+            kind, at, call=call, recording=recording, party=party, data=data, commits=commits
+        )
+        head = connection.execute(sa.select(ledger_head).with_for_update()).one_or_none()
+        frontier = merkle.Frontier() if head is None else merkle.Frontier.from_list(head.frontier)
+        leaf = merkle.leaf_hash(entry)
+        grown = frontier.append(leaf)
+        connection.execute(
+            ledger_entries.insert().values(
+                position=frontier.size, call=call, leaf=leaf, entry=entry.decode()
+            )
+        )
+        values = {"size": grown.size, "frontier": grown.to_list()}
+        if head is None:
+            connection.execute(ledger_head.insert().values(id=1, **values))
+        else:
+            connection.execute(ledger_head.update().values(**values))
+        return frontier.size
+
+    def checkpoint(self, at: datetime) -> str:
+        """Sign the present head as a checkpoint note; the same head is signed only once."""
+        with transaction(self._engine) as connection:
+            head = connection.execute(sa.select(ledger_head).with_for_update()).one_or_none()
+            frontier = (
+                merkle.Frontier() if head is None else merkle.Frontier.from_list(head.frontier)
+            )
+            known = connection.execute(
+                sa.select(checkpoints.c.note).where(checkpoints.c.size == frontier.size)
+            ).scalar_one_or_none()
+            if known is not None:
+                return str(known)
+            note = ledger.sign_note(
+                ledger.Checkpoint(KEY_NAME, frontier.size, frontier.root),
+                KEY_NAME,
+                self._public,
+                self._private.sign,
+            )
+            connection.execute(checkpoints.insert().values(size=frontier.size, at=at, note=note))
+        return note
+
+    def verify(self) -> Verified:
+        """Hash every entry again and check every checkpoint against what was hashed.
+
+        Raises Unverified naming the first position or checkpoint that does not hold.
+        """
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                sa.select(ledger_entries).order_by(ledger_entries.c.position)
+            ).all()
+            notes = connection.execute(sa.select(checkpoints).order_by(checkpoints.c.size)).all()
+            head = connection.execute(sa.select(ledger_head)).one_or_none()
+        frontier = merkle.Frontier()
+        roots = {0: frontier.root}
+        for row in rows:
+            if row.position != frontier.size:
+                raise Unverified(
+                    f"found ledger entry {row.position}, expected {frontier.size}: "
+                    "an entry is missing. Compare with a checkpoint kept elsewhere"
+                )
+            leaf = merkle.leaf_hash(row.entry.encode())
+            if leaf != row.leaf:
+                raise Unverified(f"ledger entry {row.position} was changed after it was written")
+            frontier = frontier.append(leaf)
+            roots[frontier.size] = frontier.root
+        kept = (0, merkle.Frontier().to_list()) if head is None else (head.size, head.frontier)
+        if kept != (frontier.size, frontier.to_list()):
+            raise Unverified(
+                f"the ledger's head says size {kept[0]}, its entries give {frontier.size}"
+            )
+        for row in notes:
+            point = ledger.verify_note(row.note, KEY_NAME, self._public, self._check)
+            if point.size != row.size or roots.get(point.size) != point.root:
+                raise Unverified(f"the checkpoint at size {row.size} does not fit the entries")
+        return Verified(frontier.size, frontier.root.hex(), len(notes))
+
+    def _check(self, signature: bytes, message: bytes) -> None:
+        try:
+            Ed25519PublicKey.from_public_bytes(self._public).verify(signature, message)
+        except InvalidSignature as error:
+            raise Unverified("the signature under a checkpoint is not the ledger's") from error
+
+    def entries(self, call: str | None = None) -> list[tuple[int, dict[str, object]]]:
+        """Entries with their positions, of one call or all."""
+        query = sa.select(ledger_entries).order_by(ledger_entries.c.position)
+        if call is not None:
+            query = query.where(ledger_entries.c.call == call)
+        with reading(self._engine) as connection:
+            return [(row.position, json.loads(row.entry)) for row in connection.execute(query)]
+
+    def prove(self, position: int, at: datetime) -> dict[str, object]:
+        """An inclusion proof of one entry against a fresh checkpoint, as JSON."""
+        note = self.checkpoint(at)
+        size = ledger.parse_note(note)[0].size
+        leaves = self._leaves()[:size]
+        if not 0 <= position < size:
+            raise NotFound(f"no ledger entry {position}; the ledger has {size} entries")
+        return {
+            "position": position,
+            "size": size,
+            "proof": [node.hex() for node in merkle.inclusion_proof(leaves, position, size)],
+            "checkpoint": note,
+        }
+
+    def bundle(self, call: str, at: datetime, extra: Mapping[str, bytes] | None = None) -> bytes:
+        """The evidence bundle of one call: entries, proofs, checkpoints, key, verifier."""
+        self.checkpoint(at)
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                sa.select(ledger_entries)
+                .where(ledger_entries.c.call == call)
+                .order_by(ledger_entries.c.position)
+            ).all()
+            notes = [
+                row.note
+                for row in connection.execute(sa.select(checkpoints).order_by(checkpoints.c.size))
+            ]
+        if not rows:
+            raise NotFound(f"the ledger has no entries of the call {call}")
+        return ledger.bundle(
+            {row.position: row.entry.encode() for row in rows},
+            self._leaves(),
+            notes,
+            self.verifier_key,
+            files("askfirst").joinpath("verify.py").read_text(encoding="utf-8"),
+            extra=extra,
+        )
+
+    def _leaves(self) -> list[bytes]:
+        query = sa.select(ledger_entries.c.leaf).order_by(ledger_entries.c.position)
+        with reading(self._engine) as connection:
+            return [bytes(leaf) for leaf in connection.execute(query).scalars()]

@@ -1,0 +1,155 @@
+"""The only reader of recordings. What may be read depends on the recording's state.
+
+While a recording is being checked, only our own side may be read, and only by the check. The
+contact's side opens when the recording is ready. A person's access is written down first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from askfirst.audio.container import decode
+from askfirst.audio.mixing import to_pcm
+from askfirst.audio.resample import resample
+from askfirst.errors import KeyUnreadable, NotFound, Refused
+from askfirst.ledger import Kind
+from askfirst.model import SAMPLE_RATE_HZ, RecordingState
+from askfirst.server.clock import utc_now
+from askfirst.server.database import assets, calls, reading, recordings, segments, transaction
+from askfirst.server.recorder import SPOOL_SEGMENT_BYTES
+from askfirst.server.sealing import ASSET_SEGMENT_BYTES
+from askfirst.server.store import Store
+from askfirst.server.vault import BytesSource, associated_data, open_sealed, recover
+
+_OWN_SIDE_STATES = (
+    RecordingState.SEALED.value,
+    RecordingState.CHECKING.value,
+    RecordingState.READY.value,
+)
+
+
+class Playback:
+    """Reads recordings of one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def own_side(self, recording: str) -> bytes:
+        """Our own side as mono s16le at 16 kHz, in file time; for the check of the notice."""
+        state, direction = self._about(recording)
+        if state not in _OWN_SIDE_STATES:
+            raise Refused(f"recording {recording} is {state}; its own side cannot be read")
+        return self._channel(recording, 0 if direction == "outbound" else 1)
+
+    def contact_side(self, recording: str) -> bytes:
+        """The contact's side as mono s16le at 16 kHz, in file time; only once it is ready."""
+        state, direction = self._about(recording)
+        if state != RecordingState.READY.value:
+            raise Refused(
+                f"recording {recording} is {state}; the contact's side can be read once it is ready"
+            )
+        return self._channel(recording, 1 if direction == "outbound" else 0)
+
+    def play(
+        self, recording: str, *, person: str, purpose: str, kind: Kind = Kind.ACCESS_PLAYED
+    ) -> bytes:
+        """The whole recording as Ogg/Opus for a person; the access is in the ledger first.
+
+        Raises Refused unless the recording is ready, KeyUnreadable after an erasure.
+        """
+        with transaction(self._store.engine) as connection:
+            row = connection.execute(
+                sa.select(recordings.c.state, recordings.c.call).where(recordings.c.id == recording)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(f"no recording {recording}")
+            if row.state != RecordingState.READY.value:
+                raise Refused(f"recording {recording} is {row.state} and cannot be played")
+            self._store.ledger.append(
+                connection,
+                kind,
+                utc_now(),
+                call=row.call,
+                recording=recording,
+                data={"person": person, "purpose": purpose},
+            )
+        return self._asset(recording, "audio")
+
+    def asset(self, recording: str, kind: str) -> bytes | None:
+        """Something derived from a recording, such as its transcript; None while there is none."""
+        try:
+            return self._asset(recording, kind)
+        except NotFound:
+            return None
+
+    def call_time(self, recording: str) -> list[tuple[int, int, int]]:
+        """Segments as (file_ms, from_ms, to_ms), in file order: file time to call time."""
+        with reading(self._store.engine) as connection:
+            rows = connection.execute(
+                sa.select(segments)
+                .where(segments.c.recording == recording)
+                .order_by(segments.c.file_ms)
+            ).all()
+        return [(row.file_ms, row.from_ms, row.to_ms) for row in rows]
+
+    def _about(self, recording: str) -> tuple[str, str]:
+        with reading(self._store.engine) as connection:
+            row = connection.execute(
+                sa.select(recordings.c.state, calls.c.direction)
+                .join(calls)
+                .where(recordings.c.id == recording)
+            ).one_or_none()
+        if row is None:
+            raise NotFound(f"no recording {recording}")
+        return row.state, row.direction
+
+    def _channel(self, recording: str, channel: int) -> bytes:
+        samples, rate = decode(self._asset(recording, "audio"))
+        return to_pcm(resample(samples[channel], rate, SAMPLE_RATE_HZ))
+
+    def _asset(self, recording: str, kind: str) -> bytes:
+        with reading(self._store.engine) as connection:
+            row = connection.execute(
+                sa.select(assets).where(assets.c.recording == recording, assets.c.kind == kind)
+            ).one_or_none()
+        if row is None:
+            raise NotFound(f"recording {recording} has no {kind}")
+        key = self._store.keys.get(row.id)
+        return open_sealed(
+            self._store.blobs.read(row.blob),
+            key,
+            associated_data(1, recording, kind),
+            ASSET_SEGMENT_BYTES,
+        )
+
+
+def decryptable(store: Store) -> Iterator[tuple[str, bytes]]:
+    """Everything that the keys of this installation still open, in clear, for self-checks.
+
+    Names and bytes of every object and every spool file, in memory only.
+    """
+    with reading(store.engine) as connection:
+        kept = connection.execute(sa.select(assets)).all()
+    for row in kept:
+        sealed = store.blobs.read(row.blob)
+        bound = associated_data(1, row.recording, row.kind)
+        yield (
+            f"{row.kind} (decrypted)",
+            open_sealed(sealed, store.keys.get(row.id), bound, ASSET_SEGMENT_BYTES),
+        )
+    for folder in sorted(store.spool.iterdir()):
+        for path in sorted(folder.iterdir()):
+            token = path.name.split("-")[1]
+            try:
+                key = store.keys.get(f"{folder.name}/spool/{token}")
+            except KeyUnreadable:
+                continue
+            found = recover(
+                BytesSource(path.read_bytes()),
+                key,
+                associated_data(1, folder.name, "spool"),
+                SPOOL_SEGMENT_BYTES,
+            )
+            yield "spool (decrypted)", found.plaintext

@@ -1,0 +1,65 @@
+"""Where an installation keeps everything, opened once for each process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from askfirst.errors import Unavailable
+from askfirst.server.blobs import Blobs, LocalBlobs
+from askfirst.server.database import migrate, open_engine
+from askfirst.server.keys import KeyFile, KeyStore
+from askfirst.server.ledger import Ledger
+
+DEFAULT_RETENTION = timedelta(days=90)
+"""How long a recording is kept unless the account says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Database, key store, objects, ledger and spool of one installation."""
+
+    folder: Path
+    engine: sa.Engine
+    keys: KeyStore
+    blobs: Blobs
+    ledger: Ledger
+    spool: Path
+    retention: timedelta = DEFAULT_RETENTION
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open, or make, the installation in a folder; the caller closes it.
+
+        Raises Unavailable when the folder cannot be made or written, KeyUnreadable when the
+        key file is there but cannot be used.
+        """
+        try:
+            for part in ("spool", "objects", "keys"):
+                (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot make the data folder {folder}: {error.strerror}. "
+                "Choose a folder that can be written"
+            ) from error
+        keys = KeyStore(
+            folder / "keys" / "keys.db", KeyFile.open_or_create(folder / "keys" / "master.key")
+        )
+        engine = open_engine(f"sqlite:///{folder / 'askfirst.db'}")
+        migrate(engine)
+        return cls(
+            folder=folder,
+            engine=engine,
+            keys=keys,
+            blobs=LocalBlobs(folder / "objects"),
+            ledger=Ledger(engine, keys),
+            spool=folder / "spool",
+        )
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        self.engine.dispose()
+        self.keys.close()

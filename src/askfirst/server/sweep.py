@@ -1,0 +1,42 @@
+"""The retention sweep: what is past its time is erased, what must stay says why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from askfirst.ledger import Kind
+from askfirst.model import RecordingState
+from askfirst.server import erasure
+from askfirst.server.database import recordings, transaction
+from askfirst.server.store import Store
+
+_KEPT_STATES = (
+    RecordingState.SEALED.value,
+    RecordingState.CHECKING.value,
+    RecordingState.READY.value,
+    RecordingState.QUARANTINED.value,
+)
+
+
+def sweep(store: Store, at: datetime) -> int:
+    """Intend the erasure of every recording whose time is over; says how many.
+
+    A legal hold or a mandatory period keeps a recording whatever its time.
+    """
+    with transaction(store.engine) as connection:
+        due = connection.execute(
+            sa.select(recordings.c.id).where(
+                recordings.c.expires_at <= at,
+                recordings.c.state.in_(_KEPT_STATES),
+                recordings.c.legal_hold.is_(False),
+                recordings.c.mandatory.is_(None),
+            )
+        ).scalars()
+        swept = 0
+        for recording in due:
+            erasure.intend(store, connection, recording, "retention", at)
+            swept += 1
+        store.ledger.append(connection, Kind.RETENTION_SWEPT, at, data={"erased_count": swept})
+    return swept
