@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAULT
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not flush into it again.
-        sys.stdout = None  # type: ignore[assignment]  # documented way to silence the flush
+        sys.stdout = None
         return YES
     return status
 

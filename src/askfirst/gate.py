@@ -368,13 +368,14 @@ def _joined(facts: Facts, event: PartyJoined) -> tuple[PartyFact, ...]:
     known = {party.index: party for party in facts.parties}
     old = known.get(event.party)
     places = event.places or frozenset({UNKNOWN})
-    known[event.party] = PartyFact(
-        event.party,
-        event.role if old is None else old.role,
-        event.leg,
-        places if old is None else old.places | places,
-        event.is_machine or (old is not None and old.is_machine),
-    )
+    if old is None:
+        joined = PartyFact(event.party, event.role, event.leg, places, event.is_machine)
+    else:
+        # Somebody who comes back, or speaks on another leg, is a new party of unknown place.
+        joined = replace(
+            old, places=old.places | places, is_machine=old.is_machine or event.is_machine
+        )
+    known[event.party] = joined
     return tuple(known[index] for index in sorted(known))
 
 
@@ -495,7 +496,9 @@ def _permits(facts: Facts, state: State) -> tuple[frozenset[tuple[str, Use]], in
         )
     if state is State.TELLING and facts.telling is not None and facts.separate_legs:
         since_ms = facts.telling.since_ms
-        permits = frozenset((leg, Use.RECORD) for leg in own)
+        # A leg that a contact speaks on, or spoke on, is not our own side, whatever its name.
+        theirs = {party.leg for party in facts.parties if party.role is Role.CONTACT}
+        permits = frozenset((leg, Use.RECORD) for leg in own if leg not in theirs)
         return permits, since_ms, since_ms + TELLING_LIMIT_MS
     if state is State.ASKING and _may_listen(facts) and facts.told_ms is not None:
         owing = {requirement.party for requirement in facts.unmet()}

@@ -45,6 +45,7 @@ class CallSummary:
     kept_frames: int = 0
     lost_frames: int = 0
     is_erased: bool = False
+    is_prompt_missing: bool = False
 
 
 _BLOCKS = {
@@ -115,6 +116,8 @@ def _nothing_kept(summary: CallSummary) -> _Told:
         return OutcomeCode.REFUSED, "refused", {}
     if because in _BLOCKS:
         return OutcomeCode.BLOCKED, _BLOCKS[because], {}
+    if summary.is_prompt_missing and not summary.was_told:
+        return OutcomeCode.FAILED, f"fault.{Fault.PROMPT.value}", {}
     if summary.notice_was_cut:
         return OutcomeCode.NOTICE_CUT, "notice_cut", {}
     if summary.was_told:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -38,13 +38,13 @@ from askfirst.model import (
 )
 from askfirst.notice import NoticeFacts, announcement
 from askfirst.outcome import CallSummary, Fault, settle
-from askfirst.policy import Policy
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server.callbook import CallBook
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
+from askfirst.server.request import CallRequest, Prompts
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,26 +53,6 @@ ANSWER_WAIT_MS = 15_000
 QUIET_MS = 400
 QUIET_LIMIT_MS = 8_000
 YES_KEY, NO_KEY = "1", "2"
-
-Prompts = Callable[[str, str], Sequence[bytes] | None]
-"""Text and language to the 20 ms frames of its recorded prompt, None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """What a call starts from. `announces` is whether the account plays announcements."""
-
-    number: str
-    agent_places: tuple[str, ...]
-    policy: Policy = field(default_factory=Policy)
-    contact_places: tuple[str, ...] = ()
-    recorder_place: str | None = None
-    announces: bool = True
-    language: str = "en"
-    provider: str = "simulator"
-    persona: str | None = None
-    recording_switch: bool = True
-    is_acknowledged: bool = True
 
 
 class Call:
@@ -117,6 +97,9 @@ class Call:
         self._lost = 0
         self._mode: Mode | None = None
         self._was_erased = False
+        self._has_audio = False
+        self._is_prompt_missing = False
+        self._announcement: asyncio.Task[None] | None = None
 
     # The course of a call
 
@@ -129,7 +112,7 @@ class Call:
         syncing = asyncio.create_task(self._sync())
         try:
             async for event in leg.events():
-                self._on_provider(event)
+                self._on_provider(event, leg)
         except Exception:
             log.exception("call.events-failed call=%s", self.id)
             self._fail(Fault.PROVIDER)
@@ -140,10 +123,8 @@ class Call:
         for task in (syncing, *self._tasks):
             task.cancel()
         await asyncio.gather(syncing, *self._tasks, return_exceptions=True)
-        recorder = self._recorder
+        recorder, self._recorder = self._recorder, None
         if recorder is not None:
-            if not recorder.has_audio:
-                self._recorder = None
             self._end_recorder(recorder)
         await self._journal.drained()
         self._journal.write(self._settled)
@@ -159,10 +140,10 @@ class Call:
         """The moment of a call time, on the wall as media time runs."""
         return (self._answered_at or utc_now()) + timedelta(milliseconds=at_ms)
 
-    def _on_provider(self, event: CallEvent) -> None:
+    def _on_provider(self, event: CallEvent, leg: TelephonyCall) -> None:
         match event.kind:
             case CallEventKind.ANSWERED:
-                self._answer()
+                self._answer((leg.agent_leg, leg.contact_leg))
             case CallEventKind.MACHINE:
                 self._machine()
             case CallEventKind.JOINED:
@@ -185,7 +166,7 @@ class Call:
             case CallEventKind.RINGING:
                 pass
 
-    def _answer(self) -> None:
+    def _answer(self, legs: tuple[str, str]) -> None:
         self._answered_ms = self._clock.now_ms()
         self._answered_at = utc_now()
         self._journal.write(partial(self._book.answered, self._answered_at))
@@ -196,8 +177,6 @@ class Call:
                 Role.CONTACT, request.number, tuple(Place(code) for code in request.contact_places)
             ),
         ]
-        assert self._leg is not None  # noqa: S101 - `run` has set it
-        legs = [self._leg.agent_leg, self._leg.contact_leg]
         self._new_recorder()
         switch, notice = request.recording_switch, request.is_acknowledged
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
@@ -249,7 +228,8 @@ class Call:
     def want(self) -> None:
         """Record, please. Where something is owed first, the announcement starts by itself."""
         self._was_wanted = True
-        self._announced_for = None
+        if self._announcement is None or self._announcement.done():
+            self._announced_for = None
         self.report(ev.Wanted(self.now_ms()))
 
     def unwant(self) -> None:
@@ -286,9 +266,8 @@ class Call:
             event, partial(self._book.said_no, event, how, erased), {"how": how, "past": past}
         )
         if recorder is not None:
-            self._was_erased = self._was_erased or (erased is not None and recorder.has_audio)
             recorder.follow(self.facts)
-            self._end_recorder(recorder)
+            self._end_recorder(recorder, is_erased=erased is not None)
         self._new_recorder()
         self._journal.chore(self._on_outbox)
 
@@ -372,7 +351,10 @@ class Call:
             and facts.told_ms is None
         ):
             self._announced_for = facts.decision
-            self._start(self._announce(facts.decision))
+            if self._announcement is not None:
+                # It was about an earlier decision; two would cut each other short.
+                self._announcement.cancel()
+            self._announcement = self._start(self._announce(facts.decision))
 
     async def _announce(self, decision: Decision) -> None:
         """Play the notice to its end, or it does not count; then wait for the answer."""
@@ -382,7 +364,7 @@ class Call:
         )
         prompt = self._prompts(text, decision.language)
         if prompt is None:
-            self._fault = Fault.PROMPT
+            self._is_prompt_missing = True
             log.error("call.no-prompt call=%s", self.id)
             return
         await self._own_side_is_quiet()
@@ -560,12 +542,14 @@ class Call:
         self._recorder = Recorder(self._store, self.id, recording, self._journal.chore)
         self._journal.chore(self._prepare)
 
-    def _end_recorder(self, recorder: Recorder) -> None:
+    def _end_recorder(self, recorder: Recorder, *, is_erased: bool = False) -> None:
         """Close a recorder; one that kept nothing leaves neither file nor row."""
         self._kept += recorder.counts.kept_contact
         self._lost += recorder.counts.lost
         if recorder.has_audio:
             lost = recorder.counts.lost
+            self._was_erased = self._was_erased or is_erased
+            self._has_audio = self._has_audio or not is_erased
             recorder.close()
             self._journal.write(partial(self._book.recording_ended, recorder.recording, lost))
         else:
@@ -574,10 +558,9 @@ class Call:
             self.recordings.remove(recorder.recording)
 
     def _settled(self, connection: sa.Connection) -> None:
-        kept = self._recorder is not None
         summary = CallSummary(
             was_answered=self._answered_ms is not None,
-            has_audio=kept,
+            has_audio=self._has_audio,
             mode=self._mode,
             was_wanted=self._was_wanted,
             last_because=self._last_because,
@@ -586,13 +569,15 @@ class Call:
             fault=self._fault,
             kept_frames=self._kept,
             lost_frames=self._lost,
-            is_erased=self._was_erased and not kept,
+            is_erased=self._was_erased and not self._has_audio,
+            is_prompt_missing=self._is_prompt_missing,
         )
-        self._book.settled(
-            connection, settle(summary, self.request.language), utc_now(), finish=kept
-        )
+        outcome = settle(summary, self.request.language)
+        ended_at = self.at(self.facts.now_ms)
+        self._book.settled(connection, outcome, ended_at, finish=self._has_audio)
 
-    def _start(self, coroutine: Coroutine[object, object, None]) -> None:
+    def _start(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

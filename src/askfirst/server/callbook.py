@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -23,10 +22,8 @@ from askfirst.server import erasure
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
+from askfirst.server.request import CallRequest
 from askfirst.server.store import Store
-
-if TYPE_CHECKING:
-    from askfirst.server.call import CallRequest
 
 Also = Callable[[sa.Connection, int], None]
 Data = Mapping[str, Datum | Sequence[Datum]]

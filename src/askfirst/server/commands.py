@@ -1,4 +1,4 @@
-"""The verbs of the command line that need the server. Each gets parsed arguments, gives a status."""
+"""The verbs of the command line that need the server: parsed arguments in, exit status out."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ from askfirst.model import Purpose
 from askfirst.notice import NoticeFacts
 from askfirst.policy import Policy
 from askfirst.ports import Clock, TelephonyCall
-from askfirst.server.call import Call, CallRequest
+from askfirst.server.call import Call
 from askfirst.server.node import Node
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.prompts import packaged_prompt
+from askfirst.server.request import CallRequest
 from askfirst.telephony.persona import Persona
 
 DEMO_FACTS = NoticeFacts(company="Harbor Supply", purpose=Purpose.TRAINING)
