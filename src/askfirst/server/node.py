@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Node:
     @classmethod
     def open(cls, folder: Path, recognizer: Recognizer | None = None) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs."""
+        # A core dump would be audio and keys in clear on disk.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         store = Store.open(folder)
         heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
         recover(store)
