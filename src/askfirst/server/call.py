@@ -39,6 +39,7 @@ from askfirst.model import (
 from askfirst.notice import NoticeFacts, announcement
 from askfirst.outcome import CallSummary, Fault, settle
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
+from askfirst.server import erasure
 from askfirst.server.callbook import CallBook
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
@@ -100,6 +101,7 @@ class Call:
         self._has_audio = False
         self._is_prompt_missing = False
         self._announcement: asyncio.Task[None] | None = None
+        self._unwritten: dict[int, str] = {}
 
     # The course of a call
 
@@ -116,7 +118,7 @@ class Call:
         except Exception:
             log.exception("call.events-failed call=%s", self.id)
             self._fail(Fault.PROVIDER)
-            await leg.hangup()
+            await self._hung_up(leg)
         await pumping
         if not self.facts.has_ended:
             self.report(ev.HungUp(self.now_ms()))
@@ -126,11 +128,24 @@ class Call:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             self._end_recorder(recorder)
+        self._journal.give_up()
         await self._journal.drained()
-        self._journal.write(self._settled)
+        if self._journal.has_lost:
+            self._fault = self._fault or Fault.LEDGER
+            for recording in self._unwritten.values():
+                # Somebody took a yes back and it cannot be written: the audio goes all the same.
+                self._journal.chore(partial(erasure.destroy, self._store, recording))
+            await self._journal.drained()
+        await self._journal.last(self._settled)
+        self._journal.chore(self._on_outbox)
         self._journal.finish()
         await writing
-        self._on_outbox()
+
+    async def _hung_up(self, leg: TelephonyCall) -> None:
+        try:
+            await leg.hangup()
+        except Exception:
+            log.exception("call.hangup-failed call=%s", self.id)
 
     def now_ms(self) -> int:
         """Milliseconds since the answer; 0 before it."""
@@ -255,17 +270,20 @@ class Call:
         """A party said no. Final until that person says yes."""
         self._stop_announcing()
         event = ev.Refused(self.now_ms(), party)
-        self.report(event, partial(self._book.said_no, event, how, None), {"how": how})
+        self.report(
+            event, partial(self._book.said_no, event, how, None, self.at(event.at_ms)), {"how": how}
+        )
 
     def withdraw(self, party: int = 1, how: str = "agent", past: str = "erase") -> None:
         """A party takes its yes back; what was recorded so far is erased or kept as it says."""
         recorder, self._recorder = self._recorder, None
         event = ev.Withdrawn(self.now_ms(), party)
         erased = recorder.recording if recorder and past == "erase" else None
-        self.report(
-            event, partial(self._book.said_no, event, how, erased), {"how": how, "past": past}
-        )
+        written = partial(self._book.said_no, event, how, erased, self.at(event.at_ms))
+        self.report(event, written, {"how": how, "past": past})
         if recorder is not None:
+            if erased is not None and self.request.policy.mandatory_recording is None:
+                self._unwritten[self.facts.serial] = erased
             recorder.follow(self.facts)
             self._end_recorder(recorder, is_erased=erased is not None)
         self._new_recorder()
@@ -362,8 +380,12 @@ class Call:
         text = announcement(
             decision.elements, decision.language, self._notice_facts, keys=wants_yes
         )
-        prompt = self._prompts(text, decision.language)
-        if prompt is None:
+        try:
+            prompt = self._prompts(text, decision.language)
+        except AskfirstError as error:
+            log.error("call.broken-prompt call=%s error=%s", self.id, type(error).__name__)
+            prompt = None
+        if not prompt:
             self._is_prompt_missing = True
             log.error("call.no-prompt call=%s", self.id)
             return
@@ -455,7 +477,7 @@ class Call:
             "uses": sorted(evidence.uses),
             "elements": sorted(evidence.elements),
         }
-        self.report(event, partial(self._book.given, event, how), data)
+        self.report(event, partial(self._book.given, event, how, self.at(event.at_ms)), data)
 
     def _decide(self) -> Decision:
         return decide(
@@ -482,6 +504,7 @@ class Call:
     # Faults
 
     def _durable(self, serial: int) -> None:
+        self._unwritten.pop(serial, None)
         was_broken = self.facts.because is Because.FAILED
         self.report(ev.Sealed(self.now_ms(), serial))
         if was_broken and self._people and not self.facts.has_ended:
@@ -492,7 +515,7 @@ class Call:
 
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault
-        if self.facts.because is not Because.FAILED:
+        if self.facts.because is not Because.FAILED and not self.facts.has_ended:
             self._stop_announcing()
             self.report(ev.Failed(self.now_ms()))
 
@@ -576,8 +599,15 @@ class Call:
         ended_at = self.at(self.facts.now_ms)
         self._book.settled(connection, outcome, ended_at, finish=self._has_audio)
 
+    async def _guarded(self, coroutine: Coroutine[object, object, None]) -> None:
+        try:
+            await coroutine
+        except Exception:
+            log.exception("call.task-failed call=%s", self.id)
+            self._fail(Fault.PROGRAM)
+
     def _start(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(coroutine)
+        task = asyncio.create_task(self._guarded(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -19,7 +19,6 @@ from askfirst.ledger import Datum, Kind, commit
 from askfirst.model import Decision, Outcome, Purpose, RecordingState, Use
 from askfirst.policy import Policy
 from askfirst.server import erasure
-from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
 from askfirst.server.request import CallRequest
@@ -139,7 +138,9 @@ class CallBook:
         """The newest decision stands with the call."""
         self._update_call(connection, decision=to_json(decision))
 
-    def given(self, event: ev.Met, how: str, connection: sa.Connection, position: int) -> None:
+    def given(
+        self, event: ev.Met, how: str, at: datetime, connection: sa.Connection, position: int
+    ) -> None:
         """Somebody was told or agreed."""
         evidence = event.evidence
         kind = "informed" if evidence.form.word == "told" else "agreed"
@@ -152,6 +153,7 @@ class CallBook:
             proof=int(evidence.proof),
             uses=sorted(evidence.uses),
             elements=sorted(evidence.elements),
+            at=at,
             at_ms=event.at_ms,
         )
 
@@ -160,6 +162,7 @@ class CallBook:
         event: ev.Refused | ev.Withdrawn,
         how: str,
         erased: str | None,
+        at: datetime,
         connection: sa.Connection,
         position: int,
     ) -> None:
@@ -176,10 +179,11 @@ class CallBook:
             proof=0,
             uses=[],
             elements=[],
+            at=at,
             at_ms=event.at_ms,
         )
         if erased is not None:
-            erasure.intend(self._store, connection, erased, "withdrawn", utc_now())
+            erasure.intend(self._store, connection, erased, "withdrawn", at)
 
     def line(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """One more line of the timeline: the gate's state changed."""
@@ -270,9 +274,7 @@ class CallBook:
 
     def _consent(self, connection: sa.Connection, position: int, **values: object) -> None:
         connection.execute(
-            consents.insert().values(
-                id=new_id("con"), call=self._call, at=utc_now(), ledger=position, **values
-            )
+            consents.insert().values(id=new_id("con"), call=self._call, ledger=position, **values)
         )
 
     def _update_call(self, connection: sa.Connection, **values: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.errors import NotFound
-from askfirst.ledger import Kind
+from askfirst.ledger import Kind, parse_note
 from askfirst.model import (
     USES_OF_A_RECORDING,
     Outcome,
@@ -31,6 +31,7 @@ from askfirst.vcon import (
     CallRecord,
     Grant,
     LawfulBasis,
+    LedgerReference,
     PartyConsent,
     PartyRecord,
     SpokenLine,
@@ -79,7 +80,7 @@ def vcon_of(
         decision=row.decision or {},
         outcome=Outcome(OutcomeCode(row.outcome), row.outcome_reason),
         consents=tuple(
-            _consent(row, item.number_in_call, said)
+            _consent(node, row, item.number_in_call, said)
             for item in people
             if item.role == Role.CONTACT.value
         ),
@@ -94,7 +95,7 @@ def bundle_of(node: Node, call: str) -> bytes:
     return node.store.ledger.bundle(call, utc_now())
 
 
-def _consent(row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
+def _consent(node: Node, row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
     """What one contact's consent came to: its last word counts."""
     last = next((line for line in reversed(said) if line.party == party), None)
     answer = Answer.NOT_ASKED if last is None else _ANSWERS[last.kind]
@@ -117,6 +118,15 @@ def _consent(row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
         how=None if last is None or not granted else last.how,
         proof=Proof(last.proof) if last is not None else Proof.NONE,
         verified=heard,
+        ledger=None if last is None else _reference(node, last.ledger),
+    )
+
+
+def _reference(node: Node, position: int) -> LedgerReference:
+    proven = node.store.ledger.prove(position, utc_now())
+    point = parse_note(proven["checkpoint"])[0]
+    return LedgerReference(
+        point.origin, position, point.size, point.root.hex(), tuple(proven["proof"])
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
@@ -152,7 +153,7 @@ class Ledger:
         with reading(self._engine) as connection:
             return [(row.position, json.loads(row.entry)) for row in connection.execute(query)]
 
-    def prove(self, position: int, at: datetime) -> dict[str, object]:
+    def prove(self, position: int, at: datetime) -> dict[str, Any]:
         """An inclusion proof of one entry against a fresh checkpoint, as JSON."""
         note = self.checkpoint(at)
         size = ledger.parse_note(note)[0].size
