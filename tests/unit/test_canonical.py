@@ -74,7 +74,7 @@ def test_members_of_enumerations_are_written_as_their_values() -> None:
         {"\ud800": 1},
         ["\udc00"],
         {"a": {"b": {1, 2}}},
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from enum import StrEnum
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -15,16 +13,8 @@ from hypothesis import strategies as st
 
 from askfirst.errors import InvalidInput
 from askfirst.model import (
-    Certainty,
     Element,
-    Form,
-    Mode,
-    OutcomeCode,
-    Proof,
     Purpose,
-    Role,
-    Source,
-    Standing,
     Utterance,
     Verdict,
 )
@@ -53,23 +43,8 @@ _SUBSETS = st.frozensets(st.sampled_from(list(Element)))
 _SPOKEN_WORDS_A_SECOND = 2.6
 
 
-def _texts(name: str) -> dict[str, object]:
-    packaged = resources.files("askfirst").joinpath(f"texts/{name}.toml")
-    return tomllib.loads(packaged.read_text(encoding="utf-8"))
-
-
 def _sentences(text: str) -> list[str]:
     return [sentence for sentence in re.split(r"(?<=[.?!])\s+", text) if sentence]
-
-
-def _leaves(table: dict[str, object], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            found |= _leaves(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = str(value)
-    return found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -233,16 +208,6 @@ def test_an_announcement_without_a_company_is_refused(company: str) -> None:
         announcement(_EU, "en", NoticeFacts(company), keys=True)
 
 
-def test_both_languages_of_the_product_have_the_same_texts() -> None:
-    english, norwegian = _leaves(_texts("en")), _leaves(_texts("nb"))
-    assert english.keys() == norwegian.keys()
-    for key, text in english.items():
-        assert text.strip()
-        assert norwegian[key].strip()
-        names = re.findall(r"\{(\w+)\}", text)
-        assert sorted(names) == sorted(re.findall(r"\{(\w+)\}", norwegian[key])), key
-
-
 def _said(*lines: tuple[int, str], speaker: str = "agent") -> list[Utterance]:
     return [Utterance(speaker, at, at + 2_000, text) for at, text in lines]
 
@@ -385,25 +350,3 @@ def test_every_element_and_verdict_is_explained_in_the_reference() -> None:
     explained = re.findall(r"^\| `([a-z_-]+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(Element) | set(Verdict) <= set(explained)
     assert explained[: len(Element)] == [str(element) for element in Element]
-
-
-@pytest.mark.parametrize("language", ["en", "nb"])
-def test_the_product_has_a_text_for_every_word_of_the_domain(language: str) -> None:
-    texts = _texts(language)
-    kinds: dict[str, type[StrEnum]] = {
-        "outcome": OutcomeCode,
-        "outcome_because": OutcomeCode,
-        "verdict": Verdict,
-        "verdict_because": Verdict,
-        "element": Element,
-        "purpose": Purpose,
-        "role": Role,
-        "certainty": Certainty,
-        "source": Source,
-        "standing": Standing,
-    }
-    for table, words in kinds.items():
-        assert _leaves({table: texts[table]}).keys() == {f"{table}.{word}" for word in words}
-    assert _leaves({"mode": texts["mode"]}).keys() == {f"mode.{mode.word}" for mode in Mode}
-    assert _leaves({"form": texts["form"]}).keys() == {f"form.{form.word}" for form in Form}
-    assert _leaves({"proof": texts["proof"]}).keys() == {f"proof.{level.value}" for level in Proof}

@@ -193,7 +193,11 @@ def test_a_stream_cut_anywhere_is_refused_before_its_first_byte() -> None:
             reader(SEALED[:length], 256)
 
 
-@pytest.mark.parametrize("added", [b"\0", b"\0" * 16, SEALED[256:512], SEALED[-100:]])
+@pytest.mark.parametrize(
+    "added",
+    [b"\0", b"\0" * 16, SEALED[256:512], SEALED[-100:]],
+    ids=["a byte", "a tag", "a segment", "its end"],
+)
 def test_a_lengthened_stream_is_refused(added: bytes) -> None:
     with pytest.raises(Unverified):
         reader(SEALED + added, 256)
