@@ -16,6 +16,8 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from askfirst.errors import InvalidInput, Unavailable
 
+_WORTH_WAITING_S = 0.002
+
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
@@ -89,21 +91,39 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _HurriedSelector(selectors.DefaultSelector):
-    """Waits `speed` times less than it is asked to, and moves the loop's time by the wait."""
+    """Waits `speed` times less than it is asked to, and moves the loop's time by the wait.
+
+    The system waits no less than a millisecond; shorter waits are therefore owed, and made up
+    for together once they are worth one.
+    """
 
     def __init__(self, speed: float) -> None:
         super().__init__()
         self.speed = speed
         self.now = 0.0
+        self._owed = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return super().select(0)
+        owed = self._owed + (0.0 if timeout is None else timeout / self.speed)
+        if timeout is not None and owed < _WORTH_WAITING_S:
+            ready = super().select(0)
+            if not ready:
+                self.now += timeout
+                self._owed = owed
+            return ready
         began = time.monotonic()
-        ready = super().select(None if timeout is None else timeout / self.speed)
-        waited = (time.monotonic() - began) * self.speed
-        # A wait that ran its full length counts as asked, so that timers do not drift.
-        self.now += waited if timeout is None or ready else timeout
+        ready = super().select(None if timeout is None else owed)
+        waited = time.monotonic() - began
+        if timeout is None or ready:
+            beyond = max(0.0, waited - max(0.0, self._owed)) * self.speed
+            self.now += beyond if timeout is None else min(beyond, timeout)
+            self._owed = max(0.0, self._owed - waited)
+        else:
+            # A wait that ran its full length counts as asked, so that timers do not drift.
+            self.now += timeout
+            self._owed = max(-_WORTH_WAITING_S, owed - waited)
         return ready
 
 
