@@ -1,26 +1,38 @@
 """The command line. Every verb is a few lines over the core or, where it needs one, the server.
 
 Exit status: 0 yes, 1 no, 2 misuse, 3 fault; `decide` gives 0 for any decision. With `--json`
-standard output is only the document.
+standard output is only the document. Nothing that a caller types or pipes in ends in a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from askfirst.decide import request
-from askfirst.errors import AskfirstError, InvalidInput, InvalidRules, NotFound, NotInstalled
+from askfirst.errors import (
+    AskfirstError,
+    InvalidInput,
+    InvalidRules,
+    NotFound,
+    NotInstalled,
+    Unavailable,
+)
 from askfirst.explain import text, to_json
 from askfirst.model import Decision, Purpose
 from askfirst.notice import LANGUAGES as NOTICE_LANGUAGES
+from askfirst.policy import AREA_CODE
 from askfirst.rules import load, packaged, packaged_directory, template
 from askfirst.wording import LANGUAGES, pick
 
@@ -29,10 +41,13 @@ YES, NO, MISUSE, FAULT = 0, 1, 2, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
+    _speak_plainly()
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
         status: int = chosen.run(chosen)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is told here, not after the exit status is fixed
     except (InvalidInput, NotFound) as error:
         _complain(error)
         return MISUSE
@@ -43,10 +58,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; the interpreter must not flush into it again.
         sys.stdout = None
         return YES
+    except OSError as error:
+        _complain(f"{error.filename or 'standard output'}: {error.strerror}; nothing more was done")
+        sys.stdout = None
+        return FAULT
     return status
 
 
-def _complain(error: AskfirstError) -> None:
+def _speak_plainly() -> None:
+    """Read UTF-8, and write what the terminal cannot show as escapes instead of failing."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _complain(error: AskfirstError | str) -> None:
     print(f"askfirst: {error}", file=sys.stderr)
 
 
@@ -124,20 +151,43 @@ def _read_toml(path: Path) -> dict[str, object]:
         raise InvalidInput(
             f"the policy file {path} cannot be read: {error.strerror}; name a file that can"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the policy file {path} is not TOML: {error}; mend it") from error
 
 
+_ONE_CALL = (
+    "agent",
+    "agent_number",
+    "contact",
+    "contact_place",
+    "recorder",
+    "policy",
+    "purpose",
+    "on",
+)
+"""Options that speak of one call; a batch line says these things itself."""
+
+
 def _decide_batch(chosen: argparse.Namespace) -> int:
-    if chosen.batch == "-":
-        return _answer_lines(sys.stdin, chosen)
-    try:
-        with Path(chosen.batch).open(encoding="utf-8", errors="replace") as lines:
-            return _answer_lines(lines, chosen)
-    except OSError as error:
+    given = [name.replace("_", "-") for name in _ONE_CALL if getattr(chosen, name)]
+    if given:
         raise InvalidInput(
-            f"the batch file {chosen.batch} cannot be read: {error.strerror}"
-        ) from error
+            f"found --{given[0]} beside --batch; each line of a batch says this itself. "
+            "Put it into the lines"
+        )
+    with _batch_lines(chosen.batch) as lines:
+        return _answer_lines(lines, chosen)
+
+
+def _batch_lines(name: str) -> Any:
+    if name == "-":
+        if sys.stdin is None:
+            raise InvalidInput("standard input is closed; pipe requests in, or name a file")
+        return nullcontext(sys.stdin)
+    try:
+        return Path(name).open(encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"the batch file {name} cannot be read: {error}") from error
 
 
 def _answer_lines(lines: TextIO, chosen: argparse.Namespace) -> int:
@@ -150,22 +200,28 @@ def _answer_lines(lines: TextIO, chosen: argparse.Namespace) -> int:
         answer = _answer_line(line, chosen, today)
         if "error" in answer:
             status = MISUSE
-        print(json.dumps(answer, ensure_ascii=False))
+        # At once, for whoever waits for each answer before asking on.
+        print(_in_json(answer), flush=True)
     return status
 
 
 def _answer_line(line: str, chosen: argparse.Namespace, today: date) -> dict[str, object]:
     asked_id: object = None
     try:
-        asked = json.loads(line)
+        asked = json.loads(line, parse_constant=_no_number)
         if not isinstance(asked, dict):
             raise InvalidInput("found something else than an object; expected one request a line")
-        asked_id = asked.get("id")
-        return to_json(request(asked, today), chosen.notice_lang)
+        if isinstance(asked.get("id"), str | int):
+            asked_id = asked["id"]
+        return to_json(request({"language": chosen.lang, **asked}, today), chosen.notice_lang)
     except (ValueError, RecursionError):
         return {"id": None, "error": "this line is not JSON; expected one request object a line"}
     except AskfirstError as error:
         return {"id": asked_id, "error": str(error)}
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
 
 
 # rules
@@ -231,6 +287,9 @@ def _rules_show(chosen: argparse.Namespace) -> int:
 
 def _rules_check(chosen: argparse.Namespace) -> int:
     check = import_module("askfirst.rulecheck").check
+    for directory in chosen.directory:
+        if not directory.is_dir():
+            raise InvalidInput(f"{directory} is no folder; name folders of rule files")
     directories = chosen.directory or [packaged_directory()]
     faults: list[str] = check(directories[0], *directories[1:], today=_today())
     if chosen.json:
@@ -254,6 +313,10 @@ def _rules_diff(chosen: argparse.Namespace) -> int:
 
 
 def _rules_new(chosen: argparse.Namespace) -> int:
+    if not AREA_CODE.fullmatch(chosen.code):
+        raise InvalidInput(
+            f"{chosen.code!r} is no place; expected an ISO 3166 code such as NO or US-CA"
+        )
     filled = template(chosen.code)
     if chosen.json:
         _print_json({"code": chosen.code, "file": filled})
@@ -281,13 +344,26 @@ def _add_ledger(verbs: Any) -> None:
 def _ledger_verify(chosen: argparse.Namespace) -> int:
     if chosen.bundle is None:
         return _server("verify")(chosen)
+    if find_spec("cryptography") is None:
+        raise NotInstalled("the verifier of bundles (cryptography)", "verify")
+    if not chosen.bundle.is_file():
+        raise InvalidInput(f"there is no bundle {chosen.bundle}; name a zip file")
+    verifier = import_module("askfirst.verify")
     try:
-        verifier = import_module("askfirst.verify")
-    except ImportError as error:
-        raise NotInstalled("the verifier of bundles (cryptography)", "verify") from error
-    arguments = [str(chosen.bundle), *(["--key", chosen.key] if chosen.key else [])]
-    status: int = verifier.main(arguments)
-    return status
+        report = verifier.verify(chosen.bundle, chosen.key)
+    except verifier.VerificationError as error:
+        if chosen.json:
+            _print_json({"verified": False, "error": str(error)})
+        else:
+            print(f"NOT VERIFIED: {error}")
+        return NO
+    except verifier.CannotRun as error:
+        raise Unavailable(str(error)) from error
+    if chosen.json:
+        _print_json({"verified": True, **asdict(report)})
+    else:
+        print(report.text(), end="")
+    return YES
 
 
 # verbs of the server
@@ -334,6 +410,7 @@ def _add_recordings(verbs: Any) -> None:
     export.add_argument("id")
     export.add_argument("--format", choices=("vcon", "wav", "bundle"), required=True)
     export.add_argument("--out", type=Path)
+    export.add_argument("--signed", action="store_true", help="sign the vCon")
     _data(export)
     for name, told in (
         ("hold", "Keep a recording whatever its period says."),
@@ -362,7 +439,17 @@ _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=1, default=_plain))
+    print(_in_json(document, indent=1))
+
+
+def _in_json(document: object, indent: int | None = None) -> str:
+    """JSON in letters that standard output takes, in plain escapes where it does not take them."""
+    written = json.dumps(document, ensure_ascii=False, indent=indent, default=_plain)
+    try:
+        written.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent, default=_plain)
+    return written
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,1 @@
+"""Benchmarks: what the promised figures are on this machine, each beside a reference."""
