@@ -45,51 +45,6 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time starts at 0 and jumps to the next timer instead of waiting.
-
-    While a job given to `run_in_executor` or `asyncio.to_thread` is unfinished the loop really
-    waits, so thread work takes no virtual time and order stays the same in every run. When
-    nothing could ever happen again it raises Unavailable instead of hanging. Sockets and
-    subprocesses are polled, but nobody waits for them: keep them out of virtual time.
-    """
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        """Virtual seconds since the loop was made."""
-        return self._jumping.now
-
-    def run_in_executor(
-        self,
-        executor: Executor | None,
-        func: Callable[[*Arguments], Result],
-        *args: *Arguments,
-    ) -> asyncio.Future[Result]:
-        """As the base class; virtual time stands still until the job is done."""
-        future = super().run_in_executor(executor, func, *args)
-        self._jumping.outstanding += 1
-        # The future is done in the loop, after its result is there: no gap for time to jump in.
-        future.add_done_callback(self._job_done)
-        return future
-
-    def _job_done(self, _: asyncio.Future[Any]) -> None:
-        self._jumping.outstanding -= 1
-
-    async def shutdown_default_executor(
-        self,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class's name from 3.12 on
-    ) -> None:
-        """As the base class, waiting without limit; it joins threads outside `run_in_executor`."""
-        self._jumping.outstanding += 1
-        try:
-            await super().shutdown_default_executor()
-        finally:
-            self._jumping.outstanding -= 1
-
-
 class _HurriedSelector(selectors.DefaultSelector):
     """Waits `speed` times less than it is asked to, and moves the loop's time by the wait.
 
@@ -101,12 +56,15 @@ class _HurriedSelector(selectors.DefaultSelector):
         super().__init__()
         self.speed = speed
         self.now = 0.0
+        self.outstanding = 0
         self._owed = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return super().select(0)
-        owed = self._owed + (0.0 if timeout is None else timeout / self.speed)
+        # A disk does not hurry: while a thread works, time runs as on the wall.
+        speed = min(1.0, self.speed) if self.outstanding else self.speed
+        owed = self._owed + (0.0 if timeout is None else timeout / speed)
         if timeout is not None and owed < _WORTH_WAITING_S:
             ready = super().select(0)
             if not ready:
@@ -117,7 +75,7 @@ class _HurriedSelector(selectors.DefaultSelector):
         ready = super().select(None if timeout is None else owed)
         waited = time.monotonic() - began
         if timeout is None or ready:
-            beyond = max(0.0, waited - max(0.0, self._owed)) * self.speed
+            beyond = max(0.0, waited - max(0.0, self._owed)) * speed
             self.now += beyond if timeout is None else min(beyond, timeout)
             self._owed = max(0.0, self._owed - waited)
         else:
@@ -127,24 +85,71 @@ class _HurriedSelector(selectors.DefaultSelector):
         return ready
 
 
-class ScaledLoop(asyncio.SelectorEventLoop):
+class _CountingLoop(asyncio.SelectorEventLoop):
+    """An event loop that tells its selector how many jobs threads are doing for it."""
+
+    def __init__(self, selector: _JumpingSelector | _HurriedSelector) -> None:
+        self._counting = selector
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Seconds of the loop's own time since it was made."""
+        return self._counting.now
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,
+        func: Callable[[*Arguments], Result],
+        *args: *Arguments,
+    ) -> asyncio.Future[Result]:
+        """As the base class, counted until the job is done."""
+        future = super().run_in_executor(executor, func, *args)
+        self._counting.outstanding += 1
+        # The future is done in the loop, after its result is there: no gap for time to jump in.
+        future.add_done_callback(self._job_done)
+        return future
+
+    def _job_done(self, _: asyncio.Future[Any]) -> None:
+        self._counting.outstanding -= 1
+
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class's name from 3.12 on
+    ) -> None:
+        """As the base class, waiting without limit; it joins threads outside `run_in_executor`."""
+        self._counting.outstanding += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._counting.outstanding -= 1
+
+
+class VirtualLoop(_CountingLoop):
+    """An event loop whose time starts at 0 and jumps to the next timer instead of waiting.
+
+    While a job given to `run_in_executor` or `asyncio.to_thread` is unfinished the loop really
+    waits, so thread work takes no virtual time and order stays the same in every run. When
+    nothing could ever happen again it raises Unavailable instead of hanging. Sockets and
+    subprocesses are polled, but nobody waits for them: keep them out of virtual time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_JumpingSelector())
+
+
+class ScaledLoop(_CountingLoop):
     """An event loop whose time runs `speed` times as fast as the wall while it waits.
 
     `speed` is from 0.01 to 1000, InvalidInput otherwise. While the loop itself works its time
-    stands still: on a busy machine everything gets slower together, and nothing that is timed
-    falls behind. What threads do takes `speed` times as long in the loop's time.
+    stands still, and while threads work for it, it runs no faster than the wall: on a busy
+    machine everything gets slower together, and nothing that is timed falls behind.
     """
 
     def __init__(self, speed: float) -> None:
-        self._hurried = _HurriedSelector(speed)
-        super().__init__(self._hurried)
+        super().__init__(_HurriedSelector(speed))
         if not 0.01 <= speed <= 1000:
             self.close()  # only a whole loop can be thrown away without complaint
             raise InvalidInput(f"speed {speed}, expected 0.01 to 1000 times real time.")
-
-    def time(self) -> float:
-        """Seconds of scaled waiting since the loop was made."""
-        return self._hurried.now
 
 
 class LoopClock:
