@@ -238,6 +238,8 @@ def _add_rules(verbs: Any) -> None:
     diff = _verb(inner, "diff", _rules_diff, "Show the cases whose outcome changed.")
     diff.add_argument("old", type=Path)
     diff.add_argument("new", type=Path)
+    export = _verb(inner, "export", _rules_export, "Print every rule file as one table.")
+    export.add_argument("--format", choices=("csv", "json"), default="csv")
     new = _verb(inner, "new", _rules_new, "Print a new rule file to fill in.")
     new.add_argument("code")
 
@@ -310,6 +312,15 @@ def _rules_diff(chosen: argparse.Namespace) -> int:
     else:
         print("\n".join(changes) if changes else "no case changed")
     return NO if changes else YES
+
+
+def _rules_export(chosen: argparse.Namespace) -> int:
+    rulesheet = import_module("askfirst.rulesheet")
+    if chosen.json or chosen.format == "json":
+        _print_json(rulesheet.to_json(packaged()))
+    else:
+        sys.stdout.write(rulesheet.to_csv(packaged()))
+    return YES
 
 
 def _rules_new(chosen: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 
 from askfirst.errors import InvalidRequest
-from askfirst.findings import Finding, Scene, file_of, findings_of, party_words, unknown_words
+from askfirst.findings import findings_of
 from askfirst.model import (
     POLICY,
     USES_OF_A_RECORDING,
@@ -29,10 +29,14 @@ from askfirst.model import (
     Reason,
     Requirement,
     Role,
+    Source,
 )
+from askfirst.override import Override
 from askfirst.places import locate
-from askfirst.policy import PLACE_CODE, Policy
+from askfirst.policy import OWN_PROFILE, PLACE_CODE, Policy
+from askfirst.profile import packaged_profile, seen_by_profile
 from askfirst.rules import Rulebook, packaged
+from askfirst.scene import Finding, Scene, file_of, party_words, unknown_words
 from askfirst.wording import say
 
 _ORDER = {element: place for place, element in enumerate(Element)}
@@ -67,13 +71,15 @@ def decide(
     language: str = "en",
     default_region: str | None = None,
     id: str | None = None,
+    overrides: tuple[Override, ...] = (),
 ) -> Decision:
     """What the law of every party's place on a day and the policy say together.
 
     Parties are numbered in the given order. `rules` are the packaged ones, `policy` the default
     one where None. `recorder` is the place code of the recorder, `channel` phone or video,
-    `default_region` the country of numbers without +. Decisions are remembered by places, never
-    by numbers. Raises InvalidRequest when there is no party.
+    `default_region` the country of numbers without +. `overrides` must have been verified; one
+    that is not in force on the day does not count and is reported. Decisions are remembered by
+    places, never by numbers. Raises InvalidRequest when there is no party.
     """
     located = [locate(party, default_region) for party in parties]
     if not located:
@@ -86,6 +92,7 @@ def decide(
         recorder,
         channel,
         language,
+        overrides,
     )
     return Decision(
         mode=known.mode,
@@ -121,9 +128,11 @@ def decide_anew(
     recorder: str | None,
     channel: str,
     language: str,
+    overrides: Sequence[Override] = (),
 ) -> Decision:
     """The decision worked out from the rules, with nothing remembered; `decide` gives the same."""
-    scene = Scene(tuple(parties), on, policy, recorder, channel)
+    current = sorted((each for each in overrides if each.in_force(on)), key=lambda one: one.name)
+    scene = Scene(tuple(parties), on, policy, recorder, channel, tuple(current))
     findings = findings_of(scene, rules, language)
     mode = max((finding.mode for finding in findings), default=Mode.AUTO)
     governing = _governing(findings, mode)
@@ -152,7 +161,7 @@ def decide_anew(
         rulebook_version=rules.version,
         rulebook_fingerprint=rules.fingerprint,
         language=language,
-        policy_notes=tuple(say(language, f"note.{key}") for key in policy.notes()),
+        policy_notes=tuple(_notes(scene, overrides, language)),
     )
 
 
@@ -165,10 +174,11 @@ def _remembered(
     recorder: str | None,
     channel: str,
     language: str,
+    overrides: tuple[Override, ...],
 ) -> Decision:
     # Seats carry no number, so nothing that is remembered tells who was called.
     parties = [LocatedParty(role, None, places, unknown) for role, places, unknown in seats]  # type: ignore[arg-type]
-    return decide_anew(parties, on, same.rulebook, policy, recorder, channel, language)
+    return decide_anew(parties, on, same.rulebook, policy, recorder, channel, language, overrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,17 +266,38 @@ def _would_change(scene: Scene, weight: _Weight, rules: Rulebook, language: str)
     return tuple(changes)
 
 
+def _notes(scene: Scene, overrides: Iterable[Override], language: str) -> Iterator[str]:
+    """What a reader must know of the policy: wishes not followed, a profile, every override."""
+    for key in scene.policy.notes():
+        yield say(language, f"note.{key}")
+    if scene.policy.profile != OWN_PROFILE:
+        yield say(language, "note.profile", name=scene.policy.profile)
+    for each in sorted(overrides, key=lambda one: one.name):
+        key = "note.override" if each.in_force(scene.on) else "note.override_void"
+        days = {"since": each.since.isoformat(), "until": each.until.isoformat()}
+        yield say(language, key, name=each.name, who=each.who, **days)
+
+
 def _changes(scene: Scene, language: str) -> Iterator[tuple[str, dict[str, str], Scene]]:
     policy = scene.policy
+    profile = packaged_profile(policy.profile)
+    looked_at = scene if profile is None else seen_by_profile(scene, language)
     lost = [
         party_words(index, party.role, language)
-        for index, party in enumerate(scene.parties)
+        for index, party in enumerate(looked_at.parties)
         if party.unknown is not None
     ]
     if lost:
-        found = tuple(LocatedParty(party.role, None, party.places, None) for party in scene.parties)
+        # Where only numbers count, a place that is looser than asking stands for a better number.
+        loosest = () if profile is None else (Place(profile.automatic[0], Source.NUMBER),)
+        found = tuple(
+            LocatedParty(
+                party.role, None, party.places + loosest if party.unknown else party.places, None
+            )
+            for party in looked_at.parties
+        )
         words = {"parties": say(language, "and").join(lost)}
-        yield "unknown", words, replace(scene, parties=found)
+        yield ("unknown" if profile is None else "number"), words, replace(scene, parties=found)
     for key, wish in (
         ("recording_enabled", replace(policy, recording_enabled=True)),
         ("always_ask", replace(policy, always_ask=False)),

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
-from askfirst.findings import party_words
 from askfirst.model import USES_OF_A_RECORDING, Decision, Element, Notice, Reason, Requirement
 from askfirst.notice import LANGUAGES, NoticeFacts, compose
+from askfirst.scene import party_words
 from askfirst.wording import say
 
 _ORDER = {element: place for place, element in enumerate(Element)}

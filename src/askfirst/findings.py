@@ -1,33 +1,33 @@
 """What each rule says about one call: a finding for every rule at every plausible place.
 
 Findings come from rules, from gaps (a party of unknown place, a place that no file settles, a
-file that nobody has reviewed for long) and from the account's policy. Joining them is left to
-`decide`; nothing here looks at more than one finding at a time, so order cannot matter.
+file that nobody has reviewed for long) and from the account's policy. Where the policy names a
+profile, the profile's answers stand in the place of the rules. Joining is left to `decide`;
+nothing here looks at more than one finding at a time, so order cannot matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
 from askfirst.model import (
     POLICY,
     UNKNOWN,
-    Certainty,
     Duty,
     Element,
     Form,
-    LocatedParty,
     Mode,
     Proof,
     Reason,
     Role,
     Standing,
 )
-from askfirst.places import REASONS
-from askfirst.policy import Policy
+from askfirst.override import overridden
+from askfirst.profile import findings_of_profile, packaged_profile
 from askfirst.rules import ConsentRule, Jurisdiction, Rulebook, When
+from askfirst.scene import Belief, Finding, Scene, areas, beliefs_of, lineage
 from askfirst.wording import pick, say
 
 STALE_MONTHS = 18
@@ -44,114 +44,42 @@ ASKING = frozenset(
 MANDATORY = frozenset({Element.MANDATORY_RECORDING, Element.RETENTION, Element.COPY_AVAILABLE})
 """What is said when the account has a duty to record."""
 
-_CERTAINTIES = (Certainty.CERTAIN, Certainty.LIKELY, Certainty.POSSIBLE)
-_NOTHING: frozenset[Element] = frozenset()
-_UNKNOWN_KEYS = dict(
-    zip(
-        REASONS,
-        ("withheld", "not_a_number", "invalid", "global", "no_area", "special", "no_place"),
-        strict=True,
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything that a decision depends on besides the rulebook; parties have no number."""
-
-    parties: tuple[LocatedParty, ...]
-    on: date
-    policy: Policy
-    recorder: str | None
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one rule, gap or wish asks for; `code` is the place that answers for it."""
-
-    code: str
-    reason: Reason
-    mode: Mode = Mode.AUTO
-    form: Form | None = None
-    proof: Proof = Proof.NONE
-    elements: frozenset[Element] = _NOTHING
-    inside_recording: bool = False
-    spoken_answer: bool = True
-    data_protection: bool = False
-    duties: tuple[Duty, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """That somebody is in a place: `party` None for the recorder, `where` the words for it."""
-
-    code: str
-    party: int | None
-    where: str
+_WORKPLACE = {
+    "employee_notice": ("notice_required", "acknowledgement", "posting"),
+    "works_agreement": ("works_agreement",),
+}
+"""The kind of duty that stands for each gate of a rule file's [workplace]."""
 
 
 def findings_of(scene: Scene, rules: Rulebook, language: str) -> list[Finding]:
     """Every finding of a call; never empty for a party that is anywhere or of unknown place."""
     found: list[Finding] = []
-    for belief in _beliefs(scene, rules, language):
-        found += _at_place(belief, scene, rules, language)
-    return [*found, *_of_policy(scene, found, rules, language)]
+    profile = packaged_profile(scene.policy.profile)
+    if profile is not None:
+        found += findings_of_profile(profile, scene, rules, language)
+    else:
+        for belief in beliefs_of(scene, rules, language):
+            found += _at_place(belief, scene, rules, language)
+    return [
+        *found,
+        *_of_overrides(scene, found, language),
+        *_of_policy(scene, found, rules, language),
+    ]
 
 
-def unknown_words(unknown: str | None, language: str) -> str | None:
-    """Why a party is of unknown place, in the language; other words stay as they are."""
-    key = _UNKNOWN_KEYS.get(unknown) if unknown else None
-    return say(language, f"unknown.{key}") if key else unknown
-
-
-def party_words(index: int, role: Role, language: str) -> str:
-    """A party as a sentence names it: its number in the call and its role."""
-    return say(language, "party", index=index, role=say(language, f"role.{role.value}"))
-
-
-def file_of(code: str, rules: Rulebook) -> Jurisdiction | None:
-    """The rule file that answers for a place: its own, its country's, or that of UNKNOWN."""
-    files = rules.jurisdictions
-    return files.get(code) or files.get(code.partition("-")[0]) or files.get(UNKNOWN)
-
-
-def _beliefs(scene: Scene, rules: Rulebook, language: str) -> Iterator[_Belief]:
-    for index, party in enumerate(scene.parties):
-        name = party_words(index, party.role, language)
-        for code in {place.code for place in party.places}:
-            held = [place for place in party.places if place.code == code]
-            certainty = min((place.certainty for place in held), key=_CERTAINTIES.index)
-            sources = sorted({place.source.value for place in held})
-            where = say(
-                language,
-                "why.place",
-                party=name,
-                certainty=say(language, f"certainty.{certainty.value}"),
-                place=_place_words(code, rules, language),
-                sources=say(language, "and").join(
-                    say(language, f"source.{source}") for source in sources
-                ),
-            )
-            yield _Belief(code, index, _capital(where))
-        if party.unknown is not None:
-            words = unknown_words(party.unknown, language)
-            where = say(language, "why.unknown", party=name, unknown=words)
-            yield _Belief(UNKNOWN, index, _capital(where))
-    if scene.recorder is not None:
-        place = _place_words(scene.recorder, rules, language)
-        yield _Belief(scene.recorder, None, _capital(say(language, "why.recorder", place=place)))
-
-
-def _at_place(belief: _Belief, scene: Scene, rules: Rulebook, language: str) -> list[Finding]:
-    found = rules.applicable(belief.code, scene.on)
+def _at_place(belief: Belief, scene: Scene, rules: Rulebook, language: str) -> list[Finding]:
+    found = [
+        (file, overridden(rule, scene.overrides))
+        for file, rule in rules.applicable(belief.code, scene.on)
+    ]
     counted = {rule.id: (file, rule) for file, rule in found if _may_speak(rule.when, scene)}
     if not any(_speaks(rule.when, scene) for _, rule in counted.values()):
         # Rules that may not concern this call settle nothing.
         counted |= {rule.id: (file, rule) for file, rule in rules.applicable(UNKNOWN, scene.on)}
-    files = {file.code: file for file in _lineage(belief.code, rules)}
+    files = {file.code: file for file in lineage(belief.code, rules)}
     files |= {file.code: file for file, _ in counted.values()}
-    held = scene.policy.conditions()
+    asserted = frozenset[str]().union(*(each.conditions for each in scene.overrides))
+    held = scene.policy.conditions(asserted)
     eased = {rule.id for _, rule in counted.values() if _is_eased(rule, held, scene)}
     lifted = {
         each
@@ -165,6 +93,7 @@ def _at_place(belief: _Belief, scene: Scene, rules: Rulebook, language: str) -> 
         for file in files.values()
         for duty in file.duties
     )
+    duties += tuple(_of_workplace(belief, scene, files.values(), language))
     findings = [
         _of_rule(belief, file, rule, rule.id in eased, duties, language)
         for file, rule in counted.values()
@@ -183,9 +112,28 @@ def _at_place(belief: _Belief, scene: Scene, rules: Rulebook, language: str) -> 
     return findings
 
 
+def _of_workplace(
+    belief: Belief, scene: Scene, files: Iterable[Jurisdiction], language: str
+) -> Iterator[Duty]:
+    """What an agent's place owes its employees, where the file names no such duty of its own.
+
+    It is owed because the rule says so: no setting of the account switches it off.
+    """
+    if belief.party is None or scene.parties[belief.party].role is not Role.AGENT:
+        return
+    for file in files:
+        workplace = file.raw.get("workplace")
+        if not isinstance(workplace, dict):
+            continue
+        stated = {duty.kind for duty in file.duties}
+        for kind, gates in _WORKPLACE.items():
+            if kind not in stated and any(workplace[gate] is True for gate in gates):
+                yield Duty(file.code, kind, pick(language, workplace["summary"]))
+
+
 def _is_above(file: Jurisdiction, code: str, rules: Rulebook) -> bool:
     """Whether a file is a parent, near or far: only from there can a rule be lifted."""
-    return file.code != code and any(each.code == file.code for each in _lineage(code, rules))
+    return file.code != code and any(each.code == file.code for each in lineage(code, rules))
 
 
 def _always_asks(rule: ConsentRule) -> bool:
@@ -200,7 +148,7 @@ def _always_asks(rule: ConsentRule) -> bool:
 
 
 def _of_rule(
-    belief: _Belief,
+    belief: Belief,
     file: Jurisdiction,
     rule: ConsentRule,
     eased: bool,
@@ -250,7 +198,7 @@ def _of_rule(
     )
 
 
-def _of_stale(belief: _Belief, file: Jurisdiction, language: str) -> Finding:
+def _of_stale(belief: Belief, file: Jurisdiction, language: str) -> Finding:
     why = say(
         language,
         "why.stale",
@@ -275,7 +223,7 @@ def _of_stale(belief: _Belief, file: Jurisdiction, language: str) -> Finding:
     )
 
 
-def _floor(belief: _Belief, language: str) -> Finding:
+def _floor(belief: Belief, language: str) -> Finding:
     """What asks when not even the rules of UNKNOWN do."""
     why = say(language, "why.rule", where=belief.where, summary=say(language, "why.floor"))
     return Finding(
@@ -287,6 +235,40 @@ def _floor(belief: _Belief, language: str) -> Finding:
         elements=ASKING,
         spoken_answer=False,
     )
+
+
+def _of_overrides(scene: Scene, found: list[Finding], language: str) -> Iterator[Finding]:
+    """That an override is in force, and what it does to this call; never a mode of its own."""
+    rules = {finding.reason.rule for finding in found}
+    for each in scene.overrides:
+        touched = sorted({one.rule for one in each.replaces} & rules)
+        what = [say(language, "override.replaces", rules=", ".join(touched))] if touched else []
+        if each.conditions:
+            what.append(
+                say(language, "override.asserts", conditions=", ".join(sorted(each.conditions)))
+            )
+        why = say(
+            language,
+            "override.why",
+            name=each.name,
+            who=each.who,
+            why=each.why,
+            until=each.until.isoformat(),
+            what=" ".join(what) or say(language, "override.nothing"),
+        )
+        cite = say(language, "override.cite", name=each.name, who=each.who)
+        yield Finding(
+            POLICY,
+            Reason(
+                rule=f"OVERRIDE.{each.name}",
+                jurisdiction=POLICY,
+                party=None,
+                why=why,
+                cites=(cite,),
+                since=each.since,
+                standing=Standing.PRIMARY,
+            ),
+        )
 
 
 def _speaks(when: When, scene: Scene) -> bool:
@@ -343,7 +325,10 @@ def _of_policy(
         yield _asking(wish("always_ask"))
     if policy.special_category_expected:
         yield _asking(wish("special_category_expected"))
-    if policy.lawful_basis is None and any(each.data_protection for each in found):
+    documented = "lawful_basis" in policy.conditions(
+        frozenset[str]().union(*(each.conditions for each in scene.overrides))
+    )
+    if not documented and any(each.data_protection for each in found):
         yield _asking(wish("lawful_basis", duty("lawful_basis", "lawful_basis")))
     if policy.mandatory_recording is not None:
         owed = duty("retention", policy.mandatory_recording)
@@ -384,45 +369,17 @@ def _forbidden(scene: Scene, rules: Rulebook) -> list[str]:
     codes = {place.code for party in scene.parties for place in party.places}
     if scene.recorder is not None:
         codes.add(scene.recorder)
-    around = {area for code in codes for area in _areas(code, rules)}
+    around = {area for code in codes for area in areas(code, rules)}
     return sorted(around.intersection(scene.policy.forbid_jurisdictions))
 
 
 def _stored_away(scene: Scene, found: list[Finding], rules: Rulebook) -> list[str]:
     """Jurisdictions that want data kept in them while it is, or may be, kept elsewhere."""
     bound = {duty.jurisdiction for each in found for duty in each.duties if duty.kind == "storage"}
-    kept = [_areas(code, rules) for code in (scene.policy.storage_region, scene.recorder) if code]
+    kept = [areas(code, rules) for code in (scene.policy.storage_region, scene.recorder) if code]
     if scene.policy.storage_region is None:
         return sorted(bound)
     return sorted(code for code in bound if not all(code in areas for areas in kept))
-
-
-def _areas(code: str, rules: Rulebook) -> frozenset[str]:
-    """A place, its country and every area around it, such as US-CA, US or NO, EEA."""
-    around = {file.code for file in _lineage(code, rules)}
-    return frozenset(around | {code, code.partition("-")[0]})
-
-
-def _lineage(code: str, rules: Rulebook) -> list[Jurisdiction]:
-    """The files of a place and all its parents, each once; without UNKNOWN."""
-    files = rules.jurisdictions
-    found: dict[str, Jurisdiction] = {}
-    waiting = [code if code in files else code.partition("-")[0]]
-    while waiting:
-        current = waiting.pop()
-        if current in files and current not in found:
-            found[current] = files[current]
-            waiting += files[current].parents
-    return list(found.values())
-
-
-def _place_words(code: str, rules: Rulebook, language: str) -> str:
-    file = rules.jurisdictions.get(code)
-    return f"{pick(language, file.name)} ({code})" if file is not None else code
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _months_after(day: date, months: int) -> date:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
@@ -28,6 +28,16 @@ LATE_MS = 1_500
 Recognised times are off by a word or two; a notice that is really late is later than this.
 """
 
+LONGEST_PHRASE = 200
+"""How many characters a phrase of the account may have: a notice has to be said in a minute."""
+
+SHORTEST_PURPOSE_WORDS = 4
+"""How many words a purpose has at least where it must be explained."""
+
+EXPLAINED = frozenset({Element.PURPOSE_DETAILED, Element.CONSENT_EACH_PERSON})
+"""Elements with which a purpose is owed as an explanation, so that consent is informed: Ireland
+names the detail, Canada the consent of each person (PIPEDA, schedule 1, principle 4.3.2)."""
+
 _PAUSE_MS = 2_000
 _TURN_MS = 15_000
 _CHOICE = re.compile(r"\[(!?)([a-z_/]+)\|([^\]]*)\]")
@@ -38,7 +48,9 @@ _FILL = re.compile(r"\{([a-z_]+)\}")
 class NoticeFacts:
     """What a notice says about the account that records.
 
-    `purpose` is a `Purpose` or a phrase that stands after "for" in the notice's language;
+    `purpose` is a `Purpose` or a phrase that stands after "for" in the notice's language; where
+    the purpose must be explained (`EXPLAINED`) a phrase needs four words or more. No phrase is
+    longer than `LONGEST_PHRASE` characters.
     `retention` is a number of days or a phrase ("for two years"); `url` an address as it should
     be spoken. None is said in neutral words ("on our privacy page"). Phrases are used as given,
     so they have to be in the language of the notice.
@@ -105,7 +117,8 @@ def compose(
 
     The company stays visible as ``{company}`` until it is given, because nothing neutral can
     stand for a name; the other values are described in `NoticeFacts`. No elements give an empty
-    text. Raises InvalidInput for a language or an element that has no sentence.
+    text. Raises InvalidInput for a language or an element that has no sentence, and for a purpose
+    in a word or two where it must be explained, or a phrase that is too long.
     """
     _known(language)
     asked = frozenset(str(element) for element in elements)
@@ -133,7 +146,8 @@ def announcement(
     """Give the text of a played announcement; with `keys` it ends with how to answer by key.
 
     The opening carries nothing that has to be heard, so a clipped start loses nothing. Raises
-    InvalidInput when the company has no name, or as `compose`.
+    InvalidInput when the company has no name, when the purpose must be explained in detail and
+    none is given, or as `compose`.
     """
     if not facts.company.strip() or "{" in facts.company:
         raise InvalidInput(
@@ -142,6 +156,11 @@ def announcement(
         )
     _known(language)
     asked = frozenset(str(element) for element in elements)
+    if Element.PURPOSE_DETAILED in asked and not facts.purpose:
+        raise InvalidInput(
+            "The announcement must explain its purpose in detail and none is given. "
+            "Set the account's purpose to a sentence, or to one of askfirst.model.Purpose."
+        )
     values = _values(asked, language, facts)
     words = _texts().words
     parts = [words["opening"][language]]
@@ -149,6 +168,28 @@ def announcement(
     if keys:
         parts.append(words["keys"][language])
     return " ".join(parts)
+
+
+def lacking(
+    text: str, elements: Iterable[Element], language: str, facts: NoticeFacts
+) -> frozenset[Element]:
+    """Name the elements that a text does not say; empty when it covers them all.
+
+    An element is covered when the very sentence that `compose` gives for it is in the text; in a
+    language that can be understood also when its words are heard in it, so that a text may be
+    put differently. Raises as `compose`.
+    """
+    _known(language)
+    asked = frozenset(elements)
+    values = _values(asked, language, facts)
+    said = {
+        name
+        for sentence, names in _plan(asked, language)
+        if _filled(sentence, values) in text
+        for name in names
+    }
+    left = frozenset(element for element in asked if element not in said)
+    return left - hearing.elements(text, language) if language in hearing.LANGUAGES else left
 
 
 def check(
@@ -317,6 +358,7 @@ def _values(asked: frozenset[str], language: str, facts: NoticeFacts) -> dict[st
 
     group = "purpose_detailed" if Element.PURPOSE_DETAILED in asked else "purpose"
     named = words.get(f"{group}.{facts.purpose}")
+    _fit(facts, asked)
     basis = facts.basis or _basis(asked)
     if isinstance(facts.retention, int):
         kind = "given.day" if facts.retention == 1 else "given.days"
@@ -336,6 +378,28 @@ def _values(asked: frozenset[str], language: str, facts: NoticeFacts) -> dict[st
         "alternative": neutral("alternative", facts.alternative),
         "basis": words.get(f"basis.{basis}", {}).get(language, basis),
     }
+
+
+def _fit(facts: NoticeFacts, asked: frozenset[str]) -> None:
+    """Refuse a phrase that nobody could listen to, and a purpose that explains nothing."""
+    for field in fields(facts):
+        phrase = getattr(facts, field.name)
+        if isinstance(phrase, str) and len(phrase) > LONGEST_PHRASE:
+            raise InvalidInput(
+                f"The {field.name} of the notice has {len(phrase)} characters, at most "
+                f"{LONGEST_PHRASE} can be said. Shorten it, and put the rest on the privacy page."
+            )
+    purpose = facts.purpose
+    if (
+        purpose
+        and not isinstance(purpose, Purpose)
+        and EXPLAINED & asked
+        and len(purpose.split()) < SHORTEST_PURPOSE_WORDS
+    ):
+        raise InvalidInput(
+            f"The purpose {purpose!r} is no explanation, and this notice owes one. Say in a "
+            "sentence what the recording is for, or use one of askfirst.model.Purpose."
+        )
 
 
 def _basis(asked: frozenset[str]) -> str:

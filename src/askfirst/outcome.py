@@ -45,6 +45,7 @@ class CallSummary:
     kept_frames: int = 0
     lost_frames: int = 0
     is_erased: bool = False
+    is_withheld: bool = False
     is_prompt_missing: bool = False
 
 
@@ -95,6 +96,8 @@ _Told = tuple[OutcomeCode, str, dict[str, int]]
 def _outcome(summary: CallSummary) -> _Told:
     if summary.is_erased:
         return OutcomeCode.ERASED, "erased", {}
+    if summary.is_withheld:
+        return OutcomeCode.QUARANTINED, "withheld", {}
     if summary.fault is not None:
         return OutcomeCode.FAILED, f"fault.{summary.fault.value}", {}
     if summary.has_audio:

@@ -1,7 +1,9 @@
 """The account's own wishes: everything that an organisation may say about its calls.
 
-A policy joins a decision like one more rule, so it can only tighten. What each key does is in
-`decide`; this module knows the keys, their types and their defaults.
+A policy joins a decision like one more rule, so it can only tighten; the one exception is
+`profile`, which puts another product's published behaviour in the place of the rulebook and is
+named in every decision. What each key does is in `findings`; this module knows the keys, their
+types and their defaults.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ CONDITIONS = frozenset(
 
 UNKNOWN_LOCATION = ("ask", "forbid", "auto")
 MANDATORY_RECORDING = ("mifid2", "fca", "cftc")
-PROFILES = ("askfirst",)
+OWN_PROFILE = "askfirst"
+PROFILES = (OWN_PROFILE, "hubspot-2023")
+"""Whose behaviour decides: ours from the rulebook, or a file of `profiles/`."""
 LOWEST_MINIMUM_PROOF = 3
 
 
@@ -59,7 +63,7 @@ class Policy:
     works_agreement_on_file: bool = False
     mandatory_recording: str | None = None
     minimum_proof: Proof | None = None
-    profile: str = "askfirst"
+    profile: str = OWN_PROFILE
 
     @classmethod
     def parse(cls, mapping: Mapping[str, object]) -> Policy:
@@ -78,13 +82,18 @@ class Policy:
             values[key] = read(key, value)
         return cls(**values)  # type: ignore[arg-type]  # every reader gives its field's type
 
-    def conditions(self) -> frozenset[str]:
-        """The condition words that hold for this account; everything else is false."""
+    def conditions(self, asserted: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The condition words that hold for this account; everything else is false.
+
+        `asserted` are promises that somebody has signed (`askfirst.override`).
+        """
         held = {
-            "lawful_basis": self.lawful_basis is not None,
+            "lawful_basis": self.lawful_basis is not None or "lawful_basis" in asserted,
             "automatic_notice": self.automatic_notice,
-            # A vendor or a shared link is a third party whatever the account has promised.
-            "no_third_party_guarantee": self.no_third_party_guarantee
+            # A vendor or a shared link is a third party whatever anybody has promised.
+            "no_third_party_guarantee": (
+                self.no_third_party_guarantee or "no_third_party_guarantee" in asserted
+            )
             and not self.external_processors
             and not self.external_share_links,
             "ordinary_data": not self.special_category_expected,
@@ -161,12 +170,6 @@ def _purpose(key: str, value: object) -> Purpose | None:
     return None if value is None else Purpose(_one_of(*Purpose)(key, value))
 
 
-def _profile(key: str, value: object) -> str:
-    if not isinstance(value, str) or value not in PROFILES:
-        raise _refuse(key, value, "askfirst, the only profile known in this version")
-    return value
-
-
 def _proof(key: str, value: object) -> Proof | None:
     if value is None:
         return None
@@ -200,7 +203,7 @@ _READERS: dict[str, Callable[[str, object], object]] = {
     "works_agreement_on_file": _flag,
     "mandatory_recording": _mandatory,
     "minimum_proof": _proof,
-    "profile": _profile,
+    "profile": _one_of(*PROFILES),
 }
 
 POLICY_KEYS = tuple(field.name for field in fields(Policy))

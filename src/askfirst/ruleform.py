@@ -8,22 +8,68 @@ values. What the words mean is no concern of this module.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 
 LANGUAGES = ("en", "nb")
 """Languages that every text of a rule file must have."""
 
+MAX_DEPTH = 8
+"""Tables and lists within each other; the form itself needs five."""
+
+MAX_LINE = 2_000
+"""Characters in a line: the parser takes quadratic time for a key of many parts."""
+
 _NO_DAY = date(1900, 1, 1)
+_HUGE = 10**18
 
 
 def parse_toml(text: str, filename: str, faults: list[str]) -> Mapping[str, object]:
-    """The file's tables; empty with a fault when it is not TOML."""
+    """The file's tables; empty with a fault when it is not TOML or out of bounds."""
+    for number, one in enumerate(text.split("\n"), start=1):
+        if len(one) > MAX_LINE:
+            what = f"line {number} has more than {MAX_LINE} characters"
+            faults.append(f"{filename}: {what}; mend: break the line or shorten the text")
+            return {}
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        faults.append(f"{filename}: not TOML ({error}); mend: correct the line that is named")
+        why = plain(str(error), 200)
+        faults.append(f"{filename}: not TOML ({why}); mend: correct the line that is named")
         return {}
+    for key, what in _out_of_bounds(tables):
+        faults.append(f"{filename}: {plain(key)}: {what}; mend: use the form of the template")
+        return {}
+    return tables
+
+
+def _out_of_bounds(tables: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Top keys under which something stands too deep or is too large to be written down."""
+    # Depth is not left to the stack, and a number of many digits cannot even be shown.
+    waiting: list[tuple[str, int, object]] = [(key, 1, tables[key]) for key in tables]
+    while waiting:
+        key, depth, value = waiting.pop()
+        if isinstance(value, int) and abs(value) >= _HUGE:
+            yield key, "a huge number"
+        elif isinstance(value, dict | list):
+            if depth > MAX_DEPTH:
+                yield key, f"nested more than {MAX_DEPTH} deep"
+            within = value.values() if isinstance(value, dict) else value
+            waiting += [(key, depth + 1, each) for each in within]
+
+
+def plain(text: str, most: int = 60) -> str:
+    """Text of a file as a fault may show it: short, one line, nothing that a terminal obeys."""
+    short = text if len(text) <= most else f"{text[: most // 2]}...{text[-(most // 2) :]}"
+    return short if short.isprintable() else ascii(short)[1:-1]
+
+
+def shown(value: object) -> str:
+    """A value of a file as a fault shows it: short, whatever it is."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = str(value) if not isinstance(value, int) or abs(value) < _HUGE else "a huge number"
+    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 class Reader:
@@ -37,7 +83,8 @@ class Reader:
 
     def fault(self, key: str, found: str, mend: str) -> None:
         """Note what is wrong with a key and what to do about it."""
-        where = f"{self._path}.{key}" if ": " in self._path else f"{self._path}: {key}"
+        name = plain(key)
+        where = f"{self._path}.{name}" if ": " in self._path else f"{self._path}: {name}"
         self._faults.append(f"{where}: {found}; mend: {mend}")
 
     def done(self) -> None:
@@ -95,7 +142,7 @@ class Reader:
         if value is None:
             return _NO_DAY
         if isinstance(value, datetime) or not isinstance(value, date):
-            self.fault(key, f"{_shown(value)} is not a date", "write it as 2026-11-23, unquoted")
+            self.fault(key, f"{shown(value)} is not a date", "write it as 2026-11-23, unquoted")
             return _NO_DAY
         return value
 
@@ -107,7 +154,7 @@ class Reader:
         """True or false."""
         value = self._value(key, "true or false")
         if value is not None and not isinstance(value, bool):
-            self.fault(key, f"{_shown(value)} is neither true nor false", "write true or false")
+            self.fault(key, f"{shown(value)} is neither true nor false", "write true or false")
         return value is True
 
     def maybe_flag(self, key: str) -> bool | None:
@@ -120,7 +167,7 @@ class Reader:
             return default
         value = self._table[key]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fault(key, _shown(value), f"write a whole number from {low} to {high}")
+            self.fault(key, shown(value), f"write a whole number from {low} to {high}")
             return default
         return value
 
@@ -155,33 +202,25 @@ class Reader:
     def _list(self, key: str) -> list[object]:
         value = self._table[key] if self._has(key) else []
         if not isinstance(value, list):
-            self.fault(key, f"{_shown(value)} is not a list", "put it in square brackets")
+            self.fault(key, f"{shown(value)} is not a list", "put it in square brackets")
             return []
         return value
 
     def _sub(self, key: str, name: str, value: object) -> Reader:
         path = f"{self._path}.{name}" if ": " in self._path else f"{self._path}: {name}"
         if not isinstance(value, dict):
-            self.fault(key, f"{_shown(value)} is not a table", "write it as a table")
+            self.fault(key, f"{shown(value)} is not a table", "write it as a table")
             value = {}
         return Reader(value, path, self._faults)
 
     def _string(self, key: str, value: object) -> str:
         if not isinstance(value, str) or not value.strip():
-            self.fault(key, f"{_shown(value)} is not a text", "write words in quotation marks")
+            self.fault(key, f"{shown(value)} is not a text", "write words in quotation marks")
             return ""
         return value
 
     def _one_of(self, key: str, value: object, allowed: Collection[str]) -> str:
         if not isinstance(value, str) or value not in allowed:
-            self.fault(key, _shown(value), f"use one of {', '.join(allowed)}")
+            self.fault(key, shown(value), f"use one of {', '.join(allowed)}")
             return next(iter(allowed))
         return value
-
-
-def _shown(value: object) -> str:
-    """A value as a fault shows it: short, whatever it is."""
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    text = str(value) if not isinstance(value, int) or abs(value) < 10**18 else "a huge number"
-    return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -27,6 +27,7 @@ from askfirst.model import (
     Standing,
     Use,
 )
+from askfirst.override import Override, Replacement
 from askfirst.places import NO_AREA, NO_PLACE, WITHHELD
 from askfirst.policy import CONDITIONS, Policy
 from askfirst.rules import (
@@ -178,9 +179,18 @@ LANDS = book(
 )
 
 
-def judge(agent: str, *contacts: str, policy: Policy | None = None, **more: str) -> Decision:
+def judge(
+    agent: str,
+    *contacts: str,
+    policy: Policy | None = None,
+    recorder: str | None = None,
+    channel: str = "phone",
+    overrides: tuple[Override, ...] = (),
+) -> Decision:
     parties = [Party.agent(agent), *(Party.contact(code) for code in contacts)]
-    return decide(parties, ON, LANDS, policy, **more)
+    return decide(
+        parties, ON, LANDS, policy, recorder=recorder, channel=channel, overrides=overrides
+    )
 
 
 # ---- laws ---------------------------------------------------------------------------------
@@ -290,6 +300,34 @@ def anew(
     parties: list[LocatedParty], rules: Rulebook, policy: Policy, recorder: str | None
 ) -> Decision:
     return decide_anew(parties, ON, rules, policy, recorder, "phone", "en")
+
+
+def signed(name: str, *replaces: Replacement, conditions: frozenset[str] = frozenset()) -> Override:
+    since, until = date(2026, 11, 1), date(2026, 12, 1)
+    return Override(name, "Kari Nordmann", "A reason.", since, until, conditions, replaces)
+
+
+def frees(identity: str) -> Replacement:
+    return Replacement(identity, Mode.AUTO, None, Proof.NONE, frozenset())
+
+
+signings = st.lists(
+    st.builds(
+        signed,
+        st.sampled_from(["one", "two"]),
+        st.builds(
+            Replacement,
+            st.sampled_from([f"{code}.{n}" for code in CODES for n in (0, 1)]),
+            st.sampled_from(Mode),
+            forms,
+            proofs,
+            elements,
+        ),
+        conditions=st.sampled_from([frozenset[str](), frozenset({"lawful_basis"})]),
+    ),
+    max_size=2,
+    unique_by=lambda each: each.name,
+)
 
 
 def assert_not_looser(before: Decision, after: Decision) -> None:
@@ -446,13 +484,34 @@ def test_a_tighter_policy_never_loosens(
 
 
 @LAW
-@given(rulebooks(), st.lists(located, max_size=2), policies, recorders)
+@given(rulebooks(), st.lists(located, min_size=1, max_size=2), located, policies, signings)
+def test_one_more_party_never_loosens_under_the_same_overrides(
+    rules: Rulebook,
+    parties: list[LocatedParty],
+    joining: LocatedParty,
+    policy: Policy,
+    overrides: list[Override],
+) -> None:
+    before = decide_anew(parties, ON, rules, policy, None, "phone", "en", overrides)
+    after = decide_anew([*parties, joining], ON, rules, policy, None, "phone", "en", overrides)
+    turned = decide_anew(parties, ON, rules, policy, None, "phone", "en", overrides[::-1])
+
+    assert_not_looser(before, after)
+    assert turned == before
+
+
+@LAW
+@given(rulebooks(), st.lists(located, max_size=2), policies, recorders, signings)
 def test_an_unknown_place_asks_at_least(
-    rules: Rulebook, parties: list[LocatedParty], policy: Policy, recorder: str | None
+    rules: Rulebook,
+    parties: list[LocatedParty],
+    policy: Policy,
+    recorder: str | None,
+    overrides: list[Override],
 ) -> None:
     lost = LocatedParty(Role.CONTACT, None, (), WITHHELD)
 
-    decision = anew([*parties, lost], rules, policy, recorder)
+    decision = decide_anew([*parties, lost], ON, rules, policy, recorder, "phone", "en", overrides)
 
     assert decision.mode >= Mode.ASK
     assert decision.requirements[-1].form >= Form.AGREED
@@ -855,6 +914,198 @@ def test_a_recorder_elsewhere_is_storage_elsewhere() -> None:
 
     assert judge("FR", "AL", policy=policy, recorder="AL").mode is Mode.ASK
     assert judge("FR", "AL", policy=policy, recorder="FR").mode is Mode.FORBID
+
+
+AGENTS_LAND = replace(
+    area("WO", rule("WO.free")),
+    raw={
+        "workplace": {
+            "notice_required": True,
+            "acknowledgement": False,
+            "posting": False,
+            "works_agreement": True,
+            "summary": words("What WO wants for employees."),
+        }
+    },
+)
+
+
+def test_a_site_owes_what_its_rule_names_whatever_the_account_has_set() -> None:
+    lands = book(ASKS_WHEN_UNKNOWN, AGENTS_LAND, area("FR", rule("FR.free")))
+    parties = [Party.agent("WO"), Party.contact("FR")]
+
+    for policy in (Policy(), Policy(works_agreement_on_file=True)):
+        decision = decide(parties, ON, lands, policy)
+        assert decision.mode is Mode.AUTO
+        assert {(each.jurisdiction, each.kind) for each in decision.duties} == {
+            ("WO", "employee_notice"),
+            ("WO", "works_agreement"),
+        }
+    needed = decide(parties, ON, lands, Policy(require_works_agreement=True))
+    assert needed.mode is Mode.FORBID
+
+
+def test_a_contact_in_a_place_is_no_site_of_it() -> None:
+    lands = book(ASKS_WHEN_UNKNOWN, AGENTS_LAND, area("FR", rule("FR.free")))
+
+    assert decide([Party.agent("FR"), Party.contact("WO")], ON, lands, recorder="WO").duties == ()
+
+
+def test_a_duty_that_a_file_words_itself_is_not_worded_again() -> None:
+    own = replace(AGENTS_LAND, duties=(RuleDuty("works_agreement", words("Agree first.")),))
+    decision = decide([Party.agent("WO")], ON, book(ASKS_WHEN_UNKNOWN, own))
+
+    assert [each.text for each in decision.duties if each.kind == "works_agreement"] == [
+        "Agree first."
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(packaged().jurisdictions))
+def test_every_gate_that_a_packaged_file_names_is_owed_to_agents_there(code: str) -> None:
+    workplace = packaged().jurisdictions[code].raw.get("workplace", {})
+    assert isinstance(workplace, dict)
+    decision = decide([Party.agent(code), Party.contact(code)], ON)
+    kinds = {each.kind for each in decision.duties if each.jurisdiction == code}
+
+    if workplace.get("works_agreement"):
+        assert "works_agreement" in kinds
+    if any(workplace.get(gate) for gate in ("notice_required", "acknowledgement", "posting")):
+        assert "employee_notice" in kinds
+
+
+# ---- over the packaged rules --------------------------------------------------------------
+
+numbers = st.none() | st.sampled_from(
+    [
+        "+16285550142",
+        "+12145550142",
+        "+4721234567",
+        "+46812345678",
+        "+6493001234",
+        "+493012345678",
+        "+442079460123",
+        "+18005550142",
+        "+870773111632",
+        "hello",
+    ]
+)
+known = st.lists(
+    st.sampled_from([*sorted(set(packaged().jurisdictions) - {"UNKNOWN", "EEA"}), "AQ"]).map(Place),
+    max_size=2,
+).map(tuple)
+people = st.lists(st.builds(Party, st.sampled_from(Role), numbers, known), min_size=1, max_size=3)
+
+
+@LAW
+@given(people, policies, st.sampled_from(["askfirst", "hubspot-2023"]))
+def test_every_decision_names_at_least_one_cited_reason(
+    parties: list[Party], policy: Policy, profile: str
+) -> None:
+    decision = decide(parties, ON, policy=replace(policy, profile=profile))
+    named = {each.rule for each in decision.reasons}
+
+    assert any(reason.cites for reason in decision.reasons)
+    assert all(owed.because and set(owed.because) <= named for owed in decision.requirements)
+
+
+@LAW
+@given(people, st.none() | st.sampled_from(["", "hello", "+18005550142"]), policies)
+def test_a_contact_of_unknown_place_is_never_recorded_without_asking(
+    parties: list[Party], number: str | None, policy: Policy
+) -> None:
+    lost = Party(Role.CONTACT, number)
+
+    for profile in ("askfirst", "hubspot-2023"):
+        decision = decide([*parties, lost], ON, policy=replace(policy, profile=profile))
+        assert decision.mode >= Mode.ASK
+        assert decision.requirements[-1].party == len(parties)
+
+
+# ---- overrides ----------------------------------------------------------------------------
+
+
+def test_an_override_stands_in_the_place_of_the_rule_that_it_names() -> None:
+    eased = signed("desk", frees("TO.tell"))
+
+    assert judge("FR", "TO", overrides=(eased,)).mode is Mode.AUTO
+    assert judge("FR", "TO", "AL", overrides=(eased,)).governing == ("AL",)
+    assert judge("FR", "TO").mode is Mode.ASK
+
+
+def test_an_override_may_tighten_and_the_strictest_of_two_counts() -> None:
+    strict = Replacement("TO.tell", Mode.FORBID, None, Proof.NONE, frozenset())
+    both = (signed("one", frees("TO.tell")), signed("two", strict))
+
+    assert judge("FR", "TO", overrides=both).mode is Mode.FORBID
+    assert judge("FR", "TO", overrides=both[::-1]).mode is Mode.FORBID
+
+
+def test_what_a_replaced_rule_says_of_the_notice_inside_the_recording_stays() -> None:
+    assert judge("FR", "TO", overrides=(signed("desk", frees("TO.tell")),)).inside_recording
+
+
+def test_an_override_for_the_unknown_still_asks() -> None:
+    free = signed("desk", frees("UNKNOWN.ask"))
+
+    assert judge("FR", "XX", overrides=(free,)).mode is Mode.ASK
+    assert decide([Party.contact()], ON, LANDS, overrides=(free,)).mode is Mode.ASK
+
+
+def test_an_override_that_states_a_condition_eases_the_rules_that_want_it() -> None:
+    basis = signed("basis", conditions=frozenset({"lawful_basis"}))
+    none = Policy(lawful_basis=None)
+
+    assert judge("FR", "EA", policy=none).mode is Mode.ASK
+    assert judge("FR", "EA", policy=none, overrides=(basis,)).mode is Mode.AUTO
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [Policy(), Policy(external_processors=("Vendor",)), Policy(external_share_links=True)],
+)
+def test_a_signed_guarantee_is_void_when_a_third_party_gets_the_call(broken: Policy) -> None:
+    guarantee = signed("guarantee", conditions=frozenset({"no_third_party_guarantee"}))
+    decision = decide([Party.contact("GB")], ON, policy=broken, overrides=(guarantee,))
+
+    assert decision.mode is (Mode.AUTO if broken == Policy() else Mode.ASK)
+
+
+def test_an_override_is_named_in_every_decision_with_who_why_and_until_when() -> None:
+    override = signed("desk", frees("TO.tell"))
+    used = judge("FR", "TO", overrides=(override,))
+    unused = judge("FR", "AL", overrides=(override,))
+
+    for decision, said in ((used, "in the place of TO.tell"), (unused, "changes nothing")):
+        (reason,) = [each for each in decision.reasons if each.rule == "OVERRIDE.desk"]
+        assert said in reason.why
+        assert "Kari Nordmann" in reason.why
+        assert "A reason." in reason.why
+        assert "2026-12-01" in reason.why
+        assert reason.cites
+        assert any("desk" in note and "Kari Nordmann" in note for note in decision.policy_notes)
+    assert "OVERRIDE.desk" not in {each.rule for each in judge("FR", "TO").reasons}
+
+
+@pytest.mark.parametrize("on", [date(2026, 10, 31), date(2026, 12, 1)])
+def test_an_override_counts_from_its_first_day_to_the_day_before_its_last(on: date) -> None:
+    override = signed("desk", frees("TO.tell"))
+    parties = [Party.contact("TO")]
+    decision = decide(parties, on, LANDS, overrides=(override,))
+
+    assert decide(parties, date(2026, 11, 1), LANDS, overrides=(override,)).mode is Mode.AUTO
+    assert decide(parties, date(2026, 11, 30), LANDS, overrides=(override,)).mode is Mode.AUTO
+    assert decision.mode is Mode.ASK
+    assert ["not in force" in note for note in decision.policy_notes] == [True]
+    assert "OVERRIDE.desk" not in {each.rule for each in decision.reasons}
+
+
+def test_what_an_override_states_is_not_named_as_a_change() -> None:
+    basis = signed("basis", conditions=frozenset({"lawful_basis"}))
+    none = Policy(lawful_basis=None, automatic_notice=False)
+
+    assert judge("FR", "EA", policy=none, overrides=(basis,)).would_change == (
+        judge("FR", "EA", policy=replace(none, lawful_basis="contract")).would_change
+    )
 
 
 # ---- what would change it -----------------------------------------------------------------

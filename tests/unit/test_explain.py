@@ -12,6 +12,7 @@ from askfirst.errors import InvalidInput
 from askfirst.explain import notice, text, to_json
 from askfirst.model import POLICY, Mode, Proof
 from askfirst.notice import NoticeFacts
+from askfirst.override import Override, Replacement
 from askfirst.places import REASONS
 from askfirst.policy import MANDATORY_RECORDING, Policy
 from askfirst.wording import keys, say
@@ -175,6 +176,24 @@ def test_every_sentence_is_there_in_every_language(language: str) -> None:
     assert all(say(language, key).strip() for key in keys())
     assert all(say(language, f"duty.{each}") for each in MANDATORY_RECORDING)
     assert all(say(language, f"mode.{mode.word}") for mode in Mode)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "is in force until 2026-12-01"), ("nb", "gjelder til 2026-12-01")]
+)
+def test_an_override_is_explained_with_its_reason_and_its_note(language: str, said: str) -> None:
+    since, until = date(2026, 11, 1), date(2026, 12, 1)
+    free = Replacement("US-VT.ask", Mode.AUTO, None, Proof.NONE, frozenset())
+    override = Override("desk", "Kari Nordmann", "A letter.", since, until, frozenset(), (free,))
+    decision = decide([Party.contact("US-VT")], ON, language=language, overrides=(override,))
+    words = text(decision)
+    document = json.loads(json.dumps(to_json(decision)))
+
+    assert "OVERRIDE.desk: " in words
+    assert said in words
+    assert document["policy_notes"] == list(decision.policy_notes)
+    assert all(note in words for note in decision.policy_notes)
+    assert "OVERRIDE.desk" in {each["rule"] for each in document["reasons"]}
 
 
 def test_a_policy_that_forbids_is_explained_in_its_own_line() -> None:

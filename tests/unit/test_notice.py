@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from askfirst import Party, decide, hearing
 from askfirst.errors import InvalidInput
 from askfirst.model import (
     Element,
@@ -21,12 +23,15 @@ from askfirst.model import (
 from askfirst.notice import (
     LANGUAGES,
     LATE_MS,
+    LONGEST_PHRASE,
     NoticeCheck,
     NoticeFacts,
     announcement,
     check,
     compose,
+    lacking,
 )
+from askfirst.rules import packaged
 
 _EU = frozenset(
     {
@@ -133,7 +138,7 @@ def test_given_values_are_said() -> None:
         list(Element),
         "en",
         company="Acme Inc.",
-        purpose="checking orders",
+        purpose="checking orders when somebody disputes them",
         retention=90,
         url="acme.example/privacy",
         unique_id="four seven one",
@@ -200,6 +205,100 @@ def test_an_announcement_starts_with_words_that_may_be_lost(language: str) -> No
     assert asked.startswith(plain)
     assert "1" in asked.removeprefix(plain)
     assert "2" in asked.removeprefix(plain)
+
+
+@pytest.mark.parametrize(
+    "element", [Element.PURPOSE_DETAILED, Element.CONSENT_EACH_PERSON], ids=["Ireland", "Canada"]
+)
+@pytest.mark.parametrize("purpose", ["training", "quality", "Training.", "for quality purposes"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_purpose_in_a_word_is_refused_where_it_must_be_explained(
+    language: str, purpose: str, element: Element
+) -> None:
+    asked = _EU | {element}
+
+    with pytest.raises(InvalidInput, match=r"is no explanation.*Say in a sentence"):
+        announcement(asked, language, NoticeFacts("Nordlys", purpose), keys=False)
+    with pytest.raises(InvalidInput, match=r"is no explanation.*Say in a sentence"):
+        compose(asked, language, purpose=purpose)
+    assert purpose in compose(_EU, language, purpose=purpose) or purpose in set(Purpose)
+
+
+@pytest.mark.parametrize("purpose", [*Purpose, "settling what we agreed with you"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_purpose_of_ours_or_a_sentence_is_said(language: str, purpose: Purpose | str) -> None:
+    asked = _EU | {Element.PURPOSE_DETAILED, Element.CONSENT_EACH_PERSON}
+    facts = NoticeFacts("Nordlys", purpose)
+
+    assert lacking(announcement(asked, language, facts, keys=True), asked, language, facts) == set()
+
+
+@pytest.mark.parametrize("code", ["IE", "CA"])
+def test_the_places_that_want_the_purpose_explained_refuse_a_word(code: str) -> None:
+    elements = decide([Party.contact(code)], date(2026, 11, 23)).elements
+
+    with pytest.raises(InvalidInput, match="is no explanation"):
+        compose(elements, "en", purpose="training")
+
+
+def test_nobody_hears_an_announcement_that_owes_a_purpose_and_has_none() -> None:
+    asked = _EU | {Element.PURPOSE_DETAILED}
+
+    with pytest.raises(InvalidInput, match="none is given"):
+        announcement(asked, "en", NoticeFacts("Nordlys"), keys=True)
+    assert "privacy page" in compose(asked, "en")
+
+
+def test_a_phrase_that_nobody_could_listen_to_is_refused_by_name() -> None:
+    longest = "x" * LONGEST_PHRASE
+
+    assert longest in compose([Element.RECIPIENTS_THIRD_PARTIES], "en", recipients=longest)
+    with pytest.raises(InvalidInput, match=r"recipients.*201 characters.*Shorten"):
+        compose([Element.RECIPIENTS_THIRD_PARTIES], "en", recipients=longest + "x")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_announcement_of_every_place_fits_into_a_minute(language: str) -> None:
+    places = sorted(packaged().jurisdictions)
+    decisions = [decide([Party.contact(code)], date(2026, 11, 23)) for code in places]
+    for elements in {decision.elements for decision in decisions}:
+        for purpose in Purpose:
+            facts = NoticeFacts("Nordlys", purpose)
+            text = announcement(elements, language, facts, keys=True)
+            assert len(text.split()) / _SPOKEN_WORDS_A_SECOND < 60
+
+
+@given(elements=_SUBSETS, language=st.sampled_from(LANGUAGES))
+def test_a_composed_text_lacks_nothing(elements: frozenset[Element], language: str) -> None:
+    facts = NoticeFacts("Nordlys", Purpose.QUALITY)
+    text = compose(elements, language, company="Nordlys", purpose=Purpose.QUALITY)
+
+    assert lacking(text, elements, language, facts) == set()
+
+
+@pytest.mark.parametrize("code", sorted(packaged().jurisdictions))
+@pytest.mark.parametrize("language", ["en", "nb", "de"])
+def test_every_element_that_a_place_wants_is_heard_in_its_notice(language: str, code: str) -> None:
+    elements = decide([Party.contact(code)], date(2026, 11, 23)).elements
+    text = compose(elements, language, company="Nordlys", purpose=Purpose.QUALITY)
+
+    assert set(elements) <= hearing.elements(text, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("element", list(Element))
+def test_a_text_without_an_element_lacks_it(language: str, element: Element) -> None:
+    facts = NoticeFacts("Nordlys", Purpose.QUALITY)
+    text = compose({Element.BEEP} - {element}, language, company="Nordlys")
+
+    assert lacking(text, {element}, language, facts) == {element}
+
+
+def test_other_words_for_an_element_are_enough_where_they_are_understood() -> None:
+    facts = NoticeFacts("Nordlys", Purpose.QUALITY)
+
+    assert lacking("This call is being recorded.", _INTENT, "en", facts) == set()
+    assert lacking("Cet appel va être enregistré.", _INTENT, "fr", facts) == _INTENT
 
 
 @pytest.mark.parametrize("company", ["", "  ", "{company}"])

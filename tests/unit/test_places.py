@@ -267,3 +267,167 @@ def test_no_number_raises_and_no_reason_repeats_it(number: str, region: str | No
     assert located.number == number
     assert located.unknown in REASONS or located.places
     assert all(place.certainty is not Certainty.CERTAIN for place in located.places)
+
+
+CARIBBEAN = {
+    "AG": "268",
+    "AI": "264",
+    "BB": "246",
+    "BM": "441",
+    "BS": "242",
+    "DM": "767",
+    "DO": "809",
+    "GD": "473",
+    "JM": "876",
+    "KN": "869",
+    "KY": "345",
+    "LC": "758",
+    "MS": "664",
+    "SX": "721",
+    "TC": "649",
+    "TT": "868",
+    "VC": "784",
+    "VG": "284",
+}
+
+
+@pytest.mark.parametrize("place", CARIBBEAN)
+def test_a_caribbean_number_under_plus_one_is_in_no_state(place: str) -> None:
+    example = phonenumbers.example_number(place)
+    assert example is not None
+    number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+
+    assert number.startswith(f"+1{CARIBBEAN[place]}")
+    assert codes(number) == [place]
+
+
+@pytest.mark.parametrize("area", ["204", "306", "403", "416", "506", "604", "709", "819"])
+def test_a_canadian_number_under_plus_one_is_in_canada(area: str) -> None:
+    found = codes(f"+1{area}2345678")
+
+    assert found
+    assert all(code.startswith("CA-") for code in found)
+
+
+def numbering_table() -> dict[str, list[str]]:
+    folder = resources.files("askfirst") / "jurisdictions" / "numbers"
+    table = tomllib.loads((folder / "nanp.toml").read_text(encoding="utf-8"))
+    return {"placeless": table["placeless"], "not_in_library": table["not_in_library"]}
+
+
+def test_no_code_that_is_not_geographic_has_a_place() -> None:
+    known = {"800", "833", "844", "855", "866", "877", "888", "900", "500", "533", "600"}
+    known |= {*map(str, range(521, 530)), "532", "544", "566", "577", "588", "622", "633"}
+    listed = numbering_table()["placeless"]
+
+    assert known <= set(listed)
+    assert {reason(f"+1{area}2345678") for area in listed} == {NO_AREA}
+
+
+def test_every_code_that_the_library_lacks_has_the_state_it_was_issued_for() -> None:
+    issued = {
+        "357": "CA",
+        "436": "OH",
+        "457": "LA",
+        "471": "MS",
+        "483": "AL",
+        "621": "TX",
+        "624": "NY",
+        "679": "MI",
+        "729": "TN",
+        "837": "CA",
+        "861": "IL",
+        "924": "MN",
+    }
+
+    assert set(numbering_table()["not_in_library"]) == set(issued)
+    assert {area: codes(f"+1{area}2345678") for area in issued} == {
+        area: [f"US-{state}"] for area, state in issued.items()
+    }
+
+
+@pytest.mark.parametrize("area", ["206", "253", "360", "425", "509", "564"])
+def test_the_state_of_washington_is_not_the_district(area: str) -> None:
+    assert codes(f"+1{area}2345678") == ["US-WA"]
+
+
+@pytest.mark.parametrize("area", ["202", "771"])
+def test_the_district_is_not_the_state_of_washington(area: str) -> None:
+    assert codes(f"+1{area}2345678") == ["US-DC"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+441481721234", "GG"),
+        ("+447781123456", "GG"),
+        ("+447839123456", "GG"),
+        ("+447911123456", "GG"),
+        ("+447509123456", "JE"),
+        ("+447797712345", "JE"),
+        ("+447937123456", "JE"),
+        ("+447700312345", "JE"),
+        ("+447829712345", "JE"),
+        ("+447624123456", "IM"),
+        ("+447524123456", "IM"),
+        ("+447457612345", "IM"),
+    ],
+)
+def test_a_crown_dependency_is_not_the_united_kingdom(number: str, code: str) -> None:
+    assert codes(number) == [code]
+
+
+@pytest.mark.parametrize("number", ["+447400123456", "+447700123456", "+447457123456"])
+def test_the_rest_of_a_divided_mobile_range_is_the_united_kingdom(number: str) -> None:
+    assert codes(number) == ["GB"]
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        ("+77172123456", ["KZ"]),
+        ("+77712345678", ["KZ"]),
+        ("+73652123456", ["RU", "UA"]),
+        ("+78692123456", ["RU", "UA"]),
+        ("+78402123456", ["GE", "RU"]),
+        ("+905012345678", ["TR"]),
+        ("+212520123456", ["MA"]),
+        ("+212528912345", ["EH", "MA"]),
+        ("+262639012345", ["YT"]),
+        ("+262692123456", ["RE"]),
+        ("+358412345678", ["FI"]),
+        ("+59995181234", ["CW"]),
+        ("+5993181234", ["BQ"]),
+        ("+5994161234", ["BQ"]),
+        ("+5997151234", ["BQ"]),
+        ("+672322123", ["NF"]),
+        ("+672106123", ["AQ"]),
+        ("+24762889", ["SH"]),
+        ("+2908999", ["SH"]),
+        ("+37447951234", ["AM", "AZ"]),
+        ("+390669884567", ["VA"]),
+        ("+393123456789", ["IT"]),
+    ],
+)
+def test_a_shared_plan_is_told_apart_by_its_prefix(number: str, found: list[str]) -> None:
+    assert codes(number) == found
+
+
+@pytest.mark.parametrize("plan", ["800", "808", "870", "878", "881", "882", "883", "888", "979"])
+def test_no_number_of_a_global_plan_has_a_place(plan: str) -> None:
+    lengths = {reason(f"+{plan}{'1234567890123'[:length]}") for length in range(4, 13)}
+
+    assert lengths <= {GLOBAL, INVALID, NOT_A_NUMBER}
+
+
+def test_what_an_address_says_never_takes_away_what_the_number_says() -> None:
+    located = locate(Party.contact("US-TX", "+16285550142"))
+
+    assert [place.code for place in located.places] == ["US-TX", "US-CA"]
+
+
+def test_a_number_that_may_be_ported_is_never_certain() -> None:
+    for number in ("+12015550123", "+4791234567", "+447400123456", "+393123456789"):
+        assert {place.certainty for place in locate(Party.contact(number)).places} == {
+            Certainty.LIKELY
+        }

@@ -43,14 +43,14 @@ def test_every_key_is_read() -> None:
         "works_agreement_on_file": True,
         "mandatory_recording": "cftc",
         "minimum_proof": 5,
-        "profile": "askfirst",
+        "profile": "hubspot-2023",
     }
 
     policy = Policy.parse(given)
 
     assert set(given) == set(POLICY_KEYS)
     changed = {f.name for f in fields(Policy) if getattr(policy, f.name) != f.default}
-    assert changed == set(POLICY_KEYS) - {"profile"}
+    assert changed == set(POLICY_KEYS)
     assert policy.purpose is Purpose.COACHING
     assert policy.minimum_proof is Proof.SPOKEN
     assert policy.forbid_jurisdictions == ("EEA", "NO", "US-CA")
@@ -87,7 +87,7 @@ def test_an_unknown_key_is_named_with_the_known_ones() -> None:
         ("minimum_proof", 7),
         ("minimum_proof", True),
         ("minimum_proof", "4"),
-        ("profile", "hubspot-2023"),
+        ("profile", "hubspot"),
         ("profile", None),
     ],
 )
@@ -104,6 +104,22 @@ def test_wishes_that_would_loosen_are_read_and_noted() -> None:
         "unknown_location",
         "force_auto",
     )
+
+
+def test_what_somebody_has_signed_holds_like_what_the_account_states() -> None:
+    silent = Policy(lawful_basis=None)
+    promises = frozenset({"lawful_basis", "no_third_party_guarantee"})
+
+    assert silent.conditions() == CONDITIONS - promises
+    assert silent.conditions(promises) == CONDITIONS
+
+
+def test_no_signature_makes_a_fact_of_the_account_true() -> None:
+    policy = Policy(
+        automatic_notice=False, special_category_expected=True, external_processors=("Vendor",)
+    )
+
+    assert policy.conditions(CONDITIONS) == {"lawful_basis"}
 
 
 def test_every_condition_can_hold() -> None:
