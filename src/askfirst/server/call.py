@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +26,7 @@ from askfirst.ledger import Datum
 from askfirst.model import (
     UNKNOWN,
     Decision,
+    Element,
     Form,
     Frame,
     LocatedParty,
@@ -33,6 +34,7 @@ from askfirst.model import (
     Party,
     Place,
     Proof,
+    Requirement,
     Role,
     Source,
 )
@@ -79,7 +81,7 @@ class Call:
         self._notice_facts = notice_facts
         self._prompts = prompts
         self._on_outbox = on_outbox
-        self._journal = Journal(store, clock, self._durable, self._append_failed)
+        self._journal = Journal(store, clock, self._durable, partial(self._fail, Fault.LEDGER))
         self._book = CallBook(store, self.id)
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
@@ -110,18 +112,13 @@ class Call:
         self._leg = leg
         writing = asyncio.create_task(self._journal.run())
         self._journal.write(partial(self._book.started, self.request, utc_now()))
-        pumping = asyncio.create_task(self._pump(leg))
+        pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
         syncing = asyncio.create_task(self._sync())
-        try:
-            async for event in leg.events():
-                self._on_provider(event, leg)
-        except Exception:
-            log.exception("call.events-failed call=%s", self.id)
-            self._fail(Fault.PROVIDER)
-            await self._hung_up(leg)
-        await pumping
+        await self._guarded(self._attend(leg), Fault.PROVIDER)
         if not self.facts.has_ended:
             self.report(ev.HungUp(self.now_ms()))
+            await self._guarded(leg.hangup(), Fault.PROVIDER)
+        await pumping
         for task in (syncing, *self._tasks):
             task.cancel()
         await asyncio.gather(syncing, *self._tasks, return_exceptions=True)
@@ -132,20 +129,18 @@ class Call:
         await self._journal.drained()
         if self._journal.has_lost:
             self._fault = self._fault or Fault.LEDGER
-            for recording in self._unwritten.values():
-                # Somebody took a yes back and it cannot be written: the audio goes all the same.
-                self._journal.chore(partial(erasure.destroy, self._store, recording))
-            await self._journal.drained()
+        for recording in self._unwritten.values():
+            # A yes was taken back and that cannot be written: the audio goes all the same.
+            self._journal.chore(partial(erasure.destroy, self._store, recording))
+        await self._journal.drained()
         await self._journal.last(self._settled)
         self._journal.chore(self._on_outbox)
         self._journal.finish()
         await writing
 
-    async def _hung_up(self, leg: TelephonyCall) -> None:
-        try:
-            await leg.hangup()
-        except Exception:
-            log.exception("call.hangup-failed call=%s", self.id)
+    async def _attend(self, leg: TelephonyCall) -> None:
+        async for event in leg.events():
+            self._on_provider(event, leg)
 
     def now_ms(self) -> int:
         """Milliseconds since the answer; 0 before it."""
@@ -173,8 +168,8 @@ class Call:
                 self.report(ev.Held(event.at_ms, "peer"), data={"reason": "peer"})
             case CallEventKind.RESUMED_BY_PEER:
                 # Whoever comes back after the other side's hold may be somebody else.
-                self.report(ev.Released(event.at_ms, "peer"))
                 self.join(event.leg, Party(Role.CONTACT), event.at_ms)
+                self.report(ev.Released(event.at_ms, "peer"))
             case CallEventKind.ENDED:
                 cause = "none" if event.cause is None else event.cause.value
                 self.report(ev.HungUp(event.at_ms), data={"cause": cause})
@@ -268,6 +263,9 @@ class Call:
 
     def refused(self, party: int = 1, how: str = "agent") -> None:
         """A party said no. Final until that person says yes."""
+        recorder = self._recorder
+        if recorder and recorder.has_audio and self.facts.state in (State.OPEN, State.HELD):
+            return self.withdraw(party, how)  # who is being recorded takes a yes, or silence, back
         self._stop_announcing()
         event = ev.Refused(self.now_ms(), party)
         self.report(
@@ -382,8 +380,7 @@ class Call:
         )
         try:
             prompt = self._prompts(text, decision.language)
-        except AskfirstError as error:
-            log.error("call.broken-prompt call=%s error=%s", self.id, type(error).__name__)
+        except AskfirstError:  # broken is as good as none
             prompt = None
         if not prompt:
             self._is_prompt_missing = True
@@ -428,13 +425,7 @@ class Call:
     def _credit_announcement(self, decision: Decision) -> None:
         for requirement in self.facts.unmet():
             if requirement.form is Form.TOLD:
-                evidence = ev.Evidence(
-                    requirement.party,
-                    Form.TOLD,
-                    Proof.ANNOUNCED,
-                    requirement.uses,
-                    frozenset(decision.elements),
-                )
+                evidence = _evidence(requirement, Form.TOLD, Proof.ANNOUNCED, decision.elements)
                 self._give(evidence, "announcement")
 
     def _key(self, leg: str, digit: str) -> None:
@@ -447,10 +438,8 @@ class Call:
         if digit == YES_KEY and self.facts.state is State.ASKING and self.facts.told_ms is not None:
             for requirement in self.facts.unmet():
                 if requirement.party == party.index and self.facts.decision is not None:
-                    elements = frozenset(self.facts.decision.elements)
-                    evidence = ev.Evidence(
-                        party.index, Form.AGREED, Proof.KEY, requirement.uses, elements
-                    )
+                    elements = self.facts.decision.elements
+                    evidence = _evidence(requirement, Form.AGREED, Proof.KEY, elements)
                     self._give(evidence, "keypad")
 
     def _attest(self, form: Form) -> None:
@@ -459,13 +448,7 @@ class Call:
             self.report(ev.TellingEnded(self.now_ms()))
         self._was_told = True
         for requirement in self.facts.unmet():
-            evidence = ev.Evidence(
-                requirement.party,
-                form,
-                Proof.AGENT_WORD,
-                requirement.uses,
-                requirement.elements,
-            )
+            evidence = _evidence(requirement, form, Proof.AGENT_WORD, requirement.elements)
             self._give(evidence, "agent")
 
     def _give(self, evidence: ev.Evidence, how: str) -> None:
@@ -510,9 +493,6 @@ class Call:
         if was_broken and self._people and not self.facts.has_ended:
             self._decided(self._decide())
 
-    def _append_failed(self) -> None:
-        self._fail(Fault.LEDGER)
-
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault
         if self.facts.because is not Because.FAILED and not self.facts.has_ended:
@@ -526,12 +506,8 @@ class Call:
     # Media
 
     async def _pump(self, leg: TelephonyCall) -> None:
-        try:
-            async for frame in leg.frames():
-                self._take(frame, leg)
-        except Exception:
-            log.exception("call.media-failed call=%s", self.id)
-            self._fail(Fault.MEDIA)
+        async for frame in leg.frames():
+            self._take(frame, leg)
 
     def _take(self, frame: Frame, leg: TelephonyCall) -> None:
         if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
@@ -581,6 +557,8 @@ class Call:
             self.recordings.remove(recorder.recording)
 
     def _settled(self, connection: sa.Connection) -> None:
+        self._book.still_owed(self._unwritten.values(), self.at(self.facts.now_ms), connection)
+        is_withheld = self._book.is_withheld(connection)
         summary = CallSummary(
             was_answered=self._answered_ms is not None,
             has_audio=self._has_audio,
@@ -592,22 +570,30 @@ class Call:
             fault=self._fault,
             kept_frames=self._kept,
             lost_frames=self._lost,
-            is_erased=self._was_erased and not self._has_audio,
+            is_erased=self._was_erased and not (self._has_audio or is_withheld or self._unwritten),
+            is_withheld=is_withheld,
             is_prompt_missing=self._is_prompt_missing,
         )
         outcome = settle(summary, self.request.language)
         ended_at = self.at(self.facts.now_ms)
-        self._book.settled(connection, outcome, ended_at, finish=self._has_audio)
+        self._book.settled(connection, outcome, ended_at, finish=self._has_audio or is_withheld)
 
-    async def _guarded(self, coroutine: Coroutine[object, object, None]) -> None:
+    async def _guarded(self, coroutine: Coroutine[object, object, None], fault: Fault) -> None:
         try:
             await coroutine
         except Exception:
-            log.exception("call.task-failed call=%s", self.id)
-            self._fail(Fault.PROGRAM)
+            log.exception("call.part-failed call=%s part=%s", self.id, fault.value)
+            self._fail(fault)
 
     def _start(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._guarded(coroutine))
+        task = asyncio.create_task(self._guarded(coroutine, Fault.PROGRAM))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: coroutine.close())  # one cancelled before it began
         return task
+
+
+def _evidence(
+    owed: Requirement, form: Form, proof: Proof, elements: Iterable[Element]
+) -> ev.Evidence:
+    return ev.Evidence(owed.party, form, proof, owed.uses, frozenset(elements))

@@ -6,15 +6,17 @@ telephone number appears only as a commitment under the salt of that party of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from askfirst import events as ev
+from askfirst.errors import NotFound
 from askfirst.explain import to_json
-from askfirst.gate import Facts
+from askfirst.gate import Because, Facts, State
 from askfirst.ledger import Datum, Kind, commit
 from askfirst.model import Decision, Outcome, Purpose, RecordingState, Use
 from askfirst.policy import Policy
@@ -200,6 +202,26 @@ class CallBook:
         )
         self._lines += 1
 
+    def cut_off(self, at: datetime, connection: sa.Connection) -> None:
+        """A crash ended the call: the timeline ends too, and not with an open gate."""
+        last = connection.execute(
+            sa.select(timeline.c.position, timeline.c.at_ms)
+            .where(timeline.c.call == self._call)
+            .order_by(timeline.c.position.desc())
+        ).first()
+        position, at_ms = (0, 0) if last is None else (last.position + 1, last.at_ms)
+        connection.execute(
+            timeline.insert().values(
+                call=self._call,
+                position=position,
+                at=at,
+                at_ms=at_ms,
+                state=State.ENDED.value,
+                because=Because.FAILED.value,
+                ledger=self._append(connection, Kind.GATE_FAILED, at, {"why": "restart"}),
+            )
+        )
+
     def opened(self, facts: Facts, recording: str, at: datetime, connection: sa.Connection) -> None:
         """The gate opened; what the recording may be used for is fixed here."""
         self._append(
@@ -244,6 +266,20 @@ class CallBook:
                 expires_at=at + self._store.retention,
             )
         )
+
+    def still_owed(self, erased: Iterable[str], at: datetime, connection: sa.Connection) -> None:
+        """Withdrawals that could not be written when they were made: their erasure is owed."""
+        for recording in erased:
+            with suppress(NotFound):  # its row was never written either
+                erasure.intend(self._store, connection, recording, "withdrawn", at)
+
+    def is_withheld(self, connection: sa.Connection) -> bool:
+        """Whether a recording of the call should go and may not, by hold or by duty."""
+        query = sa.select(recordings.c.id).where(
+            recordings.c.call == self._call,
+            recordings.c.state == RecordingState.QUARANTINED.value,
+        )
+        return connection.execute(query).first() is not None
 
     def recording_ended(self, recording: str, lost: int, connection: sa.Connection) -> None:
         """The recorder is closed; what was lost on the way is known."""

@@ -7,22 +7,28 @@ import json
 import logging
 import sys
 import tomllib
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from askfirst.audio.container import decode, encode_wav
 from askfirst.clock import LoopClock, run_scaled
-from askfirst.errors import InvalidInput, NotFound
+from askfirst.errors import InvalidInput, NotFound, Unverified
 from askfirst.ledger import Kind
-from askfirst.policy import Policy
+from askfirst.model import RecordingState
+from askfirst.policy import PLACE_CODE, Policy
 from askfirst.server import demo as demonstration
 from askfirst.server import erasure
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, parties, reading, recordings, transaction
-from askfirst.server.export import bundle_of, vcon_of
+from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
+from askfirst.server.playback import Playback
+from askfirst.server.signing import VconSigner
 from askfirst.server.simulation import request_for, simulate
 from askfirst.server.store import Store
 from askfirst.telephony.persona import packaged_persona
@@ -51,11 +57,15 @@ def _tell(step: str) -> None:
 def call(chosen: argparse.Namespace) -> int:
     """Call one simulated person and say what became of it."""
     persona = packaged_persona(chosen.persona)
+    if chosen.agent is not None and not PLACE_CODE.fullmatch(chosen.agent):
+        raise InvalidInput(
+            f"--agent is {chosen.agent!r}; expected an ISO 3166 code such as NO or US-CA"
+        )
     request = request_for(persona, chosen.agent)
     if chosen.policy is not None:
         try:
             wishes = tomllib.loads(chosen.policy.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InvalidInput(
                 f"the policy file {chosen.policy} cannot be used: {error}"
             ) from error
@@ -84,42 +94,44 @@ def call(chosen: argparse.Namespace) -> int:
 
 def checkpoint(chosen: argparse.Namespace) -> int:
     """Sign the ledger's present state."""
-    store = _store(chosen.data)
-    note = store.ledger.checkpoint(utc_now())
+    with _store(chosen.data) as store:
+        note, key = store.ledger.checkpoint(utc_now()), store.ledger.verifier_key
     if chosen.json:
-        _print({"checkpoint": note, "key": store.ledger.verifier_key})
+        _print({"checkpoint": note, "key": key})
     else:
         print(note, end="")
-    store.close()
     return YES
 
 
 def verify(chosen: argparse.Namespace) -> int:
-    """Hash every entry again; 3 with the reason when something does not hold."""
-    store = _store(chosen.data)
-    found = store.ledger.verify()
+    """Hash every entry again; 1 with the reason when something does not hold."""
+    with _store(chosen.data) as store:
+        try:
+            found = store.ledger.verify()
+        except Unverified as error:
+            if chosen.json:
+                _print({"verified": False, "error": str(error)})
+            else:
+                print(f"NOT VERIFIED: {error}")
+            return NO
     if chosen.json:
-        _print({"size": found.size, "root": found.root, "checkpoints": found.checkpoints})
+        _print({"verified": True, **asdict(found)})
     else:
         print(f"{found.size} entries, {found.checkpoints} checkpoints, root {found.root}: holds")
-    store.close()
     return YES
 
 
 def prove(chosen: argparse.Namespace) -> int:
-    """Prove that an entry is in the ledger."""
-    store = _store(chosen.data)
-    _print(store.ledger.prove(chosen.entry, utc_now()))
-    store.close()
+    """Prove that an entry is in the ledger; a proof is JSON with and without ``--json``."""
+    with _store(chosen.data) as store:
+        _print(store.ledger.prove(chosen.entry, utc_now()))
     return YES
 
 
 def recordings_list(chosen: argparse.Namespace) -> int:
     """List recordings, newest last."""
-    store = _store(chosen.data)
-    with reading(store.engine) as connection:
+    with _store(chosen.data) as store, reading(store.engine) as connection:
         rows = connection.execute(sa.select(recordings).order_by(recordings.c.id)).all()
-    store.close()
     if chosen.json:
         _print(
             [
@@ -143,28 +155,41 @@ def recordings_list(chosen: argparse.Namespace) -> int:
 
 def recordings_export(chosen: argparse.Namespace) -> int:
     """Export one recording as a vCon, a WAV file or an evidence bundle; the access is entered."""
-    out: Path = chosen.out or Path(f"{chosen.id}.{_ENDINGS[chosen.format]}")
-    node = Node.open(chosen.data)
-    try:
-        with reading(node.store.engine) as connection:
+    if chosen.signed and chosen.format != "vcon":
+        raise InvalidInput(f"--signed is for vCons; a {chosen.format} is not signed this way")
+    with _store(chosen.data) as store:
+        with reading(store.engine) as connection:
             of_call = connection.execute(
                 sa.select(recordings.c.call).where(recordings.c.id == chosen.id)
             ).scalar_one_or_none()
         if of_call is None:
             raise NotFound(f"no recording {chosen.id}; see: askfirst recordings list")
-        if chosen.format == "vcon":
-            document = vcon_of(node, of_call, person="operator", purpose="export")
-            data = json.dumps(document, ensure_ascii=False).encode()
-        elif chosen.format == "bundle":
-            data = bundle_of(node, of_call)
-        else:
-            audio = node.playback.play(
+        # Neither of these needs the jobs of a node, whose start ends the calls of a crash.
+        if chosen.format == "wav":
+            audio = Playback(store).play(
                 chosen.id, person="operator", purpose="export", kind=Kind.ACCESS_EXPORTED
             )
             data = encode_wav(*decode(audio))
-    finally:
-        node.close()
-    out.write_bytes(data)
+        elif chosen.format == "bundle":
+            data = store.ledger.bundle(of_call, utc_now())
+    if chosen.format == "vcon":
+        node = Node.open(chosen.data)
+        try:
+            document = vcon_of(node, of_call, person="operator", purpose="export")
+            if chosen.signed:
+                signer = VconSigner(node.store.folder / "keys", node.store.keys, utc_now())
+                document = signer.sign(document)
+        finally:
+            node.close()
+        data = json.dumps(document, ensure_ascii=False).encode()
+    # The name is built from an id that was found, never from what was typed.
+    out: Path = chosen.out or Path(f"{chosen.id}.{_ENDINGS[chosen.format]}")
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise InvalidInput(
+            f"{out} cannot be written: {error.strerror}; name another file with --out"
+        ) from error
     if chosen.json:
         _print({"file": str(out), "bytes": len(data)})
     else:
@@ -186,8 +211,7 @@ def recordings_release(chosen: argparse.Namespace) -> int:
 
 
 def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
-    store = _store(chosen.data)
-    with transaction(store.engine) as connection:
+    with _store(chosen.data) as store, transaction(store.engine) as connection:
         changed = connection.execute(
             recordings.update().where(recordings.c.id == chosen.id).values(legal_hold=held)
         )
@@ -195,35 +219,28 @@ def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
             raise NotFound(f"no recording {chosen.id}; see: askfirst recordings list")
         kind = Kind.LEGAL_HOLD_PLACED if held else Kind.LEGAL_HOLD_RELEASED
         store.ledger.append(connection, kind, utc_now(), recording=chosen.id)
-    store.close()
     print(json.dumps({"id": chosen.id, "legal_hold": held}) if chosen.json else "done")
     return YES
 
 
 def erase(chosen: argparse.Namespace) -> int:
     """Erase one recording, or all of a number; with --dry-run only say which."""
-    store = _store(chosen.data)
-    with reading(store.engine) as connection:
-        query = sa.select(recordings.c.id, recordings.c.state, recordings.c.legal_hold)
-        if chosen.recording is not None:
-            query = query.where(recordings.c.id == chosen.recording)
-        else:
-            query = query.join(parties, parties.c.call == recordings.c.call).where(
-                parties.c.number == chosen.number
-            )
-        found = connection.execute(query).all()
-    if not found:
-        raise NotFound("no recording fits; nothing was erased")
-    items = []
-    for row in found:
-        if not chosen.dry_run and row.state != "erased":
-            with transaction(store.engine) as connection:
-                erasure.intend(store, connection, row.id, "request", utc_now())
-            if not row.legal_hold:
-                erasure.erase(store, row.id, utc_now())
-        outcome = "held" if row.legal_hold else "would-erase" if chosen.dry_run else "erased"
-        items.append({"id": row.id, "outcome": outcome})
-    store.close()
+    query = sa.select(
+        recordings.c.id, recordings.c.state, recordings.c.legal_hold, recordings.c.mandatory
+    )
+    if chosen.recording is not None:
+        query = query.where(recordings.c.id == chosen.recording)
+    else:
+        of_number = sa.select(parties.c.call).where(parties.c.number == chosen.number)
+        query = query.where(recordings.c.call.in_(of_number))
+    with _store(chosen.data) as store:
+        with reading(store.engine) as connection:
+            found = connection.execute(query.order_by(recordings.c.id)).all()
+        if not found:
+            raise NotFound("no recording fits; nothing was erased")
+        items = [
+            {"id": row.id, "outcome": _erased(store, row, dry_run=chosen.dry_run)} for row in found
+        ]
     if chosen.json:
         _print({"items": items})
     else:
@@ -232,10 +249,31 @@ def erase(chosen: argparse.Namespace) -> int:
     return YES
 
 
-def _store(folder: Path) -> Store:
+def _erased(store: Store, row: Any, *, dry_run: bool) -> str:
+    """Erase one recording where nothing forbids it, and say what became of it."""
+    is_kept = row.legal_hold or row.mandatory is not None
+    if row.state == RecordingState.ERASED.value:
+        return "erased"
+    if not dry_run:
+        with transaction(store.engine) as connection:
+            erasure.intend(store, connection, row.id, "request", utc_now())
+        if not is_kept:
+            erasure.erase(store, row.id, utc_now())
+    if is_kept:
+        return "held" if row.legal_hold else "mandatory"
+    return "would-erase" if dry_run else "erased"
+
+
+@contextmanager
+def _store(folder: Path) -> Iterator[Store]:
+    """An installation that is there already; a mistyped folder does not make another."""
     if not (folder / "askfirst.db").is_file():
         raise NotFound(f"no installation in {folder}; name its folder with --data")
-    return Store.open(folder)
+    store = Store.open(folder)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _print(document: object) -> None:

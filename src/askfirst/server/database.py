@@ -7,7 +7,7 @@ and ledger entries are written here. Times are aware UTC; a naive time is refuse
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from typing import Any
@@ -262,6 +262,21 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A connection that only reads, on one consistent state; it does not wait for writers."""
     with transaction(engine.execution_options(askfirst_reads=True)) as connection:
         yield connection
+
+
+def scrub(engine: sa.Engine) -> bool:
+    """Empty SQLite's log, so that no deleted text is left in it; says whether it is empty.
+
+    False while another connection reads; the log is then emptied by a later call.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        # Not through the engine's transactions: inside of one there is no checkpoint.
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        found = cursor.fetchone()
+        return found is not None and not found[0]
 
 
 def migrate(engine: sa.Engine) -> None:

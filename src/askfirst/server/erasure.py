@@ -6,16 +6,33 @@ and carried out by a job that may run any number of times.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from askfirst.errors import NotFound
+from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
-from askfirst.server.database import assets, erasures, outbox, recordings, segments, transaction
+from askfirst.outcome import erased
+from askfirst.server.blobs import disk_trouble
+from askfirst.server.database import (
+    assets,
+    calls,
+    erasures,
+    outbox,
+    parties,
+    reading,
+    recordings,
+    scrub,
+    segments,
+    transaction,
+)
 from askfirst.server.recorder import remove_folder
 from askfirst.server.store import Store
+
+log = logging.getLogger(__name__)
 
 
 def intend(
@@ -32,7 +49,9 @@ def intend(
         raise NotFound(f"no recording {recording}")
     if is_intended(connection, recording):
         return
-    if row.legal_hold or row.mandatory is not None:
+    if _must_stay(row):
+        if row.state == RecordingState.QUARANTINED.value:
+            return
         connection.execute(
             recordings.update()
             .where(recordings.c.id == recording)
@@ -68,7 +87,12 @@ def is_intended(connection: sa.Connection, recording: str) -> bool:
 
 
 def erase(store: Store, recording: str, at: datetime) -> None:
-    """Carry out an intended erasure; safe to repeat. What was never intended is not erased."""
+    """Carry out an intended erasure; safe to repeat. What was never intended is not erased.
+
+    A call whose last recording goes is erased in its outcome too. The salts of its parties stay:
+    who agreed and withdrew must remain provable until that person asks to be forgotten. Raises
+    Refused where a hold was placed meanwhile; the intention then waits for its release.
+    """
     with transaction(store.engine) as connection:
         intent = connection.execute(
             sa.select(erasures).where(erasures.c.recording == recording)
@@ -80,11 +104,12 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         raise NotFound(f"nobody intended to erase {recording}; nothing was erased")
     if intent.done_at is not None:
         return
-    store.keys.destroy_recording(recording)
-    remove_folder(store.spool / recording)
-    for name in store.blobs.names():
-        if name.startswith(f"{recording}/"):
-            store.blobs.delete(name)
+    if _must_stay(row):
+        raise Refused(
+            f"recording {recording} is under a legal hold or a mandatory period; it is erased "
+            "once that is released"
+        )
+    destroy(store, recording)
     with transaction(store.engine) as connection:
         connection.execute(assets.delete().where(assets.c.recording == recording))
         connection.execute(segments.delete().where(segments.c.recording == recording))
@@ -96,6 +121,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         connection.execute(
             erasures.update().where(erasures.c.recording == recording).values(done_at=at)
         )
+        _note_outcome(connection, row.call)
         store.ledger.append(
             connection,
             Kind.RECORDING_ERASED,
@@ -104,3 +130,111 @@ def erase(store: Store, recording: str, at: datetime) -> None:
             recording=recording,
             data={"reason": intent.reason},
         )
+
+
+def destroy(store: Store, recording: str) -> None:
+    """Destroy keys and bytes of a recording, rows or no rows; for `erase` and the last resort.
+
+    The bytes go even where the key store does not answer, and the other way round. Raises
+    Unavailable when one of them is left.
+    """
+    try:
+        store.keys.destroy_recording(recording)
+    finally:
+        try:
+            remove_folder(store.spool / recording)
+        except OSError as error:
+            raise disk_trouble(f"erase the spool of {recording}", error) from error
+    for name in store.blobs.names():
+        if name.startswith(f"{recording}/"):
+            store.blobs.delete(name)
+
+
+def carry_out(store: Store, at: datetime) -> int:
+    """Carry out every erasure that is intended and not done; says how many were.
+
+    One that cannot be done now is logged and stays intended.
+    """
+    with reading(store.engine) as connection:
+        open_ = list(
+            connection.execute(
+                sa.select(erasures.c.recording).where(erasures.c.done_at.is_(None))
+            ).scalars()
+        )
+    done = 0
+    for recording in open_:
+        try:
+            erase(store, recording, at)
+            done += 1
+        except AskfirstError as error:
+            log.error("erasure.waits recording=%s error=%s", recording, type(error).__name__)
+    return done
+
+
+def forget(store: Store, number: str) -> int:
+    """Forget a person's number in every call that has no recording left; says in how many.
+
+    Its salt is destroyed with it, so that no commitment in the ledger can be tied to the number
+    again; the entries stay. Calls whose recordings must stay are left as they are.
+    """
+    kept = sa.select(recordings.c.call).where(recordings.c.state != RecordingState.ERASED.value)
+    with reading(store.engine) as connection:
+        rows = connection.execute(
+            sa.select(parties.c.call, parties.c.number_in_call, calls.c.decision)
+            .join(calls)
+            .where(
+                parties.c.number == number,
+                calls.c.ended_at.is_not(None),
+                parties.c.call.not_in(kept),
+            )
+        ).all()
+    for row in rows:
+        store.keys.destroy_salt(f"{row.call}/{row.number_in_call}")
+        with transaction(store.engine) as connection:
+            connection.execute(
+                parties.update()
+                .where(parties.c.call == row.call, parties.c.number_in_call == row.number_in_call)
+                .values(number=None)
+            )
+            connection.execute(
+                calls.update()
+                .where(calls.c.id == row.call)
+                .values(decision=_without(row.decision, number))
+            )
+    if rows:
+        scrub(store.engine)
+    return len(rows)
+
+
+def _must_stay(row: Any) -> bool:
+    return bool(row.legal_hold) or row.mandatory is not None
+
+
+def _note_outcome(connection: sa.Connection, call: str) -> None:
+    left = sa.select(recordings.c.id).where(
+        recordings.c.call == call, recordings.c.state != RecordingState.ERASED.value
+    )
+    if connection.execute(left).first() is not None:
+        return
+    row = connection.execute(
+        sa.select(calls.c.language, calls.c.ended_at).where(calls.c.id == call)
+    ).one()
+    if row.ended_at is None:  # the call goes on and settles its outcome itself
+        return
+    outcome = erased(row.language)
+    connection.execute(
+        calls.update()
+        .where(calls.c.id == call)
+        .values(outcome=outcome.code.value, outcome_reason=outcome.reason)
+    )
+
+
+def _without(decision: Any, number: str) -> Any:
+    """A stored decision without a number; its places and reasons stay."""
+    if decision is None:
+        return None
+    people = [
+        {**party, "number": None} if party["number"] == number else party
+        for party in decision["parties"]
+    ]
+    return {**decision, "parties": people}

@@ -28,9 +28,13 @@ from askfirst.ports import Recognizer
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.playback import Playback
+from askfirst.server.recorder import remove_folder
 from askfirst.server.sealing import seal_recording, write_asset
 from askfirst.server.store import Store
 from askfirst.speech.transcribe import utterances
+
+# Also what is sealed already: a crash may have come before its spool was cleared away.
+_TO_SEAL = tuple(state for state in RecordingState if state is not RecordingState.ERASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class Finishing:
 
     def seal(self, call: str) -> None:
         """Make the final file of each recording of a call; one without audio goes."""
-        for recording in self._recordings(call, RecordingState.SPOOL):
+        for recording in self._recordings(call, *_TO_SEAL):
             if not seal_recording(self.store, recording, utc_now()):
                 self.store.keys.destroy_recording(recording)
+                remove_folder(self.store.spool / recording)
                 with transaction(self.store.engine) as connection:
                     connection.execute(recordings.delete().where(recordings.c.id == recording))
 
@@ -156,7 +161,7 @@ class Finishing:
             return list(
                 connection.execute(
                     sa.select(recordings.c.id)
-                    .where(recordings.c.call == call)
+                    .where(recordings.c.call == call, recordings.c.failure.is_(None))
                     .where(recordings.c.state.in_([state.value for state in states]))
                     .order_by(recordings.c.id)
                 ).scalars()

@@ -14,12 +14,21 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowHandle
+from dbos import (
+    DBOS,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    SetWorkflowID,
+    WorkflowHandle,
+)
+from dbos import error as engine_errors
 
-from askfirst.errors import KeyUnreadable, Unavailable
+from askfirst.errors import KeyUnreadable, Unavailable, Unverified
 from askfirst.ledger import Kind
+from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.server import erasure, sweep
 from askfirst.server.clock import utc_now
@@ -33,7 +42,8 @@ VERSION = "1"
 """Ours, and constant: pending work must be found again after an upgrade."""
 
 _SWEEP_DAILY = "17 3 * * *"
-_RETRIES = 4
+_WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
+"""Outcomes that a failed job does not hide."""
 
 
 class Jobs:
@@ -73,6 +83,8 @@ class Jobs:
                 }
             ]
         )
+        for known in DBOS.list_workflows(status=["PENDING", "ENQUEUED"], name=list(_WORKFLOWS)):
+            self._handles.append(DBOS.retrieve_workflow(known.workflow_id))
         self.dispatch()
 
     def dispatch(self) -> int:
@@ -93,7 +105,7 @@ class Jobs:
             return len(orders)
 
     def wait(self) -> None:
-        """Return when everything handed over by this process has ended."""
+        """Return when everything that was open at the start or handed over since has ended."""
         self.dispatch()
         while self._handles:
             self._handles.pop().get_result(polling_interval_sec=0.05)
@@ -124,25 +136,42 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Unavailable) and not isinstance(error, KeyUnreadable)
 
 
+_RETRYING: Any = {
+    "retries_allowed": True,
+    "max_attempts": 4,
+    "interval_seconds": 0.5,
+    "should_retry": _may_pass,
+}
+
+
 @DBOS.workflow(name="finish")
 def _finish(call: str) -> None:
-    try:
-        _seal(call)
-        _check(call)
-        _transcribe(call)
-        _checkpoint()
-    except KeyUnreadable:
-        _fail(call, Fault.KEY.value)
-    except Unavailable:
-        _fail(call, Fault.RECOGNISER.value)
-    except Exception:
-        log.exception("job.finish-failed call=%s", call)
-        _fail(call, Fault.PROGRAM.value)
+    for step, fault in _FINISHING:
+        try:
+            step(call)
+        except Exception as error:
+            log.exception("job.finish-failed call=%s", call)
+            _fail(call, _fault_of(error, fault).value)
+            break
+    _checkpoint()
+
+
+def _fault_of(error: Exception, fault: Fault) -> Fault:
+    """What failed; an error that a step left behind before a crash is known by its name only."""
+    name = getattr(error, "name", None) or type(error).__name__
+    if name == KeyUnreadable.__name__:
+        return Fault.KEY
+    expected = (Unavailable, Unverified, engine_errors.DBOSMaxStepRetriesExceeded)
+    return fault if name in {kind.__name__ for kind in expected} else Fault.PROGRAM
 
 
 @DBOS.workflow(name="erase")
 def _erase(recording: str) -> None:
-    _erase_step(recording)
+    try:
+        _erase_step(recording)
+    except Exception:
+        # The intention stands: the next sweep or start carries it out.
+        log.exception("job.erase-failed recording=%s", recording)
     _checkpoint()
 
 
@@ -154,19 +183,26 @@ def _sweep(_scheduled: datetime, _context: object) -> None:
 _WORKFLOWS: dict[str, Callable[[str], None]] = {"finish": _finish, "erase": _erase}
 
 
-@DBOS.step(name="seal", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+@DBOS.step(name="seal", **_RETRYING)
 def _seal(call: str) -> None:
     _jobs().finishing.seal(call)
 
 
-@DBOS.step(name="check", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+@DBOS.step(name="check", **_RETRYING)
 def _check(call: str) -> None:
     _jobs().finishing.check(call)
 
 
-@DBOS.step(name="transcribe", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+@DBOS.step(name="transcribe", **_RETRYING)
 def _transcribe(call: str) -> None:
     _jobs().finishing.transcribe(call)
+
+
+_FINISHING = (
+    (_seal, Fault.SPOOL),
+    (_check, Fault.RECOGNISER),
+    (_transcribe, Fault.RECOGNISER),
+)
 
 
 @DBOS.step(name="checkpoint")
@@ -174,7 +210,7 @@ def _checkpoint() -> None:
     _jobs().store.ledger.checkpoint(utc_now())
 
 
-@DBOS.step(name="erase", retries_allowed=True, max_attempts=_RETRIES, should_retry=_may_pass)
+@DBOS.step(name="erase", **_RETRYING)
 def _erase_step(recording: str) -> None:
     erasure.erase(_jobs().store, recording, utc_now())
 
@@ -182,6 +218,7 @@ def _erase_step(recording: str) -> None:
 @DBOS.step(name="sweep")
 def _sweep_step() -> None:
     jobs = _jobs()
+    erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
     jobs.dispatch()
 
@@ -191,8 +228,11 @@ def _fail(call: str, fault: str) -> None:
     """The recording stays as it is, unplayable and not lost; the call says what failed."""
     store = _jobs().store
     with transaction(store.engine) as connection:
-        query = sa.select(calls.c.language).where(calls.c.id == call)
-        outcome = failed(Fault(fault), connection.execute(query).scalar_one())
+        query = sa.select(calls.c.language, calls.c.outcome).where(calls.c.id == call)
+        row = connection.execute(query).one()
+        if row.outcome in _WEIGHTIER:
+            return
+        outcome = failed(Fault(fault), row.language)
         connection.execute(
             calls.update()
             .where(calls.c.id == call)

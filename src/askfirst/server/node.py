@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import resource
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from askfirst.errors import Unavailable
 from askfirst.ports import Recognizer
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs
@@ -23,21 +27,47 @@ class Node:
     recognizer: Recognizer
     jobs: Jobs
     playback: Playback
+    claim: int
 
     @classmethod
     def open(cls, folder: Path, recognizer: Recognizer | None = None) -> Node:
-        """Open an installation, end what a crash left behind, and start its jobs."""
+        """Open an installation, end what a crash left behind, and start its jobs.
+
+        Raises Unavailable while another node has the same folder: what looks cut off to us may
+        be a call that the other one carries.
+        """
         # A core dump would be audio and keys in clear on disk.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         store = Store.open(folder)
-        heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
-        recover(store)
-        jobs = Jobs(store, Finishing(store, heard_by))
-        jobs.start()
-        return cls(store, heard_by, jobs, Playback(store))
+        with ExitStack() as undo:
+            undo.callback(store.close)
+            claim = _claim(folder)
+            undo.callback(os.close, claim)
+            heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
+            recover(store)
+            jobs = Jobs(store, Finishing(store, heard_by))
+            undo.callback(jobs.stop)
+            jobs.start()
+            undo.pop_all()
+        return cls(store, heard_by, jobs, Playback(store), claim)
 
     def close(self) -> None:
         """Stop jobs, recogniser and databases."""
         self.jobs.stop()
         self.recognizer.close()
         self.store.close()
+        os.close(self.claim)
+
+
+def _claim(folder: Path) -> int:
+    """Keep other nodes away from a folder for as long as the descriptor is open."""
+    claim = os.open(folder / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(claim)
+        raise Unavailable(
+            f"another process runs the installation in {folder}. Stop it first, or name another "
+            "folder"
+        ) from error
+    return claim

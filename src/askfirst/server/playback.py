@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from askfirst.audio.container import decode
 from askfirst.audio.mixing import to_pcm
 from askfirst.audio.resample import resample
-from askfirst.errors import KeyUnreadable, NotFound, Refused
+from askfirst.errors import KeyUnreadable, NotFound, Refused, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.server.clock import utc_now
@@ -146,10 +146,13 @@ def decryptable(store: Store) -> Iterator[tuple[str, bytes]]:
                 key = store.keys.get(f"{folder.name}/spool/{token}")
             except KeyUnreadable:
                 continue
-            found = recover(
-                BytesSource(path.read_bytes()),
-                key,
-                associated_data(1, folder.name, "spool"),
-                SPOOL_SEGMENT_BYTES,
-            )
+            try:
+                found = recover(
+                    BytesSource(path.read_bytes()),
+                    key,
+                    associated_data(1, folder.name, "spool"),
+                    SPOOL_SEGMENT_BYTES,
+                )
+            except Unverified:  # damaged: no key opens it, and as it lies it is searched anyway
+                continue
             yield "spool (decrypted)", found.plaintext

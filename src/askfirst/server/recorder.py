@@ -97,6 +97,7 @@ class Recorder:
         self._spare: tuple[str, bytes] | None = None
         self._position = 0
         self._guard_ms = -1
+        self._own_ms = 0
         self._has_kept = False
 
     @property
@@ -126,7 +127,7 @@ class Recorder:
         caller must report `Failed` to the gate.
         """
         facts = self._facts
-        if facts.state is State.TELLING and self._is_contact(frame.leg):
+        if facts.state is State.TELLING:
             self._watch_echo(frame)
         if not facts.allows(frame.leg, Use.RECORD, frame.start_ms):
             self.counts.refused += 1
@@ -184,9 +185,15 @@ class Recorder:
         return any(party.leg == leg and party.role is Role.CONTACT for party in self._facts.parties)
 
     def _watch_echo(self, frame: Frame) -> None:
-        """Only the level of a contact's frame is looked at here; the frame itself is dropped."""
-        if level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
-            self._guard_ms = max(self._guard_ms, frame.start_ms + FRAME_MS + ECHO_TAIL_MS)
+        """Only the level of a contact's frame is looked at here; the frame itself is dropped.
+
+        Its echo comes when it is heard, not when it was captured: a long way adds to the guard.
+        """
+        if not self._is_contact(frame.leg):
+            self._own_ms = max(self._own_ms, frame.start_ms)
+        elif level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
+            heard_ms = max(frame.start_ms, self._own_ms) + FRAME_MS
+            self._guard_ms = max(self._guard_ms, heard_ms + ECHO_TAIL_MS)
 
     def _is_echo(self, frame: Frame) -> bool:
         return frame.leg != ANNOUNCEMENT_LEG and frame.start_ms < self._guard_ms

@@ -18,9 +18,10 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from askfirst.audio.container import encode_ogg_opus
-from askfirst.errors import NotFound, Unverified
+from askfirst.errors import NotFound, Refused, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import FRAME_MS, SAMPLE_RATE_HZ, RecordingState
+from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import assets, calls, reading, recordings, segments, transaction
 from askfirst.server.recorder import RECORD, SPOOL_SEGMENT_BYTES, remove_folder
 from askfirst.server.store import Store
@@ -28,6 +29,10 @@ from askfirst.server.vault import BytesSource, associated_data, open_sealed, rec
 
 ASSET_SEGMENT_BYTES = 65_536
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+_UNSEALED = {
+    RecordingState.SPOOL.value: RecordingState.SEALED.value,
+    RecordingState.QUARANTINED.value: RecordingState.QUARANTINED.value,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,12 @@ def read_spool(store: Store, recording: str) -> list[SpoolFile]:
 def _read_part(store: Store, recording: str, path: Path) -> SpoolFile | None:
     token = path.name.split("-")[1]
     key = store.keys.get(f"{recording}/spool/{token}")
+    try:
+        sealed = path.read_bytes()
+    except OSError as error:
+        raise disk_trouble(f"read the spool file {path.name} of {recording}", error) from error
     found = recover(
-        BytesSource(path.read_bytes()),
+        BytesSource(sealed),
         key,
         associated_data(1, recording, "spool"),
         SPOOL_SEGMENT_BYTES,
@@ -146,14 +155,17 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
     """
     with reading(store.engine) as connection:
         row = connection.execute(
-            sa.select(recordings.c.state, recordings.c.call, calls.c.direction)
+            sa.select(
+                recordings.c.state, recordings.c.call, calls.c.direction, assets.c.id.label("asset")
+            )
             .join(calls)
+            .outerjoin(assets, (assets.c.recording == recordings.c.id) & (assets.c.kind == "audio"))
             .where(recordings.c.id == recording)
         ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
-    if row.state != RecordingState.SPOOL.value:
-        remove_folder(store.spool / recording)
+    if row.state not in _UNSEALED or row.asset is not None:
+        _clear_spool(store, recording)
         return bool(row.state != RecordingState.ERASED.value)
     parts = read_spool(store, recording)
     laid = lay_out(parts)
@@ -164,6 +176,13 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
     is_truncated = not all(part.is_complete for part in parts)
     asset = _put_asset(store, recording, "audio", encode_ogg_opus(samples))
     with transaction(store.engine) as connection:
+        changed = connection.execute(
+            recordings.update()
+            .where(recordings.c.id == recording, recordings.c.state == row.state)
+            .values(state=_UNSEALED[row.state])
+        )
+        if changed.rowcount != 1:
+            raise Refused(f"recording {recording} was {row.state} and is something else by now")
         connection.execute(assets.insert().values(**asset, created_at=at))
         for stretch in laid:
             connection.execute(
@@ -185,7 +204,6 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
             recordings.update()
             .where(recordings.c.id == recording)
             .values(
-                state=RecordingState.SEALED.value,
                 duration_ms=duration_ms,
                 is_truncated=is_truncated,
                 first_contact_ms=min(contact_ms, default=None),
@@ -204,11 +222,16 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
                 "truncated": is_truncated,
             },
         )
+    _clear_spool(store, recording)
+    return True
+
+
+def _clear_spool(store: Store, recording: str) -> None:
+    """Destroy the spool of a sealed recording, keys first; a crash may have left some of it."""
     for key in store.keys.of_recording(recording):
         if key.kind == "spool":
             store.keys.destroy(key.id)
     remove_folder(store.spool / recording)
-    return True
 
 
 def write_asset(store: Store, recording: str, kind: str, data: bytes, at: datetime) -> None:

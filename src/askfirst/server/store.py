@@ -45,9 +45,9 @@ class Store:
                 f"cannot make the data folder {folder}: {error.strerror}. "
                 "Choose a folder that can be written"
             ) from error
-        keys = KeyStore(
-            folder / "keys" / "keys.db", KeyFile.open_or_create(folder / "keys" / "master.key")
-        )
+        kept, master = folder / "keys" / "keys.db", folder / "keys" / "master.key"
+        # A new master key beside old wrapped keys would only hide that the old one is missing.
+        keys = KeyStore(kept, KeyFile(master) if kept.exists() else KeyFile.open_or_create(master))
         engine = open_engine(f"sqlite:///{folder / 'askfirst.db'}")
         migrate(engine)
         return cls(

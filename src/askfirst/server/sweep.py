@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.server import erasure
-from askfirst.server.database import recordings, transaction
+from askfirst.server.database import calls, recordings, transaction
 from askfirst.server.store import Store
 
 _KEPT_STATES = (
+    RecordingState.SPOOL.value,
     RecordingState.SEALED.value,
     RecordingState.CHECKING.value,
     RecordingState.READY.value,
@@ -23,11 +24,15 @@ _KEPT_STATES = (
 def sweep(store: Store, at: datetime) -> int:
     """Intend the erasure of every recording whose time is over; says how many.
 
-    A legal hold or a mandatory period keeps a recording whatever its time.
+    A legal hold or a mandatory period keeps a recording whatever its time. One that was never
+    sealed, because something failed, goes like the others once its call is over.
     """
     with transaction(store.engine) as connection:
         due = connection.execute(
-            sa.select(recordings.c.id).where(
+            sa.select(recordings.c.id)
+            .join(calls)
+            .where(
+                calls.c.ended_at.is_not(None),
                 recordings.c.expires_at <= at,
                 recordings.c.state.in_(_KEPT_STATES),
                 recordings.c.legal_hold.is_(False),

@@ -1,0 +1,35 @@
+"""Stores and nodes in temporary folders, opened and closed as a program does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.server import rig
+
+from askfirst.server.node import Node
+from askfirst.server.store import Store
+from askfirst.speech.scripted import Scripted
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An installation without its jobs."""
+    opened = Store.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """An installation with its jobs and a recogniser that hears nothing."""
+    opened = Node.open(tmp_path / "data", Scripted())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def recorded(node: Node, tmp_path: Path) -> rig.Recorded:
+    """A keyed call that was recorded and finished, in a node."""
+    return rig.record(node, tmp_path / "callee")
