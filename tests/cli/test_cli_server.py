@@ -198,7 +198,11 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(
     before = command("recordings", "list", *data, "--json").out
     done = command("erase", "--number", contact_number(installation), "--dry-run", *data, "--json")
     assert done.status == 0
-    assert json.loads(done.out) == {"items": [{"id": recording, "outcome": "would-erase"}]}
+    assert json.loads(done.out) == {
+        "items": [{"id": recording, "outcome": "would-erase"}],
+        "calls": 1,
+        "forgotten_in": 0,
+    }
     assert command("recordings", "list", *data, "--json").out == before
 
 
@@ -206,8 +210,12 @@ def test_erasing_a_number_takes_audio_words_and_keys_and_leaves_the_proof(
     installation: Path, recording: str, command: Callable[..., Any], tmp_path: Path
 ) -> None:
     data = ("--data", str(installation))
-    done = command("erase", "--number", contact_number(installation), *data)
-    assert (done.status, done.out) == (0, f"{recording}  erased\n")
+    number = contact_number(installation)
+    done = command("erase", "--number", number, *data)
+    told = "the number stands in 1 calls and was forgotten in 1"
+    assert (done.status, done.out) == (0, f"{recording}  erased\n{told}\n")
+    for path in installation.rglob("*"):
+        assert path.is_dir() or number.encode() not in path.read_bytes(), path.name
     left = [path.name for path in (installation / "objects").rglob("*") if path.is_file()]
     assert left == ["lock"]
     with closing(sqlite3.connect(installation / "keys" / "keys.db")) as connection:

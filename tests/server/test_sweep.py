@@ -44,16 +44,33 @@ def test_what_is_due_goes_and_the_call_says_so(recorded: rig.Recorded) -> None:
     assert "retention.swept" in rig.kinds(store)
 
 
-@pytest.mark.parametrize("kept", [{"legal_hold": True}, {"mandatory": "fca"}])
-def test_holds_and_duties_keep_a_recording_whatever_its_time(
-    recorded: rig.Recorded, kept: dict[str, object]
+@pytest.mark.parametrize(
+    ("kept", "later"),
+    [
+        ({"legal_hold": True}, timedelta(days=36_500)),
+        ({"mandatory": "fca"}, timedelta(days=5 * 365)),
+        ({"mandatory": "cftc"}, timedelta(days=364)),
+    ],
+)
+def test_holds_and_duties_keep_a_recording_beyond_its_time(
+    recorded: rig.Recorded, kept: dict[str, object], later: timedelta
 ) -> None:
     rig.change(recorded.store, recorded.id, **kept)
 
-    assert sweep(recorded.store, utc_now() + 100 * DEFAULT_RETENTION) == 0
+    assert sweep(recorded.store, utc_now() + later) == 0
     assert erasure.carry_out(recorded.store, utc_now()) == 0
     assert recorded.row.state == "ready"
     assert recorded.node.playback.play(recorded.id, person="p", purpose="q")
+
+
+@pytest.mark.parametrize(("duty", "years"), [("mifid2", 5), ("fca", 5), ("cftc", 1)])
+def test_a_duty_to_record_ends_with_its_period(
+    recorded: rig.Recorded, duty: str, years: int
+) -> None:
+    rig.change(recorded.store, recorded.id, mandatory=duty)
+
+    assert sweep(recorded.store, utc_now() + timedelta(days=years * 366 + 1)) == 1
+    assert reasons(recorded.store) == ["retention"]
 
 
 @pytest.mark.parametrize("state", ["spool", "sealed", "checking", "quarantined"])

@@ -375,13 +375,13 @@ class Call:
     async def _announce(self, decision: Decision) -> None:
         """Play the notice to its end, or it does not count; then wait for the answer."""
         wants_yes = any(item.form > Form.TOLD for item in self.facts.unmet())
-        text = announcement(
-            decision.elements, decision.language, self._notice_facts, keys=wants_yes
-        )
         try:
+            text = announcement(
+                decision.elements, decision.language, self._notice_facts, keys=wants_yes
+            )
             prompt = self._prompts(text, decision.language)
-        except AskfirstError:  # broken is as good as none
-            prompt = None
+        except AskfirstError:  # what cannot be said or is broken is as good as none
+            text, prompt = "", None
         if not prompt:
             self._is_prompt_missing = True
             log.error("call.no-prompt call=%s", self.id)

@@ -224,28 +224,34 @@ def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
 
 
 def erase(chosen: argparse.Namespace) -> int:
-    """Erase one recording, or all of a number; with --dry-run only say which."""
+    """Erase one recording, or all of a number and the number; --dry-run only says which."""
     query = sa.select(
         recordings.c.id, recordings.c.state, recordings.c.legal_hold, recordings.c.mandatory
     )
+    of_number = sa.select(parties.c.call).where(parties.c.number == chosen.number)
     if chosen.recording is not None:
         query = query.where(recordings.c.id == chosen.recording)
     else:
-        of_number = sa.select(parties.c.call).where(parties.c.number == chosen.number)
         query = query.where(recordings.c.call.in_(of_number))
     with _store(chosen.data) as store:
         with reading(store.engine) as connection:
             found = connection.execute(query.order_by(recordings.c.id)).all()
-        if not found:
-            raise NotFound("no recording fits; nothing was erased")
+            named = connection.execute(of_number).all() if chosen.number is not None else []
+        if not found and not named:
+            raise NotFound("no recording and no call fits; nothing was erased")
         items = [
             {"id": row.id, "outcome": _erased(store, row, dry_run=chosen.dry_run)} for row in found
         ]
+        forgets = chosen.number is not None and not chosen.dry_run
+        forgotten = erasure.forget(store, chosen.number) if forgets else 0
+    person = {"calls": len(named), "forgotten_in": forgotten} if chosen.number else {}
     if chosen.json:
-        _print({"items": items})
+        _print({"items": items, **person})
     else:
         for item in items:
             print(f"{item['id']}  {item['outcome']}")
+        if chosen.number is not None:
+            print(f"the number stands in {len(named)} calls and was forgotten in {forgotten}")
     return YES
 
 

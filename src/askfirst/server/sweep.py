@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
+from askfirst.retention import Mandatory, mandatory_until
 from askfirst.server import erasure
 from askfirst.server.database import calls, recordings, transaction
 from askfirst.server.store import Store
@@ -24,24 +25,30 @@ _KEPT_STATES = (
 def sweep(store: Store, at: datetime) -> int:
     """Intend the erasure of every recording whose time is over; says how many.
 
-    A legal hold or a mandatory period keeps a recording whatever its time. One that was never
-    sealed, because something failed, goes like the others once its call is over.
+    A legal hold keeps a recording whatever its time, and so does a duty to record until its
+    period has run. One that was never sealed, because something failed, goes like the others
+    once its call is over.
     """
     with transaction(store.engine) as connection:
-        due = connection.execute(
-            sa.select(recordings.c.id)
+        rows = connection.execute(
+            sa.select(recordings.c.id, recordings.c.mandatory, calls.c.ended_at)
             .join(calls)
             .where(
                 calls.c.ended_at.is_not(None),
                 recordings.c.expires_at <= at,
                 recordings.c.state.in_(_KEPT_STATES),
                 recordings.c.legal_hold.is_(False),
-                recordings.c.mandatory.is_(None),
             )
-        ).scalars()
+        ).all()
         swept = 0
-        for recording in due:
-            erasure.intend(store, connection, recording, "retention", at)
+        for row in rows:
+            if row.mandatory is not None:
+                if at < mandatory_until(row.ended_at, Mandatory(row.mandatory)):
+                    continue
+                connection.execute(
+                    recordings.update().where(recordings.c.id == row.id).values(mandatory=None)
+                )
+            erasure.intend(store, connection, row.id, "retention", at)
             swept += 1
         store.ledger.append(connection, Kind.RETENTION_SWEPT, at, data={"erased_count": swept})
     return swept
