@@ -17,7 +17,15 @@ from urllib.parse import quote
 
 from askfirst import rulecheck, rules
 from askfirst.model import Element, Mode, Party, Role, Standing
-from askfirst.rules import ConsentRule, Eased, Jurisdiction, Rulebook, RuleSource
+from askfirst.rules import (
+    ConsentRule,
+    Eased,
+    Jurisdiction,
+    Rulebook,
+    RuleDuty,
+    RuleSource,
+    When,
+)
 from askfirst.rulesheet import RulebookRow, rulebook_rows
 
 FOLDER = "jurisdictions"
@@ -50,6 +58,12 @@ LAYERS = {
     "secrecy": "secrecy",
     "data_protection": "data protection",
     "product": "a choice of this product, not of the law",
+}
+GATES = {
+    "notice": "notice",
+    "acknowledgement": "acknowledgement",
+    "posting": "posting in plain sight",
+    "works_agreement": "an agreement with the staff",
 }
 NOT_ADVICE = (
     "This page is made from the rule file and is working knowledge, **not legal advice**. "
@@ -254,7 +268,7 @@ def _rule(rule: ConsentRule) -> str:
         f"{_plain(rule.summary['en'])}",
         "",
         f"- Layer: {LAYERS[rule.layer]}; applies from {rule.applies_from}{until}",
-        *_when(rule),
+        *(f"- {limit.capitalize()}" for limit in _limits(rule.when)),
         f"- {_owed(rule)}",
     ]
     if rule.inside_recording:
@@ -267,14 +281,14 @@ def _rule(rule: ConsentRule) -> str:
     return "\n".join(lines)
 
 
-def _when(rule: ConsentRule) -> Iterator[str]:
+def _limits(when: When) -> Iterator[str]:
     for name, words in (
-        ("purpose", rule.when.purposes),
-        ("channel", rule.when.channels),
-        ("sector", rule.when.sectors),
+        ("purpose", when.purposes),
+        ("channel", when.channels),
+        ("sector", when.sectors),
     ):
         if words:
-            yield f"- Only for {name} {' or '.join(sorted(words))}"
+            yield f"only for {name} {' or '.join(sorted(words))}"
 
 
 def _owed(owed: ConsentRule | Eased) -> str:
@@ -285,25 +299,30 @@ def _owed(owed: ConsentRule | Eased) -> str:
 
 
 def _duties(jurisdiction: Jurisdiction) -> Iterator[str]:
-    yield _list(f"{_words(duty.kind)}: {_plain(duty.text['en'])}" for duty in jurisdiction.duties)
+    yield _list(_duty(duty) for duty in jurisdiction.duties)
     if jurisdiction.parents:
         above = ", ".join(f"[{code}]({code}.md#duties)" for code in jurisdiction.parents)
         yield f"Those of {above} as well."
 
 
+def _duty(duty: RuleDuty) -> str:
+    limits = list(_limits(duty.when))
+    if duty.applies_from:
+        limits.append(f"from {duty.applies_from}")
+    if duty.applies_until:
+        limits.append(f"until {duty.applies_until} (exclusive)")
+    shown = f" ({'; '.join(limits)})" if limits else ""
+    sources = "".join(f"\n  - {_source(source)}" for source in duty.sources)
+    return f"{_words(duty.kind)}{shown}: {_plain(duty.text['en'])}{sources}"
+
+
 def _employees(jurisdiction: Jurisdiction) -> Iterator[str]:
-    workplace = _table(jurisdiction, "workplace")
-    if not workplace:
+    workplace = jurisdiction.workplace
+    if workplace is None:
         yield "The file says nothing of its own. Tell agents that calls are recorded in any case."
         return
-    gates = {
-        "notice_required": "notice",
-        "acknowledgement": "acknowledgement",
-        "posting": "posting in plain sight",
-        "works_agreement": "an agreement with the staff",
-    }
-    owed = [name for key, name in gates.items() if workplace[key]]
-    yield (f"Owed: {', '.join(owed)}. " if owed else "") + _english(workplace["summary"])
+    owed = ", ".join(GATES[gate] for gate in workplace.gates)
+    yield (f"Owed: {owed}. " if owed else "") + _plain(workplace.summary["en"])
 
 
 def _sources(jurisdiction: Jurisdiction) -> Iterator[str]:
@@ -373,13 +392,11 @@ def _regulators(book: Rulebook) -> Iterator[str]:
 
 
 def _missing(book: Rulebook) -> Iterator[str]:
-    irish = book.jurisdictions.get("IE")
-    sources = [source for rule in irish.rules for source in rule.sources] if irish else []
-    if not any(source.kind == "regulator" and source.accessed for source in sources):
-        yield (
-            "- Irish Data Protection Commission: its own page on recording calls could not be "
-            "read; the file of [Ireland](jurisdictions/IE.md) rests on other legal texts."
-        )
+    yield (
+        "- Irish Data Protection Commission, the page of questions and answers that speaks of "
+        "recording calls: not available; what of its was read stands with "
+        "[Ireland](jurisdictions/IE.md#sources)."
+    )
     canada = book.jurisdictions.get("CA")
     sources = [source for rule in canada.rules for source in rule.sources] if canada else []
     if not any(source.kind == "regulator" and source.accessed for source in sources):

@@ -29,7 +29,7 @@ from askfirst.errors import (
     NotInstalled,
     Unavailable,
 )
-from askfirst.explain import text, to_json
+from askfirst.explain import text, to_json, to_json_line
 from askfirst.model import Decision, Purpose
 from askfirst.notice import LANGUAGES as NOTICE_LANGUAGES
 from askfirst.policy import AREA_CODE
@@ -197,31 +197,40 @@ def _answer_lines(lines: TextIO, chosen: argparse.Namespace) -> int:
     for line in lines:
         if not line.strip():
             continue
-        answer = _answer_line(line, chosen, today)
-        if "error" in answer:
+        answer, is_decision = _answer_line(line, chosen, today)
+        if not is_decision:
             status = MISUSE
         # At once, for whoever waits for each answer before asking on.
-        print(_in_json(answer), flush=True)
+        print(answer, flush=True)
     return status
 
 
-def _answer_line(line: str, chosen: argparse.Namespace, today: date) -> dict[str, object]:
+def _answer_line(line: str, chosen: argparse.Namespace, today: date) -> tuple[str, bool]:
+    """The answer as JSON, and whether it is a decision."""
     asked_id: object = None
     try:
-        asked = json.loads(line, parse_constant=_no_number)
+        asked = _REQUESTS.decode(line)
         if not isinstance(asked, dict):
             raise InvalidInput("found something else than an object; expected one request a line")
         if isinstance(asked.get("id"), str | int):
             asked_id = asked["id"]
-        return to_json(request({"language": chosen.lang, **asked}, today), chosen.notice_lang)
+        decision = request({"language": chosen.lang, **asked}, today)
+        written = to_json_line(decision, chosen.notice_lang)
+        return written if _can_print(written) else _in_json(
+            to_json(decision, chosen.notice_lang)
+        ), True
     except (ValueError, RecursionError):
-        return {"id": None, "error": "this line is not JSON; expected one request object a line"}
+        what = "this line is not JSON; expected one request object a line"
+        return _in_json({"id": None, "error": what}), False
     except AskfirstError as error:
-        return {"id": asked_id, "error": str(error)}
+        return _in_json({"id": asked_id, "error": str(error)}), False
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+_REQUESTS = json.JSONDecoder(parse_constant=_no_number)
 
 
 # rules
@@ -456,11 +465,16 @@ def _print_json(document: object) -> None:
 def _in_json(document: object, indent: int | None = None) -> str:
     """JSON in letters that standard output takes, in plain escapes where it does not take them."""
     written = json.dumps(document, ensure_ascii=False, indent=indent, default=_plain)
+    return written if _can_print(written) else json.dumps(document, indent=indent, default=_plain)
+
+
+def _can_print(written: str) -> bool:
+    """Whether standard output takes every letter of a text."""
     try:
         written.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(document, indent=indent, default=_plain)
-    return written
+        return False
+    return True
 
 
 def _plain(value: object) -> object:

@@ -36,28 +36,21 @@ from askfirst.places import locate
 from askfirst.policy import OWN_PROFILE, PLACE_CODE, Policy
 from askfirst.profile import packaged_profile, seen_by_profile
 from askfirst.rules import Rulebook, packaged
-from askfirst.scene import Finding, Scene, file_of, party_words, unknown_words
+from askfirst.scene import (
+    Circumstances,
+    Finding,
+    Scene,
+    circumstances,
+    file_of,
+    party_words,
+    unknown_words,
+)
 from askfirst.wording import say
 
 _ORDER = {element: place for place, element in enumerate(Element)}
 _CONSENTS = {"one_party": 0, "mixed": 1, "all_party": 2}
-_REMEMBERED = 2048
+_REMEMBERED = 16_384
 _DEFAULT_POLICY = Policy()
-
-
-class _Same:
-    """A rulebook that is the same only as itself: comparing contents would cost too much."""
-
-    __slots__ = ("rulebook",)
-
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.rulebook = rulebook
-
-    def __hash__(self) -> int:
-        return id(self.rulebook)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.rulebook is self.rulebook
 
 
 def decide(
@@ -87,7 +80,7 @@ def decide(
     known = _remembered(
         tuple([(party.role, party.places, party.unknown) for party in located]),
         on,
-        _Same(rules if rules is not None else packaged()),
+        rules if rules is not None else packaged(),
         policy if policy is not None else _DEFAULT_POLICY,
         recorder,
         channel,
@@ -109,6 +102,7 @@ def decide(
         inside_recording=known.inside_recording,
         spoken_answer=known.spoken_answer,
         duties=known.duties,
+        workplace=known.workplace,
         reasons=known.reasons,
         would_change=known.would_change,
         on=on,
@@ -116,6 +110,7 @@ def decide(
         rulebook_fingerprint=known.rulebook_fingerprint,
         language=language,
         policy_notes=known.policy_notes,
+        purpose=known.purpose,
         id=id,
     )
 
@@ -132,12 +127,16 @@ def decide_anew(
 ) -> Decision:
     """The decision worked out from the rules, with nothing remembered; `decide` gives the same."""
     current = sorted((each for each in overrides if each.in_force(on)), key=lambda one: one.name)
-    scene = Scene(tuple(parties), on, policy, recorder, channel, tuple(current))
+    # Nothing that is remembered may tell who was called, so nobody here has a number.
+    nameless = tuple(LocatedParty(each.role, None, each.places, each.unknown) for each in parties)
+    now = circumstances(policy, on, channel, tuple(current))
+    scene = Scene(nameless, policy, recorder, now)
     findings = findings_of(scene, rules, language)
-    mode = max((finding.mode for finding in findings), default=Mode.AUTO)
+    mode = _mode(findings)
     governing = _governing(findings, mode)
     owed = _owed(findings, policy)
     duties = {duty for finding in findings for duty in finding.duties}
+    workplace = {each for finding in findings for each in finding.workplace}
     return Decision(
         mode=mode,
         governing=governing,
@@ -155,30 +154,33 @@ def decide_anew(
         inside_recording=any(finding.inside_recording for finding in findings),
         spoken_answer=all(finding.spoken_answer for finding in findings if finding.form),
         duties=tuple(sorted(duties, key=lambda duty: (duty.jurisdiction, duty.kind, duty.text))),
+        workplace=tuple(
+            sorted(workplace, key=lambda each: (each.party, each.jurisdiction, each.gate))
+        ),
         reasons=_reasons(findings),
-        would_change=_would_change(scene, _weight(mode, owed), rules, language),
+        would_change=_would_change(scene, _weight(findings, policy), rules, language),
         on=on,
         rulebook_version=rules.version,
         rulebook_fingerprint=rules.fingerprint,
         language=language,
         policy_notes=tuple(_notes(scene, overrides, language)),
+        purpose=policy.purpose,
     )
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _remembered(
-    seats: tuple[tuple[Role, tuple[object, ...], str | None], ...],
+    seats: tuple[tuple[Role, tuple[Place, ...], str | None], ...],
     on: date,
-    same: _Same,
+    rules: Rulebook,
     policy: Policy,
     recorder: str | None,
     channel: str,
     language: str,
     overrides: tuple[Override, ...],
 ) -> Decision:
-    # Seats carry no number, so nothing that is remembered tells who was called.
-    parties = [LocatedParty(role, None, places, unknown) for role, places, unknown in seats]  # type: ignore[arg-type]
-    return decide_anew(parties, on, same.rulebook, policy, recorder, channel, language, overrides)
+    parties = [LocatedParty(role, None, places, unknown) for role, places, unknown in seats]
+    return decide_anew(parties, on, rules, policy, recorder, channel, language, overrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,19 +251,29 @@ def _reasons(findings: Sequence[Finding]) -> tuple[Reason, ...]:
 
 
 _Weight = tuple[Mode, int, int]
+_LIGHTEST: _Weight = (Mode.AUTO, 0, 0)
 
 
-def _weight(mode: Mode, owed: _Owed | None) -> _Weight:
-    return (mode, owed.form, owed.proof) if owed is not None else (mode, 0, 0)
+def _mode(findings: Iterable[Finding]) -> Mode:
+    return max((finding.mode for finding in findings), default=Mode.AUTO)
+
+
+def _weight(findings: Sequence[Finding], policy: Policy) -> _Weight:
+    """How much a decision asks for: mode, form and proof, the last two 0 where nothing is owed."""
+    forms = [finding.form for finding in findings if finding.form is not None]
+    if not forms:
+        return _mode(findings), 0, 0
+    proof = max(finding.proof for finding in findings if finding.form is not None)
+    return _mode(findings), max(forms), max(proof, policy.minimum_proof or Proof.NONE)
 
 
 def _would_change(scene: Scene, weight: _Weight, rules: Rulebook, language: str) -> tuple[str, ...]:
     """Every single change that would make the decision looser, each tried before it is named."""
+    if weight == _LIGHTEST:
+        return ()
     changes: list[str] = []
     for key, words, changed in _changes(scene, language):
-        findings = findings_of(changed, rules, language)
-        mode = max((finding.mode for finding in findings), default=Mode.AUTO)
-        if _weight(mode, _owed(findings, changed.policy)) < weight:
+        if _weight(findings_of(changed, rules, language), changed.policy) < weight:
             changes.append(say(language, f"change.{key}", **words))
     return tuple(changes)
 
@@ -298,28 +310,37 @@ def _changes(scene: Scene, language: str) -> Iterator[tuple[str, dict[str, str],
         )
         words = {"parties": say(language, "and").join(lost)}
         yield ("unknown" if profile is None else "number"), words, replace(scene, parties=found)
-    for key, wish in (
-        ("recording_enabled", replace(policy, recording_enabled=True)),
-        ("always_ask", replace(policy, always_ask=False)),
-        ("lawful_basis", replace(policy, lawful_basis=policy.lawful_basis or "documented")),
-        ("automatic_notice", replace(policy, automatic_notice=True)),
-        ("special_category_expected", replace(policy, special_category_expected=False)),
-        (
-            "no_third_party_guarantee",
-            replace(
-                policy,
-                no_third_party_guarantee=True,
-                external_processors=(),
-                external_share_links=False,
-            ),
-        ),
-        ("works_agreement_on_file", replace(policy, works_agreement_on_file=True)),
-        ("forbid_jurisdictions", replace(policy, forbid_jurisdictions=())),
-        ("unknown_location", replace(policy, unknown_location="ask")),
-        ("storage", replace(policy, forbid_if_localisation_violated=False)),
-    ):
-        if wish != policy:
-            yield key, {}, replace(scene, policy=wish)
+    for key, wish, then in _other_wishes(policy, scene.circumstances):
+        yield key, {}, Scene(scene.parties, wish, scene.recorder, then)
+
+
+@lru_cache(maxsize=1_024)
+def _other_wishes(
+    policy: Policy, now: Circumstances
+) -> tuple[tuple[str, Policy, Circumstances], ...]:
+    """Policies that differ from this one in a single wish which may be what makes it strict."""
+    guaranteed = replace(
+        policy,
+        no_third_party_guarantee=True,
+        external_processors=(),
+        external_share_links=False,
+    )
+    return tuple(
+        (key, wish, circumstances(wish, now.on, now.channel, now.overrides))
+        for key, wish in (
+            ("recording_enabled", replace(policy, recording_enabled=True)),
+            ("always_ask", replace(policy, always_ask=False)),
+            ("lawful_basis", replace(policy, lawful_basis=policy.lawful_basis or "documented")),
+            ("automatic_notice", replace(policy, automatic_notice=True)),
+            ("special_category_expected", replace(policy, special_category_expected=False)),
+            ("no_third_party_guarantee", guaranteed),
+            ("works_agreement_on_file", replace(policy, works_agreement_on_file=True)),
+            ("forbid_jurisdictions", replace(policy, forbid_jurisdictions=())),
+            ("unknown_location", replace(policy, unknown_location="ask")),
+            ("storage", replace(policy, forbid_if_localisation_violated=False)),
+        )
+        if wish != policy
+    )
 
 
 REQUEST_KEYS = (
@@ -336,6 +357,7 @@ REQUEST_KEYS = (
     "on",
     "language",
 )
+_REQUEST_KEYS = frozenset(REQUEST_KEYS)
 CHANNELS = ("phone", "video")
 LANGUAGES = ("en", "nb", "de", "fr", "es", "sv")
 """Languages of a request; reasons are English where they have none, notices have them all."""
@@ -350,11 +372,11 @@ def request(
     contact whose number is withheld. Raises InvalidRequest naming the key that is unknown or
     has a value of the wrong kind; a bad number is a party of unknown place instead.
     """
-    for key in mapping:
-        if key not in REQUEST_KEYS:
-            raise InvalidRequest(
-                f"unknown key {key!r}; known keys: {', '.join(REQUEST_KEYS)}", key=str(key)
-            )
+    if unknown := mapping.keys() - _REQUEST_KEYS:
+        key = next(key for key in mapping if key in unknown)
+        raise InvalidRequest(
+            f"unknown key {key!r}; known keys: {', '.join(REQUEST_KEYS)}", key=str(key)
+        )
     known = tuple(Place(code) for code in _places(mapping, "contact_known_location"))
     numbers = mapping.get("contact_numbers")
     if numbers is None:
@@ -441,8 +463,18 @@ def _policy(mapping: Mapping[str, object]) -> Policy:
     given = mapping.get("policy")
     if given is not None and not isinstance(given, Mapping):
         raise _refuse("policy", given, "an object with policy keys")
-    policy = Policy.parse(given or {})
     purpose = _word(mapping, "purpose", tuple(Purpose))
+    # Many requests have the same few policies. Types are part of the key, for 1 is not true.
+    stated = tuple((key, type(value), value) for key, value in (given or {}).items())
+    try:
+        return _policy_of(stated, purpose)
+    except TypeError:  # a list cannot be a key
+        return _policy_of.__wrapped__(stated, purpose)
+
+
+@lru_cache(maxsize=512)
+def _policy_of(stated: tuple[tuple[str, type, object], ...], purpose: str | None) -> Policy:
+    policy = Policy.parse({key: value for key, _, value in stated})
     if policy.purpose is None and purpose is not None:
         policy = replace(policy, purpose=Purpose(purpose))
     return policy

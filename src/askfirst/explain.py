@@ -6,17 +6,30 @@ the only text that is composed, from the elements that the decision asks for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import assert_never
 
-from askfirst.model import USES_OF_A_RECORDING, Decision, Element, Notice, Reason, Requirement
+from askfirst.model import (
+    USES_OF_A_RECORDING,
+    Decision,
+    Duty,
+    Element,
+    Notice,
+    Purpose,
+    Reason,
+    Requirement,
+    WorkplaceGate,
+)
 from askfirst.notice import LANGUAGES, NoticeFacts, compose
 from askfirst.scene import party_words
 from askfirst.wording import say
 
 _ORDER = {element: place for place, element in enumerate(Element)}
-_NEUTRAL = NoticeFacts(company="{company}")
+_NEUTRAL = {each: NoticeFacts("{company}", each) for each in (None, *Purpose)}
 
 
 def notice(
@@ -25,10 +38,12 @@ def notice(
     """What has to be said, in the notice language given or else the decision's.
 
     `facts` are the account's name, purpose and the like; without them the text keeps
-    ``{company}`` and neutral words. Raises InvalidInput for a language without notices.
+    ``{company}``, the decision's purpose and neutral words. Raises InvalidInput for a language
+    without notices.
     """
     chosen = language or (decision.language if decision.language in LANGUAGES else "en")
-    text = _text_of(decision.elements, chosen, facts or _NEUTRAL)
+    said = facts or _NEUTRAL[decision.purpose]
+    text = _text_of(decision.elements, chosen, said)
     return Notice(decision.elements, decision.inside_recording, chosen, text)
 
 
@@ -39,8 +54,35 @@ def to_json(
 
     Dates are ISO 8601; `policy_notes` is there only when a wish was not followed.
     """
-    said = notice(decision, notice_language, facts)
-    document: dict[str, object] = {
+    parts = _parts(decision, notice(decision, notice_language, facts))
+    return {**_head(decision), **{key: _in_full(part) for key, part in parts.items()}}
+
+
+def to_json_line(
+    decision: Decision, notice_language: str | None = None, facts: NoticeFacts | None = None
+) -> str:
+    """`to_json` written in one line, for many decisions: what they share is written only once.
+
+    Characters outside ASCII stand as they are.
+    """
+    parts = _parts(decision, notice(decision, notice_language, facts))
+    rest = "".join([f', "{key}": {_written(part)}' for key, part in parts.items()])
+    return f"{_JSON.encode(_head(decision))[:-1]}{rest}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    version: str
+    fingerprint: str
+
+
+_Item = str | Requirement | Notice | Duty | Reason | WorkplaceGate | _Rules
+_Part = tuple[_Item, ...] | Notice | _Rules
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
+
+def _head(decision: Decision) -> dict[str, object]:
+    return {
         "id": decision.id,
         "mode": decision.mode.word,
         "governing": list(decision.governing),
@@ -61,49 +103,78 @@ def to_json(
             }
             for party in decision.parties
         ],
-        "requirements": [
-            {
-                "party": owed.party,
-                "form": owed.form.word,
-                "proof": int(owed.proof),
-                "uses": _uses(owed),
-                "elements": _elements(owed.elements),
-                "because": list(owed.because),
-            }
-            for owed in decision.requirements
-        ],
-        "notice": {
-            "elements": [element.value for element in said.elements],
-            "inside_recording": said.inside_recording,
-            "language": said.language,
-            "text": said.text,
-        },
-        "duties": [
-            {"jurisdiction": duty.jurisdiction, "kind": duty.kind, "text": duty.text}
-            for duty in decision.duties
-        ],
-        "reasons": [
-            {
-                "rule": reason.rule,
-                "jurisdiction": reason.jurisdiction,
-                "party": reason.party,
-                "why": reason.why,
-                "cites": list(reason.cites),
-                "since": _day(reason.since),
-                "reviewed": _day(reason.reviewed),
-                "standing": reason.standing.value,
-            }
-            for reason in decision.reasons
-        ],
-        "would_change": list(decision.would_change),
-        "rulebook": {
-            "version": decision.rulebook_version,
-            "fingerprint": decision.rulebook_fingerprint,
-        },
+    }
+
+
+def _parts(decision: Decision, said: Notice) -> dict[str, _Part]:
+    """What many decisions have in common."""
+    parts: dict[str, _Part] = {
+        "requirements": decision.requirements,
+        "notice": said,
+        "duties": decision.duties,
+        "reasons": decision.reasons,
+        "would_change": decision.would_change,
+        "rulebook": _Rules(decision.rulebook_version, decision.rulebook_fingerprint),
+        "workplace": decision.workplace,
     }
     if decision.policy_notes:
-        document["policy_notes"] = list(decision.policy_notes)
-    return document
+        parts["policy_notes"] = decision.policy_notes
+    return parts
+
+
+def _in_full(part: _Part) -> object:
+    return [_item(each) for each in part] if isinstance(part, tuple) else _item(part)
+
+
+@lru_cache(maxsize=8_192)
+def _written(part: _Part) -> str:
+    return _JSON.encode(_in_full(part))
+
+
+def _item(item: _Item) -> object:
+    match item:
+        case str():
+            return item
+        case _Rules():
+            return {"version": item.version, "fingerprint": item.fingerprint}
+        case Notice():
+            return {
+                "elements": [element.value for element in item.elements],
+                "inside_recording": item.inside_recording,
+                "language": item.language,
+                "text": item.text,
+            }
+        case Requirement():
+            return {
+                "party": item.party,
+                "form": item.form.word,
+                "proof": int(item.proof),
+                "uses": _uses(item),
+                "elements": _elements(item.elements),
+                "because": list(item.because),
+            }
+        case Duty():
+            return {
+                "jurisdiction": item.jurisdiction,
+                "kind": item.kind,
+                "text": item.text,
+                "cites": list(item.cites),
+            }
+        case Reason():
+            return {
+                "rule": item.rule,
+                "jurisdiction": item.jurisdiction,
+                "party": item.party,
+                "why": item.why,
+                "cites": list(item.cites),
+                "since": _day(item.since),
+                "reviewed": _day(item.reviewed),
+                "standing": item.standing.value,
+            }
+        case WorkplaceGate():
+            return {"party": item.party, "jurisdiction": item.jurisdiction, "gate": item.gate}
+        case _:
+            assert_never(item)
 
 
 def text(decision: Decision, language: str | None = None) -> str:

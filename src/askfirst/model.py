@@ -215,11 +215,29 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something the account owes besides the answer on the phone."""
+    """Something the account owes besides the answer on the phone.
+
+    `cites` are empty where the duty rests on the sources of the jurisdiction's rules.
+    """
 
     jurisdiction: str
     kind: str
     text: str
+    cites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkplaceGate:
+    """What must be settled with the employees of a site before their calls are recorded.
+
+    It follows from the rule file of the agent's place and no policy switches it off; `gate` is
+    ``notice``, ``acknowledgement``, ``posting`` or ``works_agreement``. Whether it is settled is
+    on record with the account, not in the decision.
+    """
+
+    party: int
+    jurisdiction: str
+    gate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +269,8 @@ class Decision:
     """What the law of every party's place and the account's policy say together.
 
     Produced only by `askfirst.decide.decide`. `on` is the date whose rules were applied.
-    `spoken_answer` says whether an answer may be listened for before consent.
+    `spoken_answer` says whether an answer may be listened for before consent. `purpose` is what
+    the account records for, None where nobody said.
     """
 
     mode: Mode
@@ -270,6 +289,8 @@ class Decision:
     rulebook_fingerprint: str
     language: str = "en"
     policy_notes: tuple[str, ...] = ()
+    workplace: tuple[WorkplaceGate, ...] = ()
+    purpose: Purpose | None = None
     id: str | None = None
 
 

@@ -36,7 +36,7 @@ SHORTEST_PURPOSE_WORDS = 4
 
 EXPLAINED = frozenset({Element.PURPOSE_DETAILED, Element.CONSENT_EACH_PERSON})
 """Elements with which a purpose is owed as an explanation, so that consent is informed: Ireland
-names the detail, Canada the consent of each person (PIPEDA, schedule 1, principle 4.3.2)."""
+and Canada ask for it (PIPEDA, schedule 1, principle 4.3.2), and who asks each person has to."""
 
 _PAUSE_MS = 2_000
 _TURN_MS = 15_000
@@ -115,10 +115,11 @@ def compose(
 ) -> str:
     """Give one spoken text that says exactly these elements, in a fixed order.
 
-    The company stays visible as ``{company}`` until it is given, because nothing neutral can
-    stand for a name; the other values are described in `NoticeFacts`. No elements give an empty
-    text. Raises InvalidInput for a language or an element that has no sentence, and for a purpose
-    in a word or two where it must be explained, or a phrase that is too long.
+    The company stays visible as ``{company}`` until it is given, and the purpose as ``{purpose}``
+    where it must be explained, because nothing neutral can stand for them; the other values are
+    described in `NoticeFacts`. No elements give an empty text. Raises InvalidInput for a language
+    or an element that has no sentence, and for a purpose in a word or two where it must be
+    explained, or a phrase that is too long.
     """
     _known(language)
     asked = frozenset(str(element) for element in elements)
@@ -360,6 +361,9 @@ def _values(asked: frozenset[str], language: str, facts: NoticeFacts) -> dict[st
     named = words.get(f"{group}.{facts.purpose}")
     _fit(facts, asked)
     basis = facts.basis or _basis(asked)
+    # A purpose that must be explained is not explained by pointing at a page.
+    unnamed = Element.PURPOSE_DETAILED in asked and not facts.purpose
+    purpose = "{purpose}" if unnamed else neutral("purpose", facts.purpose)
     if isinstance(facts.retention, int):
         kind = "given.day" if facts.retention == 1 else "given.days"
         retention = words[kind][language].replace("{days}", str(facts.retention))
@@ -367,7 +371,7 @@ def _values(asked: frozenset[str], language: str, facts: NoticeFacts) -> dict[st
         retention = neutral("retention", facts.retention)
     return {
         "company": facts.company.strip(),
-        "purpose": named[language] if named else neutral("purpose", facts.purpose),
+        "purpose": named[language] if named else purpose,
         "retention": retention,
         "url": words["given.url"][language].replace("{url}", facts.url)
         if facts.url

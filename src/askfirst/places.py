@@ -11,10 +11,10 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from askfirst.model import Certainty, LocatedParty, Party, Place, Role, Source
+from askfirst.rules import packaged_directory
 
 # The number library takes longer to import than all the rest of the core, and who asks for no
 # decision needs none of it: it is imported where it is used.
@@ -155,7 +155,7 @@ def _of_region(region: str, certainty: Certainty) -> _Places:
 
 @cache
 def _tables() -> _Tables:
-    folder = resources.files("askfirst") / "jurisdictions" / "numbers"
+    folder = packaged_directory() / "numbers"
     nanp = tomllib.loads((folder / "nanp.toml").read_text(encoding="utf-8"))
     hazards = tomllib.loads((folder / "hazards.toml").read_text(encoding="utf-8"))
     codes: dict[str, list[str]] = {}

@@ -28,6 +28,8 @@ CONDITIONS = frozenset(
 
 UNKNOWN_LOCATION = ("ask", "forbid", "auto")
 MANDATORY_RECORDING = ("mifid2", "fca", "cftc")
+FINANCE = "finance"
+"""The sector that every duty to record belongs to."""
 OWN_PROFILE = "askfirst"
 PROFILES = (OWN_PROFILE, "hubspot-2023")
 """Whose behaviour decides: ours from the rulebook, or a file of `profiles/`."""
@@ -81,6 +83,14 @@ class Policy:
                 )
             values[key] = read(key, value)
         return cls(**values)  # type: ignore[arg-type]  # every reader gives its field's type
+
+    @property
+    def sectors(self) -> frozenset[str]:
+        """The account's sector; a duty to record makes it a financial firm besides."""
+        words = {self.sector} if self.sector is not None else set()
+        if self.mandatory_recording is not None:
+            words.add(FINANCE)
+        return frozenset(words)
 
     def conditions(self, asserted: frozenset[str] = frozenset()) -> frozenset[str]:
         """The condition words that hold for this account; everything else is false.

@@ -41,10 +41,18 @@ DUTY_KINDS = (
     "employee_notice",
     "works_agreement",
 )
+GATES = {
+    "notice_required": "notice",
+    "acknowledgement": "acknowledgement",
+    "posting": "posting",
+    "works_agreement": "works_agreement",
+}
+"""Keys of [workplace] and the gates that they set."""
 CONDITIONS = ("lawful_basis", "automatic_notice", "no_third_party_guarantee", "ordinary_data")
 """Facts of an account or call that may ease a rule; each is false when nobody states it."""
 CHANNELS = ("phone", "video")
-SECTORS = ("finance",)
+SECTORS = ("finance", "public_utility")
+"""Trades with rules of their own; what else an account calls its sector concerns no rule."""
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 MODES = {mode.word: mode for mode in Mode}
 FORMS = {form.word: form for form in Form}
@@ -124,10 +132,34 @@ class ConsentRule:
 
 @dataclass(frozen=True, slots=True)
 class RuleDuty:
-    """Something owed besides the answer on the phone, in one jurisdiction."""
+    """Something owed besides the answer on the phone, in one jurisdiction.
+
+    `applies_from` None: as long as the file's rules; `applies_until` is exclusive. `sources` are
+    empty where the duty rests on those of the file's rules.
+    """
 
     kind: str
     text: Text
+    when: When = When()
+    applies_from: date | None = None
+    applies_until: date | None = None
+    sources: tuple[RuleSource, ...] = ()
+
+    def in_force(self, on: date) -> bool:
+        """Whether the duty applies on a date."""
+        begun = self.applies_from is None or self.applies_from <= on
+        return begun and (self.applies_until is None or on < self.applies_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What employees of a place are owed before their calls are recorded.
+
+    `gates` in the order of `GATES`; empty where nothing has to be settled first.
+    """
+
+    gates: tuple[str, ...]
+    summary: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +183,7 @@ class Jurisdiction:
     criminal: bool
     rules: tuple[ConsentRule, ...]
     duties: tuple[RuleDuty, ...]
+    workplace: Workplace | None
     raw: Mapping[str, object]
 
 
@@ -184,6 +217,7 @@ def _jurisdiction(top: Reader, raw: Mapping[str, object]) -> Jurisdiction:
     criminal = treatment.flag("criminal")
     treatment.done()
     _shown_layers(top)
+    workplace = _workplace(top)
     jurisdiction = Jurisdiction(
         code=code,
         name=top.texts("name"),
@@ -197,6 +231,7 @@ def _jurisdiction(top: Reader, raw: Mapping[str, object]) -> Jurisdiction:
         criminal=criminal,
         rules=tuple(_rule(table, code) for table in top.tables("rule")),
         duties=tuple(_duty(table) for table in top.tables("duty")),
+        workplace=workplace,
         raw=raw,
     )
     top.tables("case")  # read by rulecheck; a rulebook decides without them
@@ -219,11 +254,16 @@ def _shown_layers(top: Reader) -> None:
             protection.maybe_texts(key)
         protection.texts("summary")
         protection.done()
-    if workplace := top.maybe_table("workplace"):
-        for key in ("notice_required", "acknowledgement", "posting", "works_agreement"):
-            workplace.flag(key)
-        workplace.texts("summary")
-        workplace.done()
+
+
+def _workplace(top: Reader) -> Workplace | None:
+    table = top.maybe_table("workplace")
+    if table is None:
+        return None
+    gates = tuple(gate for key, gate in GATES.items() if table.flag(key))
+    workplace = Workplace(gates, table.texts("summary"))
+    table.done()
+    return workplace
 
 
 def _rule(table: Reader, code: str) -> ConsentRule:
@@ -303,6 +343,13 @@ def _eased(table: Reader) -> Eased:
 
 
 def _duty(table: Reader) -> RuleDuty:
-    duty = RuleDuty(kind=table.word("kind", DUTY_KINDS), text=table.texts("text"))
+    duty = RuleDuty(
+        kind=table.word("kind", DUTY_KINDS),
+        text=table.texts("text"),
+        when=_when(table),
+        applies_from=table.maybe_day("applies_from"),
+        applies_until=table.maybe_day("applies_until"),
+        sources=tuple(_source(source) for source in table.tables("source")),
+    )
     table.done()
     return duty

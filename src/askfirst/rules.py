@@ -16,6 +16,7 @@ from datetime import date
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 
 from askfirst.errors import InvalidRules
@@ -41,6 +42,7 @@ from askfirst.rulefile import (
     RuleSource,
     Text,
     When,
+    Workplace,
     parse_jurisdiction,
 )
 from askfirst.ruleform import plain
@@ -52,25 +54,32 @@ __all__ = [
     "CONDITIONS",
     "CONSENTS",
     "DUTY_KINDS",
+    "FORM",
     "FORMS",
     "KINDS",
     "LAYERS",
+    "MANIFEST",
     "MODES",
     "NOT_JURISDICTIONS",
     "PURPOSES",
     "SECTORS",
+    "SEPARATE",
     "SOURCE_KINDS",
     "ConsentRule",
     "Eased",
     "Jurisdiction",
+    "Manifest",
     "RuleDuty",
     "RuleSource",
     "Rulebook",
     "Text",
     "When",
+    "Workplace",
     "assemble",
+    "content_hash",
     "fingerprint",
     "load",
+    "manifest_of",
     "packaged",
     "packaged_directory",
     "parse_jurisdiction",
@@ -88,9 +97,11 @@ MAX_FILE_BYTES = 256 * 1024
 """Size of one rule file; the largest packaged one is below 10 KiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rulebook:
     """Every jurisdiction by code, with the version and fingerprint that name the set.
+
+    One is equal only to itself: comparing contents would cost too much, and fingerprints do it.
 
     `fingerprint` is ``sha256:`` and the hash of the canonical content: the same rules give the
     same fingerprint whatever the order of keys, files or white space.
@@ -134,15 +145,93 @@ class Rulebook:
             waiting += self.jurisdictions[current].parents
 
 
+FORM = 1
+"""The form of rule files that this code reads; a rulebook of a later form is not for it."""
+
+MANIFEST = "rulebook.json"
+SEPARATE = "askfirst_rulebook"
+"""The package in which rules are released apart from the code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a released set of rules says of itself: `content` is the hash of its files' bytes."""
+
+    form: int
+    version: str
+    fingerprint: str
+    content: str
+
+
+@cache
 def packaged_directory() -> Traversable:
-    """Where the rule files that come with this version are."""
-    return resources.files("askfirst") / "jurisdictions"
+    """Where the installed rules are: in the code's own release, or in a later one of their own."""
+    own = resources.files("askfirst") / "jurisdictions"
+    if find_spec(SEPARATE) is None:
+        return own
+    other = resources.files(SEPARATE)
+    ours, theirs = manifest_of(own), manifest_of(other)
+    is_later = theirs is not None and (ours is None or theirs.version > ours.version)
+    return other if is_later else own
 
 
 @cache
 def packaged() -> Rulebook:
-    """The rules that come with this version, read once for each process."""
-    return load(packaged_directory())
+    """The installed rules, found once for each process.
+
+    Files that are byte for byte those of the manifest were checked when it was written, and each
+    is only read when it is asked for; anything else is loaded whole.
+    """
+    directory = packaged_directory()
+    known = manifest_of(directory)
+    faults: list[str] = []
+    texts = dict(read_files([directory], faults))
+    if faults or known is None or known.content != content_hash(texts):
+        return load(directory)
+    return Rulebook(_Shelf(texts), known.version, known.fingerprint)
+
+
+class _Shelf(Mapping[str, Jurisdiction]):
+    """Rule files by code, each parsed when it is first asked for."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = {name.removesuffix(".toml"): text for name, text in sorted(texts.items())}
+        self._read: dict[str, Jurisdiction] = {}
+
+    def __getitem__(self, code: str) -> Jurisdiction:
+        found = self._read.get(code)
+        if found is None:
+            found = self._read[code] = parse_jurisdiction(self._texts[code], f"{code}.toml")
+        return found
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def manifest_of(directory: Traversable) -> Manifest | None:
+    """The manifest of a directory of rules; None without one that this code can use."""
+    try:
+        stated = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        found = Manifest(**stated)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if found.form == FORM else None
+
+
+def content_hash(texts: Mapping[str, str]) -> str:
+    """``sha256:`` and the hash of names and bytes of rule files, whatever their order."""
+    digest = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        content = text.encode("utf-8")
+        digest.update(f"{name} {len(content)}\n".encode("ascii"))
+        digest.update(content)
+    return "sha256:" + digest.hexdigest()
 
 
 def template(code: str) -> str:

@@ -86,6 +86,20 @@ def dates_in_order(jurisdiction: Jurisdiction) -> Iterator[str]:
                 yield line(jurisdiction, rule.id, what, "move reviewed to that day")
 
 
+def duties_are_dated_and_sourced(jurisdiction: Jurisdiction) -> Iterator[str]:
+    """A duty ends after it begins, and one that begins or ends on a day says where that stands."""
+    for n, duty in enumerate(jurisdiction.duties):
+        key, first, last = f"duty[{n}]", duty.applies_from, duty.applies_until
+        if first is not None and last is not None and last <= first:
+            yield line(jurisdiction, key, "ends before it begins", "correct applies_until")
+        if (first or last) and not duty.sources:
+            yield line(jurisdiction, key, "dated and without a source", "add a [[duty.source]]")
+        for source in duty.sources:
+            if source.accessed is not None and source.accessed > jurisdiction.reviewed:
+                what = f"{shown(source.title)} was read after the review"
+                yield line(jurisdiction, key, what, "move reviewed to that day")
+
+
 def same_rule_never_overlaps(jurisdiction: Jurisdiction) -> Iterator[str]:
     """Versions of one rule follow each other; on each day at most one is in force."""
     for n, rule in enumerate(jurisdiction.rules):
@@ -128,6 +142,7 @@ def owed_fits_mode(jurisdiction: Jurisdiction) -> Iterator[str]:
 CHECKS: tuple[Check, ...] = (
     code_fits_kind,
     dates_in_order,
+    duties_are_dated_and_sourced,
     same_rule_never_overlaps,
     rules_have_sources,
     owed_fits_mode,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from askfirst.model import (
     UNKNOWN,
@@ -20,8 +21,10 @@ from askfirst.model import (
     LocatedParty,
     Mode,
     Proof,
+    Purpose,
     Reason,
     Role,
+    WorkplaceGate,
 )
 from askfirst.override import Override
 from askfirst.places import REASONS
@@ -41,15 +44,38 @@ _UNKNOWN_KEYS = dict(
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a rule may ask about a call besides who is where.
+
+    `sectors` are those of the account, `held` the conditions that hold; everything else is false.
+    """
+
+    on: date
+    channel: str
+    purpose: Purpose | None
+    sectors: frozenset[str]
+    held: frozenset[str]
+    overrides: tuple[Override, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """Everything that a decision depends on besides the rulebook; parties have no number."""
 
     parties: tuple[LocatedParty, ...]
-    on: date
     policy: Policy
     recorder: str | None
-    channel: str
-    overrides: tuple[Override, ...] = ()
+    circumstances: Circumstances
+
+    @property
+    def on(self) -> date:
+        """The day whose rules count."""
+        return self.circumstances.on
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The overrides in force."""
+        return self.circumstances.overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +92,62 @@ class Finding:
     spoken_answer: bool = True
     data_protection: bool = False
     duties: tuple[Duty, ...] = ()
+    workplace: tuple[WorkplaceGate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """That somebody is in a place: `party` None for the recorder, `where` the words for it."""
+    """That somebody is in a place: `where` in words; no party and no role for the recorder."""
 
     code: str
     party: int | None
+    role: Role | None
     where: str
 
 
+def circumstances(
+    policy: Policy, on: date, channel: str, overrides: tuple[Override, ...] = ()
+) -> Circumstances:
+    """What an account's policy and the overrides in force make of a call on a day."""
+    asserted = frozenset[str]().union(*(each.conditions for each in overrides))
+    held = policy.conditions(asserted)
+    return Circumstances(on, channel, policy.purpose, policy.sectors, held, overrides)
+
+
 def beliefs_of(scene: Scene, rules: Rulebook, language: str) -> Iterator[Belief]:
+    """Every place that somebody on the call, or the recorder, is believed to be in."""
     for index, party in enumerate(scene.parties):
-        name = party_words(index, party.role, language)
-        for code in {place.code for place in party.places}:
-            held = [place for place in party.places if place.code == code]
-            certainty = min((place.certainty for place in held), key=_CERTAINTIES.index)
-            sources = sorted({place.source.value for place in held})
-            where = say(
-                language,
-                "why.place",
-                party=name,
-                certainty=say(language, f"certainty.{certainty.value}"),
-                place=_place_words(code, rules, language),
-                sources=say(language, "and").join(
-                    say(language, f"source.{source}") for source in sources
-                ),
-            )
-            yield Belief(code, index, _capital(where))
-        if party.unknown is not None:
-            words = unknown_words(party.unknown, language)
-            where = say(language, "why.unknown", party=name, unknown=words)
-            yield Belief(UNKNOWN, index, _capital(where))
+        yield from _beliefs(index, party, rules, language)
     if scene.recorder is not None:
         place = _place_words(scene.recorder, rules, language)
-        yield Belief(scene.recorder, None, _capital(say(language, "why.recorder", place=place)))
+        where = _capital(say(language, "why.recorder", place=place))
+        yield Belief(scene.recorder, None, None, where)
+
+
+@lru_cache(maxsize=4_096)
+def _beliefs(index: int, party: LocatedParty, rules: Rulebook, language: str) -> tuple[Belief, ...]:
+    name = party_words(index, party.role, language)
+    found = []
+    for code in sorted({place.code for place in party.places}):
+        held = [place for place in party.places if place.code == code]
+        certainty = min((place.certainty for place in held), key=_CERTAINTIES.index)
+        sources = sorted({place.source.value for place in held})
+        where = say(
+            language,
+            "why.place",
+            party=name,
+            certainty=say(language, f"certainty.{certainty.value}"),
+            place=_place_words(code, rules, language),
+            sources=say(language, "and").join(
+                say(language, f"source.{source}") for source in sources
+            ),
+        )
+        found.append(Belief(code, index, party.role, _capital(where)))
+    if party.unknown is not None:
+        words = unknown_words(party.unknown, language)
+        where = say(language, "why.unknown", party=name, unknown=words)
+        found.append(Belief(UNKNOWN, index, party.role, _capital(where)))
+    return tuple(found)
 
 
 def unknown_words(unknown: str | None, language: str) -> str | None:

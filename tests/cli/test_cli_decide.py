@@ -33,7 +33,9 @@ def test_the_text_is_norwegian_when_that_is_asked_for(command: Callable[..., Any
     assert command(*ASK, "--lang", "nb").out.startswith("Spør først")
 
 
-def test_the_document_has_exactly_the_keys_of_the_contract(command: Callable[..., Any]) -> None:
+def test_the_document_has_the_keys_of_the_contract_and_then_one_of_ours(
+    command: Callable[..., Any],
+) -> None:
     done = command(*ASK, "--json")
     assert (done.status, done.err) == (0, "")
     document = json.loads(done.out)
@@ -49,6 +51,7 @@ def test_the_document_has_exactly_the_keys_of_the_contract(command: Callable[...
         "reasons",
         "would_change",
         "rulebook",
+        "workplace",
     ]
     assert (document["id"], document["mode"]) == (None, "ask")
     assert (document["governing"], document["primary"]) == (["US-CA"], ["US-CA"])
@@ -76,7 +79,7 @@ def test_the_document_has_exactly_the_keys_of_the_contract(command: Callable[...
     assert document["notice"]["elements"] == owed["elements"]
     assert (document["notice"]["inside_recording"], document["notice"]["language"]) == (False, "en")
     for duty in document["duties"]:
-        assert list(duty) == ["jurisdiction", "kind", "text"]
+        assert list(duty) == ["jurisdiction", "kind", "text", "cites"]
     for reason in document["reasons"]:
         assert list(reason) == [
             "rule",

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from askfirst import decide, rules
-from askfirst.model import Party
+from askfirst.model import Element, Mode, Party, Purpose
+from askfirst.policy import Policy
 
 BOOK = rules.packaged()
 TODAY = date(2026, 11, 24)
@@ -43,11 +44,30 @@ def test_a_duty_to_record_says_that_the_notice_stays(code: str) -> None:
     assert "The duty to record never takes the notice away." in duties(code)
 
 
-def test_a_duty_to_record_loosens_no_call() -> None:
-    decision = decide([Party.agent("NO"), Party.contact("DE")], on=TODAY)
+@pytest.mark.parametrize(
+    ("agent", "duty", "words"),
+    [("NO", "mifid2", "MiFID II"), ("GB", "fca", "SYSC 10A"), ("US-NY", "cftc", "17 CFR 1.35")],
+)
+def test_a_duty_to_record_loosens_no_call_and_concerns_its_trade_only(
+    agent: str, duty: str, words: str
+) -> None:
+    parties = [Party.agent(agent), Party.contact("DE")]
+    bound = decide(parties, TODAY, policy=Policy(mandatory_recording=duty))
+    free = decide(parties, TODAY)
 
-    assert decision.mode.word == "ask"
-    assert "MiFID II" in " ".join(duty.text for duty in decision.duties)
+    assert bound.mode.word == free.mode.word == "ask"
+    assert words in " ".join(each.text for each in bound.duties)
+    assert words not in " ".join(each.text for each in free.duties)
+
+
+def test_a_public_utility_in_hungary_says_what_its_duty_to_record_wants() -> None:
+    parties = [Party.agent("HU"), Party.contact("HU")]
+    bound = decide(parties, TODAY, policy=Policy(sector="public_utility"))
+
+    assert {Element.MANDATORY_RECORDING, Element.UNIQUE_ID} <= set(bound.elements)
+    assert not {Element.MANDATORY_RECORDING, Element.UNIQUE_ID} & set(
+        decide(parties, TODAY).elements
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +76,7 @@ def test_a_duty_to_record_loosens_no_call() -> None:
         ("US-NY", True, True, "52-c*2"),
         ("US-CT", False, True, "31-48d"),
         ("US-DE", True, False, "705"),
-        ("US-ME", False, False, "LD 61"),
+        ("US-ME", False, False, "620-A"),
     ],
 )
 def test_an_employee_notice_law_sets_its_gates(
@@ -70,8 +90,22 @@ def test_an_employee_notice_law_sets_its_gates(
     assert law in duties(code)
 
 
-def test_the_day_of_a_law_that_nobody_verified_is_said_not_to_be() -> None:
-    assert "about mid-July 2026 (the exact day was not verified)" in duties("US-ME")
+@pytest.mark.parametrize(
+    ("code", "last", "first", "words"),
+    [
+        ("US-ME", date(2026, 7, 13), date(2026, 7, 14), "private vehicle"),
+        ("US-CT", date(2026, 9, 30), date(2026, 10, 1), "where on the premises"),
+        ("IN", date(2027, 5, 12), date(2027, 5, 13), "itemised"),
+    ],
+)
+def test_a_duty_that_begins_on_a_day_is_owed_from_that_day(
+    code: str, last: date, first: date, words: str
+) -> None:
+    def owed(on: date) -> str:
+        return " ".join(each.text for each in decide([Party.agent(code)], on).duties)
+
+    assert words not in owed(last)
+    assert words in owed(first)
 
 
 def test_chile_has_a_new_version_of_its_rule_from_the_day_of_its_new_act() -> None:
@@ -83,6 +117,45 @@ def test_chile_has_a_new_version_of_its_rule_from_the_day_of_its_new_act() -> No
     assert "21.719" not in old.sources[0].title
 
 
-def test_the_law_that_is_to_come_in_india_is_a_duty_without_an_invented_day() -> None:
-    assert "From mid-May 2027" in duties("IN")
-    assert all(rule.applies_from <= TODAY for rule in BOOK.jurisdictions["IN"].rules)
+def test_india_has_a_new_version_of_its_rule_from_the_day_its_rules_start() -> None:
+    old, new = (rule for rule in BOOK.jurisdictions["IN"].rules if rule.id == "IN.data")
+
+    assert (old.applies_until, new.applies_from) == (date(2027, 5, 13), date(2027, 5, 13))
+    assert new.elements - old.elements == {Element.WITHDRAWAL}
+
+
+@pytest.mark.parametrize("code", ["CN", "EG", "KZ", "RU", "RW", "SA", "TZ", "UZ", "VN"])
+def test_a_place_that_keeps_data_at_home_can_forbid_storage_elsewhere(code: str) -> None:
+    parties = [Party.agent("US-TX"), Party.contact(code)]
+    away = Policy(storage_region="IE", forbid_if_localisation_violated=True)
+    at_home = Policy(storage_region=code, forbid_if_localisation_violated=True)
+
+    assert decide(parties, TODAY, policy=away).mode is Mode.FORBID
+    assert decide(parties, TODAY, policy=at_home).mode is Mode.ASK
+
+
+@pytest.mark.parametrize(
+    ("code", "purpose", "words"),
+    [
+        ("BE", Purpose.QUALITY, "one month"),
+        ("BE", Purpose.BUSINESS_PROOF, "article 128"),
+        ("DK", Purpose.TRAINING, "active yes"),
+        ("CH", Purpose.ORDER_RESERVATION, "179quinquies"),
+        ("LU", Purpose.BUSINESS_PROOF, "act of 30 May 2005"),
+        ("LT", Purpose.BUSINESS_PROOF, "asks all the same"),
+        ("SI", Purpose.BUSINESS_PROOF, "asks all the same"),
+    ],
+)
+def test_what_a_law_says_of_a_purpose_is_told_and_loosens_nothing(
+    code: str, purpose: Purpose, words: str
+) -> None:
+    parties = [Party.agent(code), Party.contact(code)]
+    other = Purpose.TRANSCRIPTION
+    there = decide(parties, TODAY, policy=Policy(purpose=purpose))
+    elsewhere = decide(parties, TODAY, policy=Policy(purpose=other))
+
+    assert words in " ".join(each.text for each in there.duties if each.jurisdiction == code)
+    assert words not in " ".join(
+        each.text for each in elsewhere.duties if each.jurisdiction == code
+    )
+    assert there.requirements == elsewhere.requirements

@@ -32,6 +32,8 @@ BEYOND_A_SCHEMA = {
     "case-with-another-reason",
     "code-is-not-the-file-name",
     "date-in-quotation-marks",  # JSON has no dates: a quoted one looks the same
+    "duty-ends-before-it-begins",
+    "duty-read-after-the-review",
     "missing-parent",
     "parents-in-a-circle",
     "read-after-the-review",
@@ -136,6 +138,7 @@ def test_the_keys_of_the_schema_are_those_of_the_reader() -> None:
         ("mode = ", TOP["treatment"]),
         ('id = "XY.rule"', DEFINITIONS["rule"]),
         ('kind = "statute"', DEFINITIONS["source"]),
+        ('kind = "notice"', TOP["duty"]["items"]),
     ]:
         end = ", " if before == 'kind = "statute"' else "\n"
         told.append(asked_for(sound.replace(before, f"weather = 1{end}{before}", 1)))

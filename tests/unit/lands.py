@@ -33,6 +33,7 @@ from askfirst.rules import (
     RuleDuty,
     RuleSource,
     When,
+    Workplace,
 )
 
 ON = date(2026, 11, 23)
@@ -86,6 +87,7 @@ def area(
     reviewed: date = REVIEWED,
     duties: tuple[RuleDuty, ...] = (),
     kind: str = "country",
+    workplace: Workplace | None = None,
 ) -> Jurisdiction:
     return Jurisdiction(
         code,
@@ -100,6 +102,7 @@ def area(
         criminal,
         rules,
         duties,
+        workplace,
         {},
     )
 

@@ -22,7 +22,9 @@ from askfirst.policy import Policy
 from askfirst.rules import (
     Eased,
     RuleDuty,
+    RuleSource,
     When,
+    Workplace,
     packaged,
 )
 
@@ -370,17 +372,10 @@ def test_a_recorder_elsewhere_is_storage_elsewhere() -> None:
     assert judge("FR", "AL", policy=policy, recorder="FR").mode is Mode.FORBID
 
 
-AGENTS_LAND = replace(
-    area("WO", rule("WO.free")),
-    raw={
-        "workplace": {
-            "notice_required": True,
-            "acknowledgement": False,
-            "posting": False,
-            "works_agreement": True,
-            "summary": words("What WO wants for employees."),
-        }
-    },
+AGENTS_LAND = area(
+    "WO",
+    rule("WO.free"),
+    workplace=Workplace(("notice", "works_agreement"), words("What WO wants for employees.")),
 )
 
 
@@ -395,14 +390,64 @@ def test_a_site_owes_what_its_rule_names_whatever_the_account_has_set() -> None:
             ("WO", "employee_notice"),
             ("WO", "works_agreement"),
         }
+        assert [(each.party, each.jurisdiction, each.gate) for each in decision.workplace] == [
+            (0, "WO", "notice"),
+            (0, "WO", "works_agreement"),
+        ]
     needed = decide(parties, ON, lands, Policy(require_works_agreement=True))
     assert needed.mode is Mode.FORBID
 
 
 def test_a_contact_in_a_place_is_no_site_of_it() -> None:
-    lands = book(ASKS_WHEN_UNKNOWN, AGENTS_LAND, area("FR", rule("FR.free")))
+    own = replace(AGENTS_LAND, duties=(RuleDuty("employee_notice", words("Tell your people.")),))
+    lands = book(ASKS_WHEN_UNKNOWN, own, area("FR", rule("FR.free")))
 
-    assert decide([Party.agent("FR"), Party.contact("WO")], ON, lands, recorder="WO").duties == ()
+    decision = decide([Party.agent("FR"), Party.contact("WO")], ON, lands, recorder="WO")
+
+    assert (decision.duties, decision.workplace) == ((), ())
+
+
+def owed_on(day: date, duty: RuleDuty, policy: Policy | None = None) -> list[str]:
+    lands = book(ASKS_WHEN_UNKNOWN, area("FR", rule("FR.free"), duties=(duty,)))
+    decision = decide([Party.agent("FR"), Party.contact("FR")], day, lands, policy)
+    return [each.text for each in decision.duties if each.jurisdiction == "FR"]
+
+
+def test_a_duty_counts_from_its_first_day_until_its_last() -> None:
+    first, last = date(2026, 7, 14), date(2026, 10, 1)
+    duty = RuleDuty("notice", words("Say so."), applies_from=first, applies_until=last)
+
+    assert owed_on(date(2026, 7, 13), duty) == []
+    assert owed_on(first, duty) == ["Say so."]
+    assert owed_on(date(2026, 9, 30), duty) == ["Say so."]
+    assert owed_on(last, duty) == []
+
+
+@pytest.mark.parametrize("policy", [Policy(sector="finance"), Policy(mandatory_recording="fca")])
+def test_a_duty_of_a_trade_is_owed_by_that_trade_only(policy: Policy) -> None:
+    duty = RuleDuty("retention", words("Keep it."), when=When(sectors=frozenset({"finance"})))
+
+    assert owed_on(ON, duty) == []
+    assert owed_on(ON, duty, Policy(sector="bakery")) == []
+    assert owed_on(ON, duty, policy) == ["Keep it."]
+
+
+def test_a_duty_of_a_purpose_is_owed_while_nobody_names_another() -> None:
+    duty = RuleDuty("notice", words("Say so."), when=When(purposes=frozenset({"quality"})))
+
+    assert owed_on(ON, duty) == ["Say so."]
+    assert owed_on(ON, duty, Policy(purpose=Purpose.QUALITY)) == ["Say so."]
+    assert owed_on(ON, duty, Policy(purpose=Purpose.TRAINING)) == []
+
+
+def test_a_duty_cites_what_it_rests_on() -> None:
+    source = RuleSource("statute", "Labour Act § 1", None, None)
+    own = RuleDuty("notice", words("Say so."), sources=(source,))
+    lands = book(ASKS_WHEN_UNKNOWN, area("FR", rule("FR.free"), duties=(own,)))
+
+    (duty,) = decide([Party.contact("FR")], ON, lands).duties
+
+    assert duty.cites == ("Labour Act § 1",)
 
 
 def test_a_duty_that_a_file_words_itself_is_not_worded_again() -> None:
@@ -416,15 +461,15 @@ def test_a_duty_that_a_file_words_itself_is_not_worded_again() -> None:
 
 @pytest.mark.parametrize("code", sorted(packaged().jurisdictions))
 def test_every_gate_that_a_packaged_file_names_is_owed_to_agents_there(code: str) -> None:
-    workplace = packaged().jurisdictions[code].raw.get("workplace", {})
-    assert isinstance(workplace, dict)
+    workplace = packaged().jurisdictions[code].workplace
+    gates = workplace.gates if workplace else ()
     decision = decide([Party.agent(code), Party.contact(code)], ON)
     kinds = {each.kind for each in decision.duties if each.jurisdiction == code}
 
-    if workplace.get("works_agreement"):
-        assert "works_agreement" in kinds
-    if any(workplace.get(gate) for gate in ("notice_required", "acknowledgement", "posting")):
-        assert "employee_notice" in kinds
+    named = tuple(each.gate for each in decision.workplace if each.jurisdiction == code)
+    assert sorted(named) == sorted(gates)
+    assert ("works_agreement" in gates) <= ("works_agreement" in kinds)
+    assert bool(set(gates) - {"works_agreement"}) <= ("employee_notice" in kinds)
 
 
 # ---- what would change it -----------------------------------------------------------------

@@ -40,6 +40,7 @@ def test_the_document_has_the_documented_fields_in_order() -> None:
         "reasons",
         "would_change",
         "rulebook",
+        "workplace",
     ]
     assert document["id"] == "call-1"
     assert document["mode"] == "ask"

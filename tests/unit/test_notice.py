@@ -74,7 +74,7 @@ def test_elements_differ_in_what_they_say(language: str) -> None:
 def test_any_set_of_elements_composes_without_doubled_sentences_or_rests(
     elements: frozenset[Element], language: str
 ) -> None:
-    text = compose(elements, language, company="Nordlys")
+    text = compose(elements, language, company="Nordlys", purpose=Purpose.QUALITY)
     sentences = _sentences(text)
     assert len(set(sentences)) == len(sentences)
     assert not re.search(r"[{}\[\]|]|\.\.|\s[.,]|  ", text)

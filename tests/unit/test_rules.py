@@ -92,7 +92,7 @@ def test_a_file_gives_its_values() -> None:
     rule = nevada.rules[0]
 
     assert nevada.name == {"en": "Nevada", "nb": "Nevada"}
-    assert nevada.standing is Standing.SECONDARY
+    assert nevada.standing is Standing.PRIMARY
     assert (nevada.treatment, nevada.consent, nevada.criminal) == (Mode.ASK, "all_party", True)
     assert (rule.mode, rule.form, rule.proof) == (Mode.ASK, Form.AGREED, Proof.KEY)
     assert rule.elements == {Element.INTENT_TO_RECORD, Element.CONSENT_REQUEST}

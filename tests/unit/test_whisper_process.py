@@ -20,7 +20,14 @@ from askfirst.errors import InvalidInput, Misconfigured, NotInstalled, Unavailab
 from askfirst.model import Word
 from askfirst.speech import moonshine, whisper
 from askfirst.speech.moonshine import Moonshine
-from askfirst.speech.whisper import Whisper, languages_of, packaged_model, verify, without_loops
+from askfirst.speech.whisper import (
+    Whisper,
+    is_out_of_step,
+    languages_of,
+    packaged_model,
+    verify,
+    without_loops,
+)
 from askfirst.speech.worker import EngineProcess, receive, send
 
 ENGINE = """
@@ -310,3 +317,21 @@ def said(text: str) -> list[Word]:
 )
 def test_absurd_repetition_is_cut_to_four(heard: str, kept: str) -> None:
     assert [word.text for word in without_loops(said(heard))] == kept.split()
+
+
+@pytest.mark.parametrize(
+    ("times", "is_out"),
+    [
+        ([(0, 400), (400, 900), (5_000, 5_400)], False),
+        ([(0, 400), (400, 900), (5_000, 7_000)], True),  # one word over the whole second stretch
+        ([(0, 400), (5_100, 5_100), (5_100, 5_100), (5_100, 5_400)], False),
+        ([(0, 400), (5_100, 5_100), (5_100, 5_100), (5_100, 5_100)], True),
+        ([], False),
+    ],
+)
+def test_words_laid_over_the_wrong_stretch_are_noticed(
+    times: list[tuple[int, int]], is_out: bool
+) -> None:
+    words = [Word("word", start, end, 0.9) for start, end in times]
+
+    assert is_out_of_step(words, [(0, 2_000), (5_000, 7_000)]) is is_out

@@ -11,11 +11,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from askfirst.errors import Misconfigured, NotInstalled, Unverified
 from askfirst.model import SAMPLE_RATE_HZ, Word
 from askfirst.ports import RecognizerCapabilities
 from askfirst.speech.worker import Engine, EngineProcess, check
+
+if TYPE_CHECKING:  # end-pointing loads numpy, which only the child needs
+    from askfirst.speech.endpointing import Span
 
 PACKAGED_SHA256 = {
     "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
@@ -43,6 +47,8 @@ _LOW_LOG_PROBABILITY = -1.0
 _MOST_REPEATS = 4
 _LONGEST_REPEAT_WORDS = 8
 _PAUSE_MS = 2000
+_WHOLE_WORD_MS = 1000
+_TIMELESS_WORDS = 3
 
 
 class Whisper:
@@ -187,6 +193,23 @@ def without_loops(words: Sequence[Word]) -> list[Word]:
     return kept
 
 
+def is_out_of_step(words: Sequence[Word], spans: Sequence[Span]) -> bool:
+    """Whether words of joined stretches were laid over the wrong ones.
+
+    A model that loses its place, as it may where people repeat themselves, leaves one word over a
+    whole stretch of a second or more, or three words on end that take no time.
+    """
+    over_all = {(low, high) for low, high in spans if high - low >= _WHOLE_WORD_MS}
+    if any((word.start_ms, word.end_ms) in over_all for word in words):
+        return True
+    run = 0
+    for word in words:
+        run = run + 1 if word.start_ms == word.end_ms else 0
+        if run >= _TIMELESS_WORDS:
+            return True
+    return False
+
+
 def engine(options: Mapping[str, str | int | bool]) -> Engine:
     """The child's side: load the model, give what recognises one channel.
 
@@ -235,7 +258,13 @@ def engine(options: Mapping[str, str | int | bool]) -> Engine:
 
     def recognise(pcm: bytes, language: str) -> list[Word]:
         spans = endpointing.speech_spans(pcm)
-        words = [w for part in endpointing.windows(spans) for w in hear(pcm, part, language)]
+        words: list[Word] = []
+        for window in endpointing.windows(spans):
+            heard = list(hear(pcm, window, language))
+            if len(window.spans) > 1 and is_out_of_step(heard, window.spans):
+                alone = [endpointing.Window((span,)) for span in window.spans]
+                heard = [word for each in alone for word in hear(pcm, each, language)]
+            words += heard
         # The model may skip one of the joined stretches, above all one that repeats another;
         # a skipped no would be a lost objection, so these are heard once more by themselves.
         left = [s for s in spans if not any(s[0] <= word.start_ms <= s[1] for word in words)]
