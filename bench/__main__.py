@@ -11,6 +11,8 @@ from importlib import import_module
 
 NAMES = (
     "decide",
+    "batch",
+    "start",
     "gate",
     "consent-to-first-frame",
     "vault",

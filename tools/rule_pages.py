@@ -171,9 +171,7 @@ def coverage(book: Rulebook) -> str:
             "",
             "## Unreviewed files",
             "",
-            f"Nobody has read the law for these. {asking} of {total[Standing.UNREVIEWED]} ask, so "
-            "that an error costs a question and no crime; those that may start by themselves are "
-            "set in bold and are the first to read.",
+            _asking(asking, total[Standing.UNREVIEWED]),
             "",
             _unreviewed(book),
             "",
@@ -188,6 +186,19 @@ def coverage(book: Rulebook) -> str:
             NOT_ADVICE,
             "",
         ]
+    )
+
+
+def _asking(asking: int, unreviewed: int) -> str:
+    if asking == unreviewed:
+        return (
+            "Nobody has read the law for these. All of them ask, so that an error costs a question "
+            "and no crime."
+        )
+    return (
+        f"Nobody has read the law for these. {asking} of {unreviewed} ask, so that an error costs a "
+        "question and no crime; those that may start by themselves are set in bold and are the "
+        "first to read."
     )
 
 
@@ -462,7 +473,7 @@ def main(arguments: list[str] | None = None) -> int:
     stale = out_of_step(wanted, chosen.to)
     if chosen.check:
         for name in stale:
-            sys.stdout.write(f"{name}: out of step; run: python tools/rule_pages.py\n")
+            sys.stdout.write(f"{name}: out of step; run: ./run rules\n")
         return 1 if stale else 0
     for name in stale:
         file = chosen.to / name

@@ -364,13 +364,17 @@ LANGUAGES = ("en", "nb", "de", "fr", "es", "sv")
 
 
 def request(
-    mapping: Mapping[str, object], on_default: date, rules: Rulebook | None = None
+    mapping: Mapping[str, object],
+    on_default: date,
+    rules: Rulebook | None = None,
+    overrides: tuple[Override, ...] = (),
 ) -> Decision:
     """The decision that a request object asks for; missing keys have their defaults.
 
-    `on_default` is the day where the request names none. Without contact numbers there is one
-    contact whose number is withheld. Raises InvalidRequest naming the key that is unknown or
-    has a value of the wrong kind; a bad number is a party of unknown place instead.
+    `on_default` is the day where the request names none, `overrides` as for `decide`. Without
+    contact numbers there is one contact whose number is withheld. Raises InvalidRequest naming
+    the key that is unknown or has a value of the wrong kind; a bad number is a party of unknown
+    place instead.
     """
     if unknown := mapping.keys() - _REQUEST_KEYS:
         key = next(key for key in mapping if key in unknown)
@@ -402,6 +406,7 @@ def request(
         language=_word(mapping, "language", LANGUAGES) or LANGUAGES[0],
         default_region=_region(mapping),
         id=_text(mapping, "id"),
+        overrides=overrides,
     )
 
 

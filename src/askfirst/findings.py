@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from askfirst.model import POLICY, Duty, Element, Form, Mode, Proof, Reason, Standing
+from askfirst.override import REASON
 from askfirst.profile import findings_of_profile, packaged_profile
 from askfirst.rules import Rulebook
 from askfirst.rulings import ASKING, rulings_at
@@ -60,7 +61,7 @@ def _of_overrides(scene: Scene, found: list[Finding], language: str) -> Iterator
         yield Finding(
             POLICY,
             Reason(
-                rule=f"OVERRIDE.{each.name}",
+                rule=f"{REASON}{each.name}",
                 jurisdiction=POLICY,
                 party=None,
                 why=why,

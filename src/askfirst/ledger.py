@@ -126,7 +126,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ID = re.compile(r"[a-z]{2,12}_[0-9a-f]{32}")
 _HASH = re.compile(r"sha(?:256|512):[0-9a-f]{64,128}")
 _PLACE_OR_RULE = re.compile(
-    r"(?:[A-Z]{2,3}(?:-[A-Z0-9]{1,3})?|UNKNOWN|POLICY)(?:[.][A-Za-z0-9_-]+)*"
+    r"(?:[A-Z]{2,3}(?:-[A-Z0-9]{1,3})?|UNKNOWN|POLICY|OVERRIDE)(?:[.][A-Za-z0-9_-]+)*"
 )
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*")
 _DATE = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](?:T[0-9:.]{8,12}Z)?")

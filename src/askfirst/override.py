@@ -8,6 +8,7 @@ place of a rule before the decision is joined. Everything else about the law sta
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from datetime import date
 
 from askfirst.canonical import canonical
 from askfirst.errors import InvalidInput, InvalidRules
-from askfirst.model import UNKNOWN, Element, Form, Mode, Proof
+from askfirst.model import UNKNOWN, Decision, Element, Form, Mode, Proof
 from askfirst.ruleform import Reader, parse_toml
 from askfirst.rules import FORMS, MODES, ConsentRule, Rulebook
 
@@ -27,6 +28,8 @@ ASSERTABLE = ("lawful_basis", "no_third_party_guarantee")
 expected are facts of the account, and a signature does not make them true."""
 
 SIGNATURE = "signature"
+REASON = "OVERRIDE."
+"""How the reason that names an override begins."""
 _DOMAIN = b"askfirst override v1\n"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _PROOFS = {
@@ -115,6 +118,18 @@ def ensure_rules_exist(override: Override, rules: Rulebook) -> None:
             f"override {override.name!r} replaces {', '.join(lost)}, which no rule file has; "
             "name rules as `askfirst rules show CODE` lists them and sign the file again"
         )
+
+
+def used_in(decision: Decision, overrides: Iterable[Override]) -> tuple[Override, ...]:
+    """Those overrides that a decision was made under, by name."""
+    rules = {reason.rule for reason in decision.reasons}
+    used = (each for each in overrides if f"{REASON}{each.name}" in rules)
+    return tuple(sorted(used, key=lambda each: each.name))
+
+
+def digest(override: Override) -> str:
+    """``sha256:`` and the hash of what was signed, by which the file can be told later."""
+    return "sha256:" + hashlib.sha256(_signed_content(override)).hexdigest()
 
 
 def overridden(rule: ConsentRule, overrides: Iterable[Override]) -> ConsentRule:

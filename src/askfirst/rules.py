@@ -195,7 +195,8 @@ class _Shelf(Mapping[str, Jurisdiction]):
     """Rule files by code, each parsed when it is first asked for."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = {name.removesuffix(".toml"): text for name, text in sorted(texts.items())}
+        codes = {name.removesuffix(".toml"): text for name, text in texts.items()}
+        self._texts = {code: codes[code] for code in sorted(codes)}
         self._read: dict[str, Jurisdiction] = {}
 
     def __getitem__(self, code: str) -> Jurisdiction:

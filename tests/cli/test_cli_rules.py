@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_what_has_no_file_is_misuse(code: str, command: Callable[..., Any]) -> N
 
 def test_the_packaged_rules_have_no_faults(command: Callable[..., Any]) -> None:
     done = command("rules", "check", "--json")
-    assert (done.status, json.loads(done.out)) == (0, {"faults": []})
+    assert (done.status, json.loads(done.out)) == (0, {"faults": [], "warnings": []})
 
 
 def test_a_fault_is_a_no_with_file_key_and_mend(command: Callable[..., Any], folder: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_fault_is_a_no_with_file_key_and_mend(command: Callable[..., Any], fol
     assert "XY.toml: " in done.out
     assert "revieuer" in done.out
     assert "mend: " in done.out
-    assert json.loads(as_json.out) == {"faults": done.out.splitlines()}
+    assert json.loads(as_json.out) == {"faults": done.out.splitlines(), "warnings": []}
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/there"])
@@ -128,3 +129,14 @@ def test_new_refuses_what_is_no_code(code: str, command: Callable[..., Any]) -> 
     done = command("rules", "new", code)
     assert (done.status, done.out) == (2, "")
     assert "ISO 3166" in done.err
+
+
+def test_a_review_that_is_getting_old_is_told_and_is_no_fault(
+    command: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askfirst.ruleverbs.today", lambda: date(2027, 12, 1))
+    done = command("rules", "check", str(folder))
+
+    assert done.status == 0
+    assert "warning: XY.toml: reviewed: 2026-11-23 is 12 months ago" in done.out
+    assert done.out.endswith("no faults\n")

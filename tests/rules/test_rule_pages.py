@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\((?!<)([^)#]+)(?:#[^)]*)?\)")
 def test_the_pages_are_in_step_with_the_rules() -> None:
     stale = rule_pages.out_of_step(PAGES, REFERENCE)
 
-    assert stale == [], "run: python tools/rule_pages.py"
+    assert stale == [], "run: ./run rules"
 
 
 def test_a_page_that_differs_is_missing_or_is_left_over_is_out_of_step(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ for the agent (a page, a script, somebody's dialer) uses the named acts; none of
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -38,10 +37,12 @@ from askfirst.model import (
     Role,
     Source,
 )
-from askfirst.notice import NoticeFacts, announcement
+from askfirst.notice import NoticeFacts
 from askfirst.outcome import CallSummary, Fault, settle
+from askfirst.override import used_in
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
+from askfirst.server.announcing import Announcer
 from askfirst.server.callbook import CallBook
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
@@ -52,9 +53,6 @@ from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
-ANSWER_WAIT_MS = 15_000
-QUIET_MS = 400
-QUIET_LIMIT_MS = 8_000
 YES_KEY, NO_KEY = "1", "2"
 
 
@@ -78,20 +76,18 @@ class Call:
         self.recordings: list[str] = []
         self._store = store
         self._clock = clock
-        self._notice_facts = notice_facts
-        self._prompts = prompts
         self._on_outbox = on_outbox
         self._journal = Journal(store, clock, self._durable, partial(self._fail, Fault.LEDGER))
         self._book = CallBook(store, self.id)
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
+        self._announcer = Announcer(
+            self, clock, notice_facts, prompts, self._start, self._credit_announcement
+        )
         self._people: list[Party] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered_ms: int | None = None
         self._answered_at: datetime | None = None
-        self._announced_for: Decision | None = None
-        self._own_quiet_since_ms = 0
-        self._notice_was_cut = False
         self._was_told = False
         self._was_wanted = False
         self._last_because = Because.NOT_DECIDED
@@ -101,15 +97,13 @@ class Call:
         self._mode: Mode | None = None
         self._was_erased = False
         self._has_audio = False
-        self._is_prompt_missing = False
-        self._announcement: asyncio.Task[None] | None = None
         self._unwritten: dict[int, str] = {}
 
     # The course of a call
 
     async def run(self, leg: TelephonyCall) -> None:
         """Carry a dialled call to its end and leave it settled; raises nothing on bad media."""
-        self._leg = leg
+        self._leg = self._announcer.leg = leg
         writing = asyncio.create_task(self._journal.run())
         self._journal.write(partial(self._book.started, self.request, utc_now()))
         pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
@@ -188,10 +182,10 @@ class Call:
             ),
         ]
         self._new_recorder()
-        switch, notice = request.recording_switch, request.is_acknowledged
+        switch, decision = request.recording_switch, self._decide()
+        settled = request.may_record_agent(decision)
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
-        self.report(ev.AcknowledgementChanged(0, 0, notice), data={"given": notice})
-        decision = self._decide()
+        self.report(ev.AcknowledgementChanged(0, 0, settled), data={"given": settled})
         for index, leg in enumerate(legs):
             self._join(index, leg, decision.parties[index], 0)
         self._decided(decision)
@@ -238,8 +232,7 @@ class Call:
     def want(self) -> None:
         """Record, please. Where something is owed first, the announcement starts by itself."""
         self._was_wanted = True
-        if self._announcement is None or self._announcement.done():
-            self._announced_for = None
+        self._announcer.renew()
         self.report(ev.Wanted(self.now_ms()))
 
     def unwant(self) -> None:
@@ -249,7 +242,7 @@ class Call:
     def tell(self) -> None:
         """ "I'm telling them now": our own side is kept from here as the notice."""
         self._was_wanted = True
-        self._announced_for = self.facts.decision
+        self._announcer.leave_to_agent()
         self.report(ev.Wanted(self.now_ms()))
         self.report(ev.TellingStarted(self.now_ms(), ev.Teller.AGENT), data={"by": "agent"})
 
@@ -266,7 +259,7 @@ class Call:
         recorder = self._recorder
         if recorder and recorder.has_audio and self.facts.state in (State.OPEN, State.HELD):
             return self.withdraw(party, how)  # who is being recorded takes a yes, or silence, back
-        self._stop_announcing()
+        self._announcer.stop()
         event = ev.Refused(self.now_ms(), party)
         self.report(
             event, partial(self._book.said_no, event, how, None, self.at(event.at_ms)), {"how": how}
@@ -332,8 +325,8 @@ class Call:
             self._journal.write(write, serial)
         if (before.state, before.because) != (self.facts.state, self.facts.because):
             self._state_changed(before)
-        if self.facts.state is State.ASKING:
-            self._announce_if_due()
+        if self.facts.state is State.ASKING and self.request.announces:
+            self._announcer.announce_if_due()
 
     def _follow(self) -> None:
         if self._recorder is not None:
@@ -356,71 +349,6 @@ class Call:
             self._journal.write(partial(self._book.closed, facts, self.at(facts.now_ms)))
         if facts.state is not State.ENDED:
             self._journal.chore(self._prepare)
-
-    def _announce_if_due(self) -> None:
-        facts = self.facts
-        if (
-            self.request.announces
-            and facts.is_wanted
-            and facts.decision is not None
-            and facts.decision is not self._announced_for
-            and facts.told_ms is None
-        ):
-            self._announced_for = facts.decision
-            if self._announcement is not None:
-                # It was about an earlier decision; two would cut each other short.
-                self._announcement.cancel()
-            self._announcement = self._start(self._announce(facts.decision))
-
-    async def _announce(self, decision: Decision) -> None:
-        """Play the notice to its end, or it does not count; then wait for the answer."""
-        wants_yes = any(item.form > Form.TOLD for item in self.facts.unmet())
-        try:
-            text = announcement(
-                decision.elements, decision.language, self._notice_facts, keys=wants_yes
-            )
-            prompt = self._prompts(text, decision.language)
-        except AskfirstError:  # what cannot be said or is broken is as good as none
-            text, prompt = "", None
-        if not prompt:
-            self._is_prompt_missing = True
-            log.error("call.no-prompt call=%s", self.id)
-            return
-        await self._own_side_is_quiet()
-        if self._leg is None or self.facts.decision is not decision:
-            return
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self.report(
-            ev.TellingStarted(self.now_ms(), ev.Teller.ANNOUNCEMENT),
-            data={"by": "announcement", "notice": f"sha256:{digest}"},
-        )
-        if self.facts.state is not State.TELLING:
-            return
-        self._notice_was_cut = True
-        played = await self._leg.play(self._leg.contact_leg, prompt)
-        if not played or self.facts.state is not State.TELLING:
-            self.report(ev.TellingCancelled(self.now_ms()), data={"why": "cut-short"})
-            return
-        self._notice_was_cut = False
-        self._was_told = True
-        self.report(ev.TellingEnded(self.now_ms()))
-        told_ms = self.facts.told_ms
-        self._credit_announcement(decision)
-        await self._clock.sleep_until(self._clock.now_ms() + ANSWER_WAIT_MS)
-        if self._is_waiting_since(told_ms):
-            self.report(ev.TellingCancelled(self.now_ms()), data={"why": "no-answer"})
-
-    def _is_waiting_since(self, told_ms: int | None) -> bool:
-        return self.facts.state is State.ASKING and self.facts.told_ms == told_ms
-
-    async def _own_side_is_quiet(self) -> None:
-        """Wait until the agent has stopped speaking, so that both are understood."""
-        latest_ms = self._clock.now_ms() + QUIET_LIMIT_MS
-        while self._clock.now_ms() < latest_ms:
-            quiet_ms = self.now_ms() - self._own_quiet_since_ms
-            if quiet_ms >= QUIET_MS:
-                return
-            await self._clock.sleep_until(self._clock.now_ms() + QUIET_MS - quiet_ms)
 
     def _credit_announcement(self, decision: Decision) -> None:
         for requirement in self.facts.unmet():
@@ -466,10 +394,12 @@ class Call:
         return decide(
             self._people,
             self.at(self.now_ms()).date(),
-            policy=self.request.policy,
+            self.request.rules,
+            self.request.policy,
             recorder=self.request.recorder_place,
             language=self.request.language,
             id=self.id,
+            overrides=self.request.overrides,
         )
 
     def _decided(self, decision: Decision) -> None:
@@ -483,6 +413,8 @@ class Call:
         }
         event = ev.Decided(self.now_ms(), decision)
         self.report(event, partial(self._book.decided, decision), data)
+        if used := used_in(decision, self.request.overrides):
+            self._journal.write(partial(self._book.overridden, used, self.at(event.at_ms)))
 
     # Faults
 
@@ -496,12 +428,8 @@ class Call:
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault
         if self.facts.because is not Because.FAILED and not self.facts.has_ended:
-            self._stop_announcing()
+            self._announcer.stop()
             self.report(ev.Failed(self.now_ms()))
-
-    def _stop_announcing(self) -> None:
-        if self._leg is not None and self.facts.state is State.TELLING:
-            self._start(self._leg.stop_playing())
 
     # Media
 
@@ -511,7 +439,7 @@ class Call:
 
     def _take(self, frame: Frame, leg: TelephonyCall) -> None:
         if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
-            self._own_quiet_since_ms = max(self._own_quiet_since_ms, self.now_ms())
+            self._announcer.own_speech()
         if self._recorder is None:
             return
         try:
@@ -565,14 +493,14 @@ class Call:
             mode=self._mode,
             was_wanted=self._was_wanted,
             last_because=self._last_because,
-            notice_was_cut=self._notice_was_cut,
-            was_told=self._was_told,
+            notice_was_cut=self._announcer.was_cut,
+            was_told=self._was_told or self._announcer.was_told,
             fault=self._fault,
             kept_frames=self._kept,
             lost_frames=self._lost,
             is_erased=self._was_erased and not (self._has_audio or is_withheld or self._unwritten),
             is_withheld=is_withheld,
-            is_prompt_missing=self._is_prompt_missing,
+            is_prompt_missing=self._announcer.is_prompt_missing,
         )
         outcome = settle(summary, self.request.language)
         ended_at = self.at(self.facts.now_ms)

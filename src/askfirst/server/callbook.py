@@ -19,6 +19,7 @@ from askfirst.explain import to_json
 from askfirst.gate import Because, Facts, State
 from askfirst.ledger import Datum, Kind, commit
 from askfirst.model import Decision, Outcome, Purpose, RecordingState, Use
+from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.server import erasure
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
@@ -139,6 +140,12 @@ class CallBook:
     def decided(self, decision: Decision, connection: sa.Connection, _: int) -> None:
         """The newest decision stands with the call."""
         self._update_call(connection, decision=to_json(decision))
+
+    def overridden(self, used: Sequence[Override], at: datetime, connection: sa.Connection) -> None:
+        """The newest decision rests on overrides: named, with the hash of what was signed."""
+        for each in used:
+            data = {"override": each.name, "content": digest(each)}
+            self._append(connection, Kind.OVERRIDE_USED, at, data)
 
     def given(
         self, event: ev.Met, how: str, at: datetime, connection: sa.Connection, position: int

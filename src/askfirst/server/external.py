@@ -63,7 +63,7 @@ class ExternalCall:
         told: list[ev.Event] = [ev.SwitchChanged(0, request.recording_switch)]
         for index, party in enumerate(decision.parties):
             if party.role is Role.AGENT:
-                told.append(ev.AcknowledgementChanged(0, index, request.is_acknowledged))
+                told.append(ev.AcknowledgementChanged(0, index, request.may_record_agent(decision)))
             codes = {place.code for place in party.places}
             if party.unknown is not None:
                 codes.add(UNKNOWN)

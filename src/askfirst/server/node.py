@@ -10,20 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askfirst.errors import Unavailable
+from askfirst.override import Override
 from askfirst.ports import Recognizer
+from askfirst.rules import Rulebook, packaged, packaged_directory
+from askfirst.rules import load as load_rules
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs
+from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
 from askfirst.server.recovery import recover
 from askfirst.server.store import Store
 
+RULES = "rules"
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Everything one process needs; `open` it once, `close` it at the end."""
+    """Everything one process needs; `open` it once, `close` it at the end.
+
+    `rules` are the installed ones and those that the installation keeps in its folder `rules`;
+    `overrides` those whose signatures hold.
+    """
 
     store: Store
+    rules: Rulebook
+    overrides: tuple[Override, ...]
     recognizer: Recognizer
     jobs: Jobs
     playback: Playback
@@ -34,7 +46,8 @@ class Node:
         """Open an installation, end what a crash left behind, and start its jobs.
 
         Raises Unavailable while another node has the same folder: what looks cut off to us may
-        be a call that the other one carries.
+        be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
+        or overrides of the installation do not hold.
         """
         # A core dump would be audio and keys in clear on disk.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -43,13 +56,15 @@ class Node:
             undo.callback(store.close)
             claim = _claim(folder)
             undo.callback(os.close, claim)
+            rules = rules_of(folder)
+            overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
             jobs = Jobs(store, Finishing(store, heard_by))
             undo.callback(jobs.stop)
             jobs.start()
             undo.pop_all()
-        return cls(store, heard_by, jobs, Playback(store), claim)
+        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim)
 
     def close(self) -> None:
         """Stop jobs, recogniser and databases."""
@@ -57,6 +72,12 @@ class Node:
         self.recognizer.close()
         self.store.close()
         os.close(self.claim)
+
+
+def rules_of(folder: Path) -> Rulebook:
+    """The rules of an installation: the installed ones, and those in its folder `rules`."""
+    own = folder / RULES
+    return load_rules(packaged_directory(), own) if own.is_dir() else packaged()
 
 
 def _claim(folder: Path) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from askfirst.model import Decision
+from askfirst.override import Override
 from askfirst.policy import Policy
+from askfirst.rules import Rulebook
 
 Prompts = Callable[[str, str], Sequence[bytes] | None]
 """Text and language to the 20 ms frames of its recorded prompt, None where there is none."""
@@ -13,7 +16,12 @@ Prompts = Callable[[str, str], Sequence[bytes] | None]
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """What a call starts from. `announces` is whether the account plays announcements."""
+    """What a call starts from.
+
+    `announces` is whether the account plays announcements. `rules` are the packaged ones where
+    None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
+    the employee notice, `unsettled_gates` what the account has not settled at the agent's site.
+    """
 
     number: str
     agent_places: tuple[str, ...]
@@ -26,3 +34,11 @@ class CallRequest:
     persona: str | None = None
     recording_switch: bool = True
     is_acknowledged: bool = True
+    unsettled_gates: frozenset[str] = frozenset()
+    rules: Rulebook | None = None
+    overrides: tuple[Override, ...] = ()
+
+    def may_record_agent(self, decision: Decision) -> bool:
+        """Whether everything is settled with the agents that the rules of their site want."""
+        wanted = {each.gate for each in decision.workplace}
+        return self.is_acknowledged and not wanted & self.unsettled_gates

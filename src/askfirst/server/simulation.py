@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from askfirst.errors import Misconfigured
@@ -55,7 +56,7 @@ async def simulate(
     call = Call(
         node.store,
         clock,
-        request or request_for(persona),
+        replace(request or request_for(persona), rules=node.rules, overrides=node.overrides),
         DEMO_FACTS,
         packaged_prompt,
         separate_legs=simulator.capabilities.separate_legs,
