@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 
@@ -10,7 +9,7 @@ import phonenumbers
 
 from askfirst import Party, decide
 from askfirst.decide import decide_anew
-from askfirst.explain import to_json
+from askfirst.explain import to_json_line
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import packaged
@@ -41,7 +40,7 @@ def _decisions() -> None:
 def _documents() -> None:
     agent = Party.agent("NO")
     for number in NUMBERS:
-        json.dumps(to_json(decide([agent, Party.contact(number)], ON)))
+        to_json_line(decide([agent, Party.contact(number)], ON))
 
 
 def _anew() -> None:

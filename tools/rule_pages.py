@@ -196,9 +196,9 @@ def _asking(asking: int, unreviewed: int) -> str:
             "and no crime."
         )
     return (
-        f"Nobody has read the law for these. {asking} of {unreviewed} ask, so that an error costs a "
-        "question and no crime; those that may start by themselves are set in bold and are the "
-        "first to read."
+        f"Nobody has read the law for these. {asking} of {unreviewed} ask, so that an error "
+        "costs a question and no crime; those that may start by themselves are set in bold and are "
+        "the first to read."
     )
 
 

@@ -141,6 +141,7 @@ def _decide(chosen: argparse.Namespace) -> int:
     return YES
 
 
+STDIN = "-"
 _ONE_CALL = (
     "agent",
     "agent_number",
@@ -166,7 +167,7 @@ def _decide_batch(chosen: argparse.Namespace) -> int:
 
 
 def _batch_lines(name: str) -> Any:
-    if name == "-":
+    if name == STDIN:
         if sys.stdin is None:
             raise InvalidInput("standard input is closed; pipe requests in, or name a file")
         return nullcontext(sys.stdin)
@@ -191,8 +192,8 @@ def _answer_lines(lines: TextIO, chosen: argparse.Namespace) -> int:
         answer, is_decision = _answer_line(line, decided, chosen.notice_lang)
         if not is_decision:
             status = MISUSE
-        # At once, for whoever waits for each answer before asking on.
-        print(answer, flush=True)
+        # At once, for whoever waits for each answer before asking on; a file waits for nobody.
+        print(answer, flush=chosen.batch == STDIN)
     return status
 
 

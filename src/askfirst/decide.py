@@ -334,7 +334,14 @@ def _other_wishes(
             ("automatic_notice", replace(policy, automatic_notice=True)),
             ("special_category_expected", replace(policy, special_category_expected=False)),
             ("no_third_party_guarantee", guaranteed),
-            ("works_agreement_on_file", replace(policy, works_agreement_on_file=True)),
+            (
+                "works_agreement_on_file",
+                replace(
+                    policy,
+                    works_agreement_on_file=policy.works_agreement_on_file
+                    or policy.require_works_agreement,
+                ),
+            ),
             ("forbid_jurisdictions", replace(policy, forbid_jurisdictions=())),
             ("unknown_location", replace(policy, unknown_location="ask")),
             ("storage", replace(policy, forbid_if_localisation_violated=False)),

@@ -72,14 +72,8 @@ def rulings_at(
         for each in rule.eased.lifts
         if each in counted and _is_above(counted[each][0], rule.jurisdiction, rules)
     }
-    owed = Finding(
-        code=belief.code,
-        reason=Reason("", belief.code, belief.party, ""),
-        duties=tuple(_duties(belief, now, files.values(), language)),
-        workplace=tuple(_gates(belief, files.values())),
-    )
     findings = [
-        _of_rule(belief, file, rule, rule.id in eased, owed, language)
+        _of_rule(belief, file, rule, rule.id in eased, language)
         for file, rule in counted.values()
         if rule.id not in lifted
     ]
@@ -93,7 +87,13 @@ def rulings_at(
         _always_asks(rule) for file, rule in counted.values() if file.code == UNKNOWN
     ):
         findings.append(_floor(belief, language))
-    return tuple(findings)
+    # What is owed besides is owed once for the place, not by each of its rules.
+    owing = replace(
+        findings[0],
+        duties=tuple(_duties(belief, now, files.values(), language)),
+        workplace=tuple(_gates(belief, files.values())),
+    )
+    return (owing, *findings[1:])
 
 
 def _duties(
@@ -146,7 +146,6 @@ def _of_rule(
     file: Jurisdiction,
     rule: ConsentRule,
     eased: bool,
-    owed: Finding,
     language: str,
 ) -> Finding:
     other = rule.eased
@@ -169,8 +168,8 @@ def _of_rule(
         code=belief.code,
         summary=pick(language, summary),
     )
-    return replace(
-        owed,
+    return Finding(
+        code=belief.code,
         reason=Reason(
             rule=rule.id,
             jurisdiction=file.code,
