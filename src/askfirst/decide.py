@@ -93,7 +93,9 @@ def decide(
         primary=known.primary,
         parties=tuple(
             [
-                LocatedParty(party.role, party.number, same.places, same.unknown)
+                same
+                if party.number is None
+                else LocatedParty(party.role, party.number, same.places, same.unknown)
                 for party, same in zip(located, known.parties, strict=True)
             ]
         ),

@@ -126,8 +126,25 @@ def _in_full(part: _Part) -> object:
     return [_item(each) for each in part] if isinstance(part, tuple) else _item(part)
 
 
-@lru_cache(maxsize=8_192)
+_texts: dict[int, tuple[_Part, str]] = {}
+_MOST_TEXTS = 8_192
+
+
 def _written(part: _Part) -> str:
+    """A part as JSON; decisions that are remembered share their parts, and each is written once."""
+    if not isinstance(part, tuple):
+        return _written_single(part)
+    known = _texts.get(id(part))
+    # The part is kept beside its text, so nothing else can have its identity meanwhile.
+    if known is None or known[0] is not part:
+        if len(_texts) >= _MOST_TEXTS:
+            _texts.clear()
+        known = _texts[id(part)] = (part, _JSON.encode(_in_full(part)))
+    return known[1]
+
+
+@lru_cache(maxsize=1_024)
+def _written_single(part: Notice | _Rules) -> str:
     return _JSON.encode(_in_full(part))
 
 

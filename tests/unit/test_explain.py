@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from askfirst import Decision, Party, decide
 from askfirst.errors import InvalidInput
-from askfirst.explain import notice, text, to_json
+from askfirst.explain import notice, text, to_json, to_json_line
 from askfirst.model import POLICY, Mode, Proof
 from askfirst.notice import NoticeFacts
 from askfirst.override import Override, Replacement
 from askfirst.places import REASONS
 from askfirst.policy import MANDATORY_RECORDING, Policy
+from askfirst.rules import packaged
 from askfirst.wording import keys, say
 
 ON = date(2026, 11, 23)
@@ -201,3 +203,16 @@ def test_a_policy_that_forbids_is_explained_in_its_own_line() -> None:
     words = text(norway_calls_california(policy=Policy(contact_objected=True)))
 
     assert f"{POLICY}.contact_objected: The contact has objected" in words
+
+
+@pytest.mark.parametrize("code", sorted(packaged().jurisdictions))
+def test_a_line_says_what_the_document_says(code: str) -> None:
+    policy = Policy(force_auto=True, external_processors=("somebody",))
+    for wishes in (Policy(), policy):
+        decision = decide([Party.agent(code), Party.contact("+16285550142")], ON, policy=wishes)
+        other = replace(decision, reasons=decision.reasons[1:], duties=(), id="another")
+        for each in (decision, other, decision):
+            line = to_json_line(each, "nb")
+            assert "\n" not in line
+            assert json.loads(line) == to_json(each, "nb")
+            assert list(json.loads(line)) == list(to_json(each, "nb"))
