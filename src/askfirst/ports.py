@@ -127,6 +127,42 @@ class TelephonyCall(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AgentSound:
+    """20 ms of what an agent says: mono s16le at 16 kHz, and when it was captured.
+
+    `captured_ms` is the start of its capture as the `Clock` of the call counts.
+    """
+
+    captured_ms: int
+    pcm: bytes
+
+
+class AgentLeg(Protocol):
+    """The sound of one agent's browser, both ways. Whoever made it closes it.
+
+    `is_connected` turns false while the browser does not answer, and the call goes on.
+    """
+
+    is_connected: bool
+
+    def sounds(self) -> AsyncIterator[AgentSound]:
+        """What the agent says, in order of arrival, until the leg is closed."""
+        ...
+
+    def play(self, pcm: bytes) -> None:
+        """Let the agent hear 20 ms; what has waited longest is dropped beyond 60 ms."""
+        ...
+
+    def flush(self) -> None:
+        """Forget what waits in both directions, as at an answer."""
+        ...
+
+    async def close(self) -> None:
+        """End the leg; safe to call more than once."""
+        ...
+
+
 class Telephony(Protocol):
     """A provider of calls."""
 
