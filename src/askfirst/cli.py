@@ -270,12 +270,14 @@ def _ledger_verify(chosen: argparse.Namespace) -> int:
 # verbs of the server
 
 
-def _server(name: str) -> Callable[[argparse.Namespace], int]:
-    """A verb of `askfirst.server.commands`, imported only when it is used."""
+def _server(
+    name: str, module: str = "askfirst.server.commands"
+) -> Callable[[argparse.Namespace], int]:
+    """A verb of the server, whose module is imported only when it is used."""
 
     def run(chosen: argparse.Namespace) -> int:
         try:
-            commands = import_module("askfirst.server.commands")
+            commands = import_module(module)
         except ImportError as error:
             raise NotInstalled(f"the server ({error.name})", "all") from error
         status: int = getattr(commands, name)(chosen)
@@ -333,7 +335,22 @@ def _add_erase(verbs: Any) -> None:
     _data(verb)
 
 
+def _add_serve(verbs: Any) -> None:
+    serve = _server("serve", "askfirst.web.serving")
+    verb = add_verb(verbs, "serve", serve, "Serve the pages and the HTTP interface.")
+    verb.add_argument("--settings", type=Path, metavar="FILE.toml", help="askfirst.toml if there")
+    verb.add_argument("--host", help="the address to listen on, 127.0.0.1 by default")
+    verb.add_argument("--port", type=int, help="8470 by default")
+    verb.add_argument("--data", type=Path, help="the installation's folder, askfirst-data")
+    verb.add_argument("--public-url", metavar="URL", help="the address that people type")
+    verb.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    verb.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
+    verb.add_argument("--self-signed", action="store_true", help="https for a trial")
+    verb.add_argument("--roles", help="web,worker,media: what this process does; all by default")
+
+
 _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
+    _add_serve,
     _add_call,
     _add_demo,
     _add_recordings,

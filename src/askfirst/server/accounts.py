@@ -1,0 +1,339 @@
+"""People of the account: who they are, how they prove it, and for how long that holds.
+
+Passwords are kept as argon2id; sessions and one-time links only as digests, so that whoever reads
+the database can neither sign in nor take over a session. Every function works inside the caller's
+transaction and takes the time as an argument.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.server.access import Person, UserRole, roles_of
+from askfirst.server.accounttables import sessions, sign_in_links, users
+from askfirst.server.ids import new_id
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 256
+FAILURES_ALLOWED = 5
+LOCKED_FOR = timedelta(minutes=15)
+LINK_LASTS = timedelta(minutes=30)
+SEEN_EVERY = timedelta(minutes=1)
+LANGUAGES = ("en", "nb")
+THEMES = ("system", "light", "dark")
+
+# OWASP's minimum for argon2id; about 50 ms, which is all that a guess should cost us.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_NOBODY = _hasher.hash("nobody has this password")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person of the account. `password` is never part of it."""
+
+    id: str
+    email: str
+    name: str
+    roles: frozenset[UserRole]
+    team: str | None
+    place: str | None
+    language: str
+    theme: str
+    is_disabled: bool
+    notice_version: int | None
+
+    @property
+    def person(self) -> Person:
+        """The user as access sees one."""
+        return Person(self.id, self.roles, self.team)
+
+
+def add_user(
+    connection: sa.Connection,
+    email: str,
+    name: str,
+    roles: Iterable[UserRole],
+    now: datetime,
+    *,
+    password: str | None = None,
+    team: str | None = None,
+    place: str | None = None,
+    language: str = "en",
+) -> User:
+    """A new person; without a password somebody who can only sign in by link.
+
+    Raises InvalidInput for an address, name, password or language that cannot be used, or an
+    address that somebody has already.
+    """
+    email = email.strip().lower()
+    name = " ".join(name.split())
+    chosen = sorted({role.value for role in roles})
+    if not _EMAIL.fullmatch(email):
+        raise InvalidInput(
+            f"found {email[:80]!r}; expected an e-mail address such as kari@example.org"
+        )
+    if not name or len(name) > 120:
+        raise InvalidInput("found no name, or one over 120 characters; write the person's name")
+    if not chosen:
+        raise InvalidInput("found no role; choose at least one")
+    if language not in LANGUAGES:
+        raise InvalidInput(f"found the language {language!r}; expected {' or '.join(LANGUAGES)}")
+    if connection.execute(sa.select(users.c.id).where(users.c.email == email)).first():
+        raise InvalidInput(f"somebody has the address {email} already; change that person instead")
+    values = {
+        "id": new_id("usr"),
+        "email": email,
+        "name": name,
+        "password": None if password is None else _hashed(password),
+        "roles": chosen,
+        "team": team or None,
+        "place": place or None,
+        "language": language,
+        "theme": THEMES[0],
+        "created_at": now,
+        "failures": 0,
+    }
+    connection.execute(users.insert().values(**values))
+    return user(connection, str(values["id"]))
+
+
+def user(connection: sa.Connection, identity: str) -> User:
+    """The person of an id; raises NotFound."""
+    row = connection.execute(sa.select(users).where(users.c.id == identity)).one_or_none()
+    if row is None:
+        raise NotFound(f"nobody has the id {identity}")
+    return _user(row)
+
+
+def all_users(connection: sa.Connection) -> list[User]:
+    """Everybody, by name."""
+    return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
+
+
+def has_users(connection: sa.Connection) -> bool:
+    """Whether anybody is there; before that the first run makes the administrator."""
+    return connection.execute(sa.select(users.c.id).limit(1)).first() is not None
+
+
+def change_user(connection: sa.Connection, identity: str, **values: object) -> User:
+    """Change name, roles, team, place, language or theme of a person.
+
+    Raises NotFound, and Refused when nobody would be left who may manage users.
+    """
+    known = {"name", "roles", "team", "place", "language", "theme"}
+    if unknown := values.keys() - known:
+        raise InvalidInput(f"found {min(unknown)!r}; a person has {', '.join(sorted(known))}")
+    if "roles" in values:
+        roles = values["roles"]
+        if not isinstance(roles, list | tuple | set | frozenset) or not roles:
+            raise InvalidInput("found no role; choose at least one")
+        values["roles"] = sorted(roles)
+    user(connection, identity)
+    connection.execute(users.update().where(users.c.id == identity).values(**values))
+    _ensure_administrator(connection)
+    return user(connection, identity)
+
+
+def disable(connection: sa.Connection, identity: str, now: datetime) -> None:
+    """Let nobody sign in as this person any more, and end every session; calls go on.
+
+    Raises NotFound, and Refused when nobody would be left who may manage users.
+    """
+    user(connection, identity)
+    connection.execute(users.update().where(users.c.id == identity).values(disabled_at=now))
+    _ensure_administrator(connection)
+    connection.execute(sessions.delete().where(sessions.c.user == identity))
+    connection.execute(sign_in_links.delete().where(sign_in_links.c.user == identity))
+
+
+def enable(connection: sa.Connection, identity: str) -> None:
+    """Let a person sign in again."""
+    user(connection, identity)
+    connection.execute(users.update().where(users.c.id == identity).values(disabled_at=None))
+
+
+def set_password(connection: sa.Connection, identity: str, password: str) -> None:
+    """A new password; every session of the person ends. Raises InvalidInput for a weak one."""
+    user(connection, identity)
+    connection.execute(
+        users.update()
+        .where(users.c.id == identity)
+        .values(password=_hashed(password), failures=0, locked_until=None)
+    )
+    connection.execute(sessions.delete().where(sessions.c.user == identity))
+
+
+def acknowledge(connection: sa.Connection, identity: str, version: int, now: datetime) -> None:
+    """A person has read a version of the employee notice."""
+    connection.execute(
+        users.update()
+        .where(users.c.id == identity)
+        .values(notice_version=version, notice_read_at=now)
+    )
+
+
+def authenticate(
+    connection: sa.Connection, email: str, password: str, now: datetime
+) -> User | None:
+    """The person whose address and password these are; None for anything else.
+
+    After `FAILURES_ALLOWED` wrong passwords on end nobody gets in for `LOCKED_FOR`, right password
+    or not. An address that nobody has takes as long as a wrong password. The caller commits, so
+    that failures are counted.
+    """
+    row = connection.execute(
+        sa.select(users).where(users.c.email == email.strip().lower())
+    ).one_or_none()
+    kept = row.password if row is not None and row.password is not None else _NOBODY
+    fits = _fits(kept, password) and row is not None and row.password is not None
+    if row is None:
+        return None
+    if row.locked_until is not None and now < row.locked_until:
+        return None
+    if not fits:
+        failures = row.failures + 1
+        locked = now + LOCKED_FOR if failures >= FAILURES_ALLOWED else None
+        connection.execute(
+            users.update()
+            .where(users.c.id == row.id)
+            .values(failures=0 if locked else failures, locked_until=locked)
+        )
+        return None
+    renewed = _hasher.hash(password) if _hasher.check_needs_rehash(kept) else kept
+    connection.execute(
+        users.update()
+        .where(users.c.id == row.id)
+        .values(failures=0, locked_until=None, password=renewed)
+    )
+    return None if row.disabled_at is not None else _user(row)
+
+
+# Sessions
+
+
+def begin_session(
+    connection: sa.Connection, identity: str, now: datetime, lasts: timedelta, agent: str
+) -> str:
+    """A new session; gives the token, which is in no database."""
+    token = secrets.token_urlsafe(32)
+    connection.execute(sessions.delete().where(sessions.c.expires_at <= now))
+    connection.execute(
+        sessions.insert().values(
+            digest=_digest(token),
+            user=identity,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + lasts,
+            agent=agent[:200],
+        )
+    )
+    return token
+
+
+def session_user(connection: sa.Connection, token: str, now: datetime) -> User | None:
+    """Whose session a token is; None when it has ended or the person is disabled."""
+    row = connection.execute(
+        sa.select(users, sessions.c.expires_at)
+        .join(sessions, sessions.c.user == users.c.id)
+        .where(sessions.c.digest == _digest(token))
+    ).one_or_none()
+    if row is None or row.disabled_at is not None or now >= row.expires_at:
+        return None
+    return _user(row)
+
+
+def end_session(connection: sa.Connection, token: str) -> None:
+    """End one session; one that is gone is no fault."""
+    connection.execute(sessions.delete().where(sessions.c.digest == _digest(token)))
+
+
+# One-time links
+
+
+def make_link(connection: sa.Connection, identity: str | None, now: datetime) -> str:
+    """A one-time link's token; for nobody it opens the first run. Older ones are void."""
+    token = secrets.token_urlsafe(32)
+    same = sign_in_links.c.user == identity if identity else sign_in_links.c.user.is_(None)
+    connection.execute(sign_in_links.delete().where(same))
+    connection.execute(
+        sign_in_links.insert().values(
+            digest=_digest(token), user=identity, created_at=now, expires_at=now + LINK_LASTS
+        )
+    )
+    return token
+
+
+def is_link(connection: sa.Connection, token: str, now: datetime) -> bool:
+    """Whether a link would still open; it is not used up by asking."""
+    row = connection.execute(
+        sa.select(sign_in_links.c.expires_at).where(sign_in_links.c.digest == _digest(token))
+    ).one_or_none()
+    return row is not None and now < row.expires_at
+
+
+def use_link(connection: sa.Connection, token: str, now: datetime) -> str | None:
+    """Use a link up; gives the person's id, None for the first run.
+
+    Raises Refused for one that is unknown, used or too old.
+    """
+    row = connection.execute(
+        sa.select(sign_in_links).where(sign_in_links.c.digest == _digest(token))
+    ).one_or_none()
+    connection.execute(sign_in_links.delete().where(sign_in_links.c.digest == _digest(token)))
+    if row is None or now >= row.expires_at:
+        raise Refused("this link was used or is too old; ask for another one")
+    identity: str | None = row.user
+    return identity
+
+
+def _ensure_administrator(connection: sa.Connection) -> None:
+    left = connection.execute(sa.select(users.c.roles).where(users.c.disabled_at.is_(None)))
+    if not any(UserRole.ADMIN.value in row.roles for row in left):
+        raise Refused("somebody has to be administrator; make another one first")
+
+
+def _user(row: sa.Row[tuple[object, ...]]) -> User:
+    found = row._mapping
+    return User(
+        id=found["id"],
+        email=found["email"],
+        name=found["name"],
+        roles=roles_of(found["roles"]),
+        team=found["team"],
+        place=found["place"],
+        language=found["language"],
+        theme=found["theme"],
+        is_disabled=found["disabled_at"] is not None,
+        notice_version=found["notice_version"],
+    )
+
+
+def _hashed(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise InvalidInput(
+            f"the password has {len(password)} characters; expected {SHORTEST_PASSWORD} to "
+            f"{LONGEST_PASSWORD}. A sentence is easy to remember"
+        )
+    return _hasher.hash(password)
+
+
+def _fits(kept: str, password: str) -> bool:
+    try:
+        return _hasher.verify(kept, password[:LONGEST_PASSWORD])
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,176 @@
+"""How this program runs: one frozen value from a file, the environment and flags, checked whole.
+
+`askfirst.toml` first, then ``ASKFIRST_…``, then flags; what comes later wins. What an account wants
+(recording, purposes, periods) is no concern of this module: that is `server.account`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from askfirst.errors import Misconfigured
+
+FILE = "askfirst.toml"
+PREFIX = "ASKFIRST_"
+ROLES = ("web", "worker", "media")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where to listen, what to keep things in, and how browsers reach us.
+
+    `public_url` is the address that people type, when a proxy stands before us; it decides the
+    cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
+    `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
+    signing in. `sources` says where each value came from.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8470
+    data: Path = Path("askfirst-data")
+    public_url: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    self_signed: bool = False
+    public_checker: bool = True
+    session_hours: int = 12
+    roles: tuple[str, ...] = ROLES
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether we speak TLS ourselves."""
+        return self.tls_cert is not None or self.self_signed
+
+    @property
+    def origin(self) -> str:
+        """The origin that browsers see, such as ``https://phone.example``."""
+        if self.public_url is not None:
+            parts = urlsplit(self.public_url)
+            return f"{parts.scheme}://{parts.netloc}"
+        scheme = "https" if self.is_tls else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach us by https."""
+        return self.origin.startswith("https:")
+
+
+def read_settings(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]
+) -> Settings:
+    """The settings, checked whole. A missing `file` is an empty one; a flag None is not given.
+
+    Raises Misconfigured naming every value that cannot be used, where it stands, and what would do.
+    """
+    stated: dict[str, tuple[object, str]] = {}
+    for key, value in _of_file(file).items():
+        stated[key] = value, str(file)
+    for name, text in environment.items():
+        if name.startswith(PREFIX):
+            stated[name.removeprefix(PREFIX).lower()] = text, f"the environment ({name})"
+    for key, value in flags.items():
+        if value is not None:
+            stated[key] = value, f"the command line (--{key.replace('_', '-')})"
+    faults: list[str] = []
+    values: dict[str, object] = {}
+    for key, (value, where) in stated.items():
+        if key not in _READERS:
+            faults.append(f"{key} in {where} is no setting; known: {', '.join(sorted(_READERS))}")
+            continue
+        try:
+            values[key] = _READERS[key](value)
+        except ValueError as error:
+            faults.append(f"{key} in {where} is {value!r}; expected {error}")
+    if not faults:
+        faults += _contradictions(values)
+    if faults:
+        raise Misconfigured("; ".join(faults))
+    sources = {each.name: "default" for each in fields(Settings) if each.name != "sources"}
+    sources |= {key: where for key, (_, where) in stated.items()}
+    return Settings(**values, sources=sources)  # type: ignore[arg-type]  # readers give the types
+
+
+def _of_file(file: Path | None) -> Mapping[str, object]:
+    if file is None or not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Misconfigured(
+            f"the settings {file} cannot be read ({error}); mend the file"
+        ) from error
+
+
+def _contradictions(values: Mapping[str, object]) -> list[str]:
+    faults = []
+    if (values.get("tls_cert") is None) != (values.get("tls_key") is None):
+        faults.append("tls_cert and tls_key belong together; give both or neither")
+    if values.get("self_signed") and values.get("tls_cert") is not None:
+        faults.append("self_signed and tls_cert exclude each other; give one")
+    return faults
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("text")
+    return value.strip()
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        wanted = f"a whole number from {low} to {high}"
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(wanted)
+        return value
+
+    return read
+
+
+def _flag(value: object) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _address(value: object) -> str:
+    parts = urlsplit(_text(value))
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        raise ValueError("an address such as https://phone.example, without a path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _roles(value: object) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not words or not set(words) <= set(ROLES):
+        raise ValueError(f"one or more of {', '.join(ROLES)}")
+    return tuple(role for role in ROLES if role in words)
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "host": _text,
+    "port": _number(1, 65_535),
+    "data": _path,
+    "public_url": _address,
+    "tls_cert": _path,
+    "tls_key": _path,
+    "self_signed": _flag,
+    "public_checker": _flag,
+    "session_hours": _number(1, 720),
+    "roles": _roles,
+}

@@ -1,0 +1,1 @@
+"""Pages and the HTTP interface: what browsers and programs see of an installation."""

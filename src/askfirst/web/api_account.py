@@ -1,0 +1,107 @@
+"""Settings and people of the account over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+
+from askfirst.errors import Refused
+from askfirst.server import account, accounts, audit
+from askfirst.server.access import Permission, UserRole
+from askfirst.server.clock import utc_now
+from askfirst.server.database import reading, transaction
+from askfirst.web.visit import SignedIn, Visit, permitted
+
+router = APIRouter(tags=["account"])
+
+Reader = Annotated[Visit, Depends(permitted(Permission.SETTINGS_READ))]
+Manager = Annotated[Visit, Depends(permitted(Permission.USERS_MANAGE))]
+
+RECORDING = "recording_enabled"
+
+
+@router.get("/settings")
+def settings(visit: Reader) -> dict[str, object]:
+    """Every setting of the account."""
+    return asdict(visit.account)
+
+
+@router.patch("/settings")
+def change_settings(visit: SignedIn, wanted: dict[str, Any]) -> dict[str, object]:
+    """Change settings, all or none; the recording switch needs its own permission."""
+    return asdict(changed(visit, wanted))
+
+
+def changed(visit: Visit, wanted: dict[str, Any]) -> account.Account:
+    """The account's settings after a change by the visit's person; raises Refused."""
+    if visit.user is None:
+        raise Refused("nobody is signed in; sign in and try again")
+    if wanted.keys() - {RECORDING} or not wanted:
+        visit.user.person.ensure(Permission.SETTINGS_WRITE)
+    if RECORDING in wanted:
+        visit.user.person.ensure(Permission.RECORDING_MANAGE)
+    with transaction(visit.site.store.engine) as connection:
+        return account.change(connection, wanted, visit.user.id, utc_now())
+
+
+class NewUser(BaseModel):
+    """Somebody to be added."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str
+    name: str
+    roles: list[UserRole]
+    team: str | None = None
+    place: str | None = None
+    language: str = "en"
+
+
+@router.get("/users")
+def users(visit: Manager) -> list[dict[str, object]]:
+    """Everybody, by name."""
+    with reading(visit.site.store.engine) as connection:
+        return [_shown(each) for each in accounts.all_users(connection)]
+
+
+@router.post("/users", status_code=201)
+def add_user(visit: Manager, wanted: NewUser) -> dict[str, object]:
+    """Add somebody; gives the person with a one-time link to sign in by."""
+    user, link = added(visit, wanted)
+    return {**_shown(user), "sign_in_link": link}
+
+
+def added(visit: Visit, wanted: NewUser) -> tuple[accounts.User, str]:
+    """A new person, added by the visit's, and the address of a one-time sign-in link."""
+    now = utc_now()
+    with transaction(visit.site.store.engine) as connection:
+        user = accounts.add_user(
+            connection,
+            wanted.email,
+            wanted.name,
+            wanted.roles,
+            now,
+            team=wanted.team,
+            place=wanted.place,
+            language=wanted.language,
+        )
+        actor = visit.user.id if visit.user else None
+        audit.note(connection, now, actor, "user.added", user.id, {"roles": sorted(user.roles)})
+        token = accounts.make_link(connection, user.id, now)
+    return user, f"{visit.site.settings.origin}/welcome/{token}"
+
+
+def _shown(user: accounts.User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "roles": sorted(user.roles),
+        "team": user.team,
+        "place": user.place,
+        "language": user.language,
+        "disabled": user.is_disabled,
+    }

@@ -1,0 +1,83 @@
+"""The application: every route, and what stands before them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from askfirst.web import (
+    api_account,
+    api_decisions,
+    api_health,
+    api_jurisdictions,
+    pages_account,
+    pages_rules,
+    pages_setup,
+    pages_signin,
+)
+from askfirst.web.guard import Guard
+from askfirst.web.problems import add_handlers
+from askfirst.web.visit import Site
+
+API = "/api/v1"
+APIS = (api_decisions.router, api_jurisdictions.router, api_account.router)
+PAGES = (
+    api_health.router,
+    pages_signin.router,
+    pages_setup.router,
+    pages_rules.router,
+    pages_account.router,
+)
+
+
+def create_app(site: Site) -> FastAPI:
+    """The application of an installation; the caller closes the store when it has ended."""
+    app = FastAPI(
+        title="askfirst",
+        version=version("askfirst"),
+        description="Calls that ask first. Nothing here is legal advice.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.site = site
+    for router in APIS:
+        app.include_router(router, prefix=API)
+    for router in PAGES:
+        app.include_router(router, include_in_schema=router is api_health.router)
+    folder = resources.files("askfirst") / "web" / "static"
+    app.mount("/static", _Static(directory=str(folder)), name="static")
+    add_handlers(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(Guard, origin=site.settings.origin)
+    return app
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Method and path of every route, static files left out."""
+    for routers, prefix in ((APIS, API), (PAGES, "")):
+        for router in routers:
+            for route in router.routes:
+                if isinstance(route, APIRoute):
+                    yield from ((method, prefix + route.path) for method in route.methods or ())
+
+
+class _Static(StaticFiles):
+    """Files that browsers keep for good where their address names the content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or 404."""
+        response = await super().get_response(path, scope)
+        named = b"v=" in scope.get("query_string", b"")
+        response.headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if named else "no-cache"
+        )
+        return response

@@ -1,0 +1,87 @@
+"""Pages from templates: one environment for each language, everything escaped, nothing undefined.
+
+Addresses of static files carry a hash of their content, so that browsers may keep them for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from askfirst.server.access import Permission
+from askfirst.web import words
+from askfirst.web.visit import Visit
+from askfirst.web.words import LANGUAGES
+
+_NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
+    ("/rules", words.mark("Rules"), None),
+    ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
+    ("/users", words.mark("Users"), Permission.USERS_MANAGE),
+    ("/audit", words.mark("Audit log"), Permission.AUDIT_READ),
+)
+
+
+def render(
+    visit: Visit,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: object,
+) -> HTMLResponse:
+    """A template as a response, in the visit's language."""
+    shown = {
+        "language": visit.language,
+        "languages": LANGUAGES,
+        "path": visit.path,
+        "user": visit.user,
+        "theme": visit.theme,
+        "nonce": visit.nonce,
+        "account": visit.account,
+        "may": visit.may,
+        "navigation": [
+            (href, visit.say(label), visit.path == href or visit.path.startswith(f"{href}/"))
+            for href, label, permission in _NAVIGATION
+            if permission is None or visit.may(permission)
+        ],
+        "shell": "base.html" if visit.user is not None else "plain.html",
+    }
+    text = _environment(visit.language).get_template(template).render({**shown, **context})
+    return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("askfirst.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    installed: Any = environment
+    installed.install_gettext_callables(
+        partial(words.gettext, language), partial(_plural, language), newstyle=True
+    )
+    environment.globals["static"] = static
+    environment.filters["day"] = partial(words.day, language)
+    environment.filters["moment"] = partial(words.moment, language)
+    return environment
+
+
+def _plural(language: str, one: str, many: str, number: int) -> str:
+    return words.gettext(language, one if number == 1 else many)
+
+
+@cache
+def static(path: str) -> str:
+    """The address of a static file, with a hash of its content."""
+    content = (resources.files("askfirst") / "web" / "static" / path).read_bytes()
+    return f"/static/{path}?v={hashlib.sha256(content).hexdigest()[:12]}"

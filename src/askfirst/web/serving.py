@@ -1,0 +1,156 @@
+"""``askfirst serve``: the application on a port, with the link that begins the first run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from askfirst.errors import Misconfigured, Unavailable
+from askfirst.server import accounts
+from askfirst.server.clock import utc_now
+from askfirst.server.database import transaction
+from askfirst.server.node import rules_of
+from askfirst.server.settings import FILE, Settings, read_settings
+from askfirst.server.store import Store
+from askfirst.web.app import create_app
+from askfirst.web.visit import Site
+
+CERTIFICATE_LASTS = timedelta(days=30)
+
+
+def serve(chosen: argparse.Namespace) -> int:
+    """Run until a signal ends it; 0 then."""
+    flags = {
+        "host": chosen.host,
+        "port": chosen.port,
+        "data": chosen.data,
+        "public_url": chosen.public_url,
+        "tls_cert": chosen.tls_cert,
+        "tls_key": chosen.tls_key,
+        "self_signed": chosen.self_signed or None,
+        "roles": chosen.roles,
+    }
+    settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
+    store = Store.open(settings.data)
+    try:
+        site = Site(store, settings, rules_of(settings.data))
+        with _listening(settings) as listener:
+            _tell(site)
+            config = uvicorn.Config(
+                create_app(site),
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                **_tls(settings),  # type: ignore[arg-type]  # names of uvicorn's own parameters
+            )
+            asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+    finally:
+        store.close()
+    return 0
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """The port, taken before anything is promised about it. Raises Unavailable."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; name "
+            "another with --host and --port"
+        ) from error
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def _tell(site: Site) -> None:
+    """Say where the application is, and how to get in before anybody can sign in."""
+    now = utc_now()
+    with transaction(site.store.engine) as connection:
+        token = (
+            None if accounts.has_users(connection) else accounts.make_link(connection, None, now)
+        )
+    print(f"askfirst: {site.settings.origin}/", flush=True)
+    if token is not None:
+        print(f"askfirst: begin here (once, for 30 minutes): {site.settings.origin}/setup/{token}")
+    if not site.settings.is_secure and site.settings.host not in ("127.0.0.1", "localhost", "::1"):
+        print(
+            "askfirst: browsers give a microphone only to https; use --tls-cert and --tls-key, a "
+            "proxy with --public-url, or --self-signed for a trial",
+            file=sys.stderr,
+        )
+    sys.stdout.flush()
+
+
+def _tls(settings: Settings) -> dict[str, object]:
+    if settings.self_signed:
+        certificate, key = self_signed(settings.data / "keys", settings.host)
+    elif settings.tls_cert is not None and settings.tls_key is not None:
+        certificate, key = settings.tls_cert, settings.tls_key
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(
+                f"the certificate {certificate} and key {key} cannot be used ({error}); give a PEM "
+                "certificate chain and its private key"
+            ) from error
+    else:
+        return {}
+    return {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+
+
+def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
+    """A certificate and key for a trial in a local network, made anew at each start.
+
+    Browsers warn of it, rightly: nobody vouches for it. The key is readable by its owner only.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "askfirst trial")])
+    now = utc_now()
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
+    addresses = ["127.0.0.1"] if host in ("", "0.0.0.0", "::") else ["127.0.0.1", host]  # noqa: S104 - compared, not bound
+    for address in addresses:
+        with contextlib.suppress(ValueError):
+            names.append(x509.IPAddress(ipaddress.ip_address(address)))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + CERTIFICATE_LASTS)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "trial.crt", folder / "trial.key"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for path, content in zip(paths, (certificate.public_bytes(Encoding.PEM), private), strict=True):
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+    return paths

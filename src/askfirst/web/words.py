@@ -1,0 +1,69 @@
+"""Languages of the pages: catalogues, dates and the language of a visit.
+
+English stands in the templates and is the key; other languages are catalogues of Babel's kind, read
+from their source (`locale/nb.po`) so that nothing has to be compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+
+from babel import Locale, dates
+from babel.messages.pofile import read_po
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "nb": "Norsk bokmål"}
+"""Languages of the pages, each by its own name."""
+
+DEFAULT = "en"
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Messages of a language by their English; empty for English."""
+    if language == DEFAULT:
+        return {}
+    path = resources.files("askfirst") / "web" / "locale" / f"{language}.po"
+    with path.open("rb") as file:
+        read = read_po(file, locale=language)
+    return {
+        str(message.id): str(message.string)
+        for message in read
+        if message.id and message.string and not message.fuzzy
+    }
+
+
+def gettext(language: str, message: str) -> str:
+    """A message in a language; English where the catalogue has none."""
+    return catalogue(language).get(message, message)
+
+
+def mark(message: str) -> str:
+    """A message that is said later; here only so that the catalogues find it."""
+    return message
+
+
+def chosen(wanted: str | None, accepted: str, default: str) -> str:
+    """The language of a visit: what was asked for, what the browser accepts, or the default."""
+    if wanted in LANGUAGES:
+        return str(wanted)
+    for part in accepted.split(",")[:10]:
+        code = part.partition(";")[0].strip().lower().partition("-")[0]
+        # Browsers say no for Norwegian of either kind.
+        code = "nb" if code in ("no", "nn") else code
+        if code in LANGUAGES:
+            return code
+    return default if default in LANGUAGES else DEFAULT
+
+
+def day(language: str, value: date) -> str:
+    """A day as people write it in a language."""
+    return str(dates.format_date(value, "medium", locale=Locale.parse(language)))
+
+
+def moment(language: str, value: datetime) -> str:
+    """A moment in UTC, to the minute, with its zone."""
+    shown = dates.format_datetime(value, "d MMM y HH:mm", locale=Locale.parse(language))
+    return f"{shown} UTC"

@@ -1,0 +1,83 @@
+"""How the program runs: what comes later wins, and every fault is told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askfirst.errors import Misconfigured
+from askfirst.server.settings import Settings, read_settings
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text('host = "10.0.0.1"\nport = 1\nsession_hours = 3\n', encoding="utf-8")
+    found = read_settings(file, {"ASKFIRST_PORT": "2", "ASKFIRST_HOST": "::1"}, {"host": "h"})
+
+    assert (found.host, found.port, found.session_hours) == ("h", 2, 3)
+    assert found.sources["host"] == "the command line (--host)"
+    assert found.sources["port"] == "the environment (ASKFIRST_PORT)"
+    assert found.sources["session_hours"] == str(file)
+    assert found.sources["data"] == "default"
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert read_settings(None, {"HOME": "/"}, {"port": None}) == Settings()
+
+
+def test_every_fault_is_told_at_once_with_where_it_stands() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        read_settings(None, {"ASKFIRST_PORT": "0", "ASKFIRST_COLOUR": "red"}, {"roles": "boss"})
+
+    for part in ("ASKFIRST_PORT", "1 to 65535", "colour", "is no setting", "--roles"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"tls_cert": Path("c.pem")},
+        {"tls_key": Path("k.pem")},
+        {"tls_cert": Path("c.pem"), "tls_key": Path("k.pem"), "self_signed": True},
+    ],
+)
+def test_what_contradicts_itself_is_refused(flags: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured, match=r"tls_cert"):
+        read_settings(None, {}, flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "origin", "secure"),
+    [
+        ({}, "http://127.0.0.1:8470", False),
+        ({"host": "::1", "port": 9}, "http://[::1]:9", False),
+        ({"self_signed": True}, "https://127.0.0.1:8470", True),
+        ({"public_url": "https://phone.example/"}, "https://phone.example", True),
+    ],
+)
+def test_the_origin_is_what_browsers_see(
+    flags: dict[str, object], origin: str, secure: bool
+) -> None:
+    found = read_settings(None, {}, flags)
+
+    assert (found.origin, found.is_secure) == (origin, secure)
+
+
+@pytest.mark.parametrize("text", ["port = ", "\x00", "a = " + "[" * 5_000])
+def test_a_file_that_is_none_is_told_and_not_ignored(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(Misconfigured, match="mend the file"):
+        read_settings(file, {}, {})
+
+
+@given(st.sampled_from(["host", "port", "public_url", "self_signed", "roles"]), st.text())
+def test_no_text_raises_anything_else(key: str, text: str) -> None:
+    try:
+        read_settings(None, {f"ASKFIRST_{key.upper()}": text}, {})
+    except Misconfigured as error:
+        assert key in str(error)  # noqa: PT017 - most texts are refused, some are not

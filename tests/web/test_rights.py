@@ -1,0 +1,124 @@
+"""Every route and every role: who gets in is what the permission table says, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from tests.web.conftest import PASSWORD, add, browser, problem, signed_in
+
+from askfirst.server import accounts
+from askfirst.server.access import Permission, Person, UserRole
+from askfirst.server.clock import utc_now
+from askfirst.web.app import routes
+from askfirst.web.visit import Site
+
+ANYBODY, SIGNED_IN = "anybody", "signed in"
+P = Permission
+NEEDED: dict[tuple[str, str], str | Permission] = {
+    ("GET", "/"): SIGNED_IN,
+    ("POST", "/notice"): SIGNED_IN,
+    ("GET", "/settings"): P.SETTINGS_READ,
+    ("POST", "/settings"): P.SETTINGS_WRITE,
+    ("GET", "/users"): P.USERS_MANAGE,
+    ("POST", "/users"): P.USERS_MANAGE,
+    ("POST", "/users/{identity}/disable"): P.USERS_MANAGE,
+    ("POST", "/users/{identity}/enable"): P.USERS_MANAGE,
+    ("POST", "/users/{identity}/link"): P.USERS_MANAGE,
+    ("GET", "/audit"): P.AUDIT_READ,
+    ("GET", "/api/v1/settings"): P.SETTINGS_READ,
+    ("PATCH", "/api/v1/settings"): P.SETTINGS_WRITE,
+    ("GET", "/api/v1/users"): P.USERS_MANAGE,
+    ("POST", "/api/v1/users"): P.USERS_MANAGE,
+    ("POST", "/api/v1/decisions"): ANYBODY,
+    ("GET", "/api/v1/jurisdictions"): ANYBODY,
+    ("GET", "/api/v1/jurisdictions/{code}"): ANYBODY,
+    ("GET", "/healthz"): ANYBODY,
+    ("GET", "/readyz"): ANYBODY,
+    ("GET", "/sign-in"): ANYBODY,
+    ("POST", "/sign-in"): ANYBODY,
+    ("POST", "/sign-out"): ANYBODY,
+    ("GET", "/welcome/{token}"): ANYBODY,
+    ("POST", "/welcome/{token}"): ANYBODY,
+    ("GET", "/setup/{token}"): ANYBODY,
+    ("POST", "/setup/{token}"): ANYBODY,
+    ("POST", "/look"): ANYBODY,
+    ("GET", "/rules"): ANYBODY,
+    ("GET", "/rules.csv"): ANYBODY,
+    ("GET", "/rules.json"): ANYBODY,
+    ("GET", "/rules/check"): ANYBODY,
+    ("POST", "/rules/check"): ANYBODY,
+    ("GET", "/rules/{code}"): ANYBODY,
+}
+"""What every route needs; a route that is not here fails the first test."""
+
+GUARDED = [each for each, needed in NEEDED.items() if needed != ANYBODY]
+
+
+def ask(site: Site, client: object, method: str, path: str) -> int:
+    """The status of a request that would do as little as it can."""
+    filled = (
+        path.replace("{identity}", "usr_nobody").replace("{code}", "NO").replace("{token}", "x")
+    )
+    request = getattr(client, "request")  # noqa: B009 - a client of either kind
+    if path.startswith("/api/"):
+        return int(request(method, filled, json={}).status_code)
+    return int(request(method, filled, data={"version": "7"}).status_code)
+
+
+def test_every_route_says_what_it_needs() -> None:
+    assert set(routes()) == set(NEEDED)
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_nobody_gets_in_without_signing_in(ready: Site, method: str, path: str) -> None:
+    status = ask(ready, browser(ready), method, path)
+
+    assert status == (401 if path.startswith("/api/") else 303)
+
+
+@pytest.mark.parametrize("role", UserRole)
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_a_role_gets_in_where_the_table_lets_it(
+    ready: Site, role: UserRole, method: str, path: str
+) -> None:
+    needed = NEEDED[method, path]
+    user = add(ready, role, name=f"{role.value}-too")
+    may = needed == SIGNED_IN or Person("", frozenset({role}), None).may(Permission(needed))
+
+    status = ask(ready, signed_in(ready, user), method, path)
+
+    assert (status != 403) is may, status
+    assert status not in (401, 500)
+
+
+def test_the_switch_needs_its_own_permission_and_nothing_else(ready: Site) -> None:
+    off = {"recording_enabled": False}
+    agent = signed_in(ready, add(ready, UserRole.AGENT))
+    officer = signed_in(ready, add(ready, UserRole.COMPLIANCE))
+
+    refused = agent.patch("/api/v1/settings", json=off)
+    assert (refused.status_code, problem(refused)) == (403, "urn:askfirst:problem:refused")
+    assert officer.patch("/api/v1/settings", json={**off, "company": "X"}).status_code == 403
+    assert officer.patch("/api/v1/settings", json=off).json()["recording_enabled"] is False
+
+
+def test_a_session_that_ended_is_out_at_once(ready: Site) -> None:
+    user = add(ready, UserRole.AUDITOR)
+    client = signed_in(ready, user)
+    assert client.get("/audit").status_code == 200
+
+    with ready.store.engine.begin() as connection:
+        accounts.disable(connection, user.id, utc_now())
+
+    assert client.get("/audit").status_code == 303
+    part = client.get("/audit", headers={"hx-request": "true"})
+    assert (part.status_code, part.headers["hx-trigger"]) == (401, "askfirst:signed-out")
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(ready: Site) -> None:
+    user = add(ready, UserRole.AGENT)
+    answer = browser(ready).post("/sign-in", data={"email": user.email, "password": PASSWORD})
+
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/" in cookie
