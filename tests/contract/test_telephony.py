@@ -21,6 +21,8 @@ from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import InvalidInput
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
 from askfirst.ports import CallEvent, CallEventKind, EndCause, Telephony, TelephonyCall
+from askfirst.telephony.conversation import ConversationProvider
+from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.network import Network
 from askfirst.telephony.persona import load_persona
 from askfirst.telephony.simulator import Simulator
@@ -82,7 +84,31 @@ def simulator(network: Network | None) -> Callable[[Path, str], Telephony]:
     return make
 
 
+class _WithMicrophone:
+    """Conversations whose agent has a silent microphone that is always open."""
+
+    def __init__(self, folder: Path, callee: str) -> None:
+        simulator(None)(folder, callee)  # writes voice and script
+        persona = load_persona(folder)
+        self._provider = ConversationProvider(LoopClock(), lambda _: persona)
+        self.capabilities = self._provider.capabilities
+        self._speaking: list[asyncio.Task[None]] = []
+
+    async def dial(self, number: str) -> TelephonyCall:
+        leg = MemoryLeg()
+        call = await self._provider.dial(number, leg)
+        self._speaking.append(asyncio.create_task(self._speak(call, leg)))
+        return call
+
+    async def _speak(self, call: TelephonyCall, leg: MemoryLeg) -> None:
+        speaking = asyncio.create_task(leg.speak(LoopClock(), [bytes(FRAME_BYTES)] * 15_000))
+        async for _ in call.events():
+            pass
+        speaking.cancel()
+
+
 PROVIDERS = {
+    "conversation": Provider(_WithMicrophone),
     "simulator": Provider(simulator(None)),
     "simulator-lossy": Provider(
         simulator(Network(loss=0.1, delay_ms=45, jitter_ms=50, reorder=0.1, seed=7))
