@@ -19,6 +19,7 @@ NAMES = (
     "transcribe",
     "memory",
     "demo",
+    "contacts",
 )
 
 

@@ -114,6 +114,7 @@ class Kind(StrEnum):
     LEGAL_HOLD_PLACED = "legal-hold.placed"
     LEGAL_HOLD_RELEASED = "legal-hold.released"
     ACCESS_PLAYED = "access.played"
+    ACCESS_READ = "access.read"
     ACCESS_EXPORTED = "access.exported"
     GATE_FAILED = "gate.failed"
     OUTCOME_SETTLED = "outcome.settled"

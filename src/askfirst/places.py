@@ -37,6 +37,8 @@ _WORLD = "001"
 # Letters, extensions and URIs are refused rather than guessed at; so is anything overlong.
 _SHAPE = re.compile(r"\+?[0-9(][0-9 ().\-/]{1,38}", re.ASCII)
 
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+
 _Places = tuple[Place, ...]
 _Found = tuple[_Places, str | None]
 
@@ -74,6 +76,27 @@ def locate(party: Party, default_region: str | None = None) -> LocatedParty:
     if given and party.role is Role.AGENT and not found:
         unknown = None
     return LocatedParty(party.role, party.number, given + found if given else found, unknown)
+
+
+def e164(text: str, default_region: str | None = None) -> str | None:
+    """A telephone number as + and 7 to 15 digits (ITU-T E.164); None for what is not one.
+
+    `default_region` (ISO 3166-1) is used for numbers without +. A number that no plan has is
+    kept where it is written with +, because its owner's place is then unknown and no more; one
+    that was only completed with a region is not, because it may be somebody else's.
+    """
+    import phonenumbers
+
+    if not _SHAPE.fullmatch(text):
+        return None
+    try:
+        number = phonenumbers.parse(text, default_region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not text.startswith("+") and _places_of(text, default_region)[1] == INVALID:
+        return None
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return written if _E164.fullmatch(written) else None
 
 
 def _places_of(text: str, default_region: str | None) -> _Found:

@@ -13,6 +13,7 @@ from askfirst.rules import packaged
 from askfirst.server import account, accounts
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
+from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web.app import create_app
@@ -27,7 +28,7 @@ OWN = {"sec-fetch-site": "same-origin"}
 def site(tmp_path: Path) -> Iterator[Site]:
     """An installation that nobody has set up."""
     store = Store.open(tmp_path / "data")
-    yield Site(store, Settings(data=tmp_path / "data"), packaged())
+    yield Site(store, Settings(data=tmp_path / "data"), packaged(), Listening(store))
     store.close()
 
 

@@ -107,6 +107,7 @@ class CallBook:
                 provider=request.provider,
                 direction="outbound",
                 persona=request.persona,
+                agent=request.agent,
                 language=request.language,
                 policy=asdict(request.policy),
                 proof=0,

@@ -71,6 +71,7 @@ calls = sa.Table(
     sa.Column("provider", sa.String(32), nullable=False),
     sa.Column("direction", sa.String(8), nullable=False),
     sa.Column("persona", sa.String(64)),
+    sa.Column("agent", sa.String(48), index=True),  # the user who made it; no key: calls stay
     sa.Column("language", sa.String(8), nullable=False),
     sa.Column("policy", sa.JSON, nullable=False),
     sa.Column("decision", sa.JSON),
@@ -79,6 +80,7 @@ calls = sa.Table(
     sa.Column("proof", sa.Integer, nullable=False, default=0),
     sa.Column("verdict", sa.String(16)),
     sa.Column("verdict_at_ms", sa.Integer),
+    sa.Index(None, "created_at"),
 )
 
 parties = sa.Table(

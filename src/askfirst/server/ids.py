@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
-PREFIXES = ("call", "rec", "leg", "con", "usr", "ent", "ast", "hold")
+PREFIXES = ("call", "rec", "leg", "con", "usr", "ent", "ast", "hold", "pers", "fol")
 
 
 def new_id(prefix: str) -> str:

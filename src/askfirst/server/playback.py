@@ -77,6 +77,13 @@ class Playback:
             )
         return self._asset(recording, "audio")
 
+    def replay(self, recording: str) -> bytes:
+        """More of a recording whose playing `play` has written down; Refused unless it is ready."""
+        state, _ = self._about(recording)
+        if state != RecordingState.READY.value:
+            raise Refused(f"recording {recording} is {state} and cannot be played")
+        return self._asset(recording, "audio")
+
     def asset(self, recording: str, kind: str) -> bytes | None:
         """Something derived from a recording, such as its transcript; None while there is none."""
         try:

@@ -20,7 +20,8 @@ class CallRequest:
 
     `announces` is whether the account plays announcements. `rules` are the packaged ones where
     None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
-    the employee notice, `unsettled_gates` what the account has not settled at the agent's site.
+    the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
+    `agent` is the user who makes the call, None where no page is in use.
     """
 
     number: str
@@ -32,6 +33,7 @@ class CallRequest:
     language: str = "en"
     provider: str = "simulator"
     persona: str | None = None
+    agent: str | None = None
     recording_switch: bool = True
     is_acknowledged: bool = True
     unsettled_gates: frozenset[str] = frozenset()

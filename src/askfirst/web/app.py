@@ -15,10 +15,12 @@ from starlette.types import Scope
 
 from askfirst.web import (
     api_account,
+    api_calls,
     api_decisions,
     api_health,
     api_jurisdictions,
     pages_account,
+    pages_calls,
     pages_rules,
     pages_setup,
     pages_signin,
@@ -28,13 +30,14 @@ from askfirst.web.problems import add_handlers
 from askfirst.web.visit import Site
 
 API = "/api/v1"
-APIS = (api_decisions.router, api_jurisdictions.router, api_account.router)
+APIS = (api_decisions.router, api_jurisdictions.router, api_account.router, api_calls.router)
 PAGES = (
     api_health.router,
     pages_signin.router,
     pages_setup.router,
     pages_rules.router,
     pages_account.router,
+    pages_calls.router,
 )
 
 

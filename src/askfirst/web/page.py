@@ -20,6 +20,7 @@ from askfirst.web.visit import Visit
 from askfirst.web.words import LANGUAGES
 
 _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
+    ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),
@@ -50,6 +51,7 @@ def render(
             for href, label, permission in _NAVIGATION
             if permission is None or visit.may(permission)
         ],
+        "has_phone": False,
         "shell": "base.html" if visit.user is not None else "plain.html",
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})

@@ -25,6 +25,7 @@ from askfirst.errors import Misconfigured, Unavailable
 from askfirst.server import accounts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
+from askfirst.server.listening import Listening
 from askfirst.server.node import rules_of
 from askfirst.server.settings import FILE, Settings, read_settings
 from askfirst.server.store import Store
@@ -49,7 +50,7 @@ def serve(chosen: argparse.Namespace) -> int:
     settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
     store = Store.open(settings.data)
     try:
-        site = Site(store, settings, rules_of(settings.data))
+        site = Site(store, settings, rules_of(settings.data), Listening(store))
         with _listening(settings) as listener:
             _tell(site)
             config = uvicorn.Config(

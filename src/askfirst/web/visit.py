@@ -20,6 +20,7 @@ from askfirst.server.account import Account, account
 from askfirst.server.accounts import THEMES
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
+from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import words
@@ -47,6 +48,7 @@ class Site:
     store: Store
     settings: Settings
     rules: Rulebook
+    listening: Listening
 
     @property
     def cookie(self) -> str:
@@ -65,6 +67,7 @@ class Visit:
     theme: str
     path: str
     nonce: str
+    session: str | None
 
     def may(self, permission: Permission) -> bool:
         """Whether somebody with this permission is signed in."""
@@ -104,6 +107,7 @@ def visit(request: Request) -> Visit:
         theme=theme if theme in THEMES else THEMES[0],
         path=request.url.path,
         nonce=request.scope["state"]["nonce"],
+        session=token if user else None,
     )
 
 

@@ -79,10 +79,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_audit")),
     )
     op.create_index("ix_audit_at", "audit", ["at"])
+    op.add_column("calls", sa.Column("agent", sa.String(length=48), nullable=True))
+    op.create_index("ix_calls_agent", "calls", ["agent"])
+    op.create_index("ix_calls_created_at", "calls", ["created_at"])
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index("ix_calls_created_at", "calls")
+    op.drop_index("ix_calls_agent", "calls")
+    op.drop_column("calls", "agent")
     op.drop_index("ix_audit_at", "audit")
     op.drop_table("audit")
     op.drop_table("settings")

@@ -1,0 +1,234 @@
+"""Calls as somebody may read them: a page of the list, and one call with all that is known.
+
+Every query is narrowed by the reader's permission before it runs; a call that the reader does not
+reach is Refused. Transcripts and audio are not read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from askfirst.errors import NotFound, Refused
+from askfirst.ledger import Kind
+from askfirst.model import OutcomeCode, Role
+from askfirst.server.access import Permission, Person, Reach
+from askfirst.server.accounttables import users
+from askfirst.server.database import calls, consents, parties, recordings, timeline
+from askfirst.server.store import Store
+
+MOST = 200
+"""Calls of one page, at most."""
+
+_newest = recordings.alias("newest")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which calls to list. `before` is the id of the call that the page goes on behind."""
+
+    outcome: OutcomeCode | None = None
+    agent: str | None = None
+    is_recorded: bool | None = None
+    before: str | None = None
+    most: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """A call in a list. Times are in UTC; `number` is the first contact's.
+
+    `owes` is whether anybody had to be told or asked.
+    """
+
+    id: str
+    created_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    provider: str
+    persona: str | None
+    agent: str | None
+    agent_name: str | None
+    number: str | None
+    places: Sequence[str]
+    mode: str | None
+    owes: bool
+    outcome: str | None
+    outcome_reason: str | None
+    proof: int
+    verdict: str | None
+    verdict_at_ms: int | None
+    recording: str | None
+    recording_state: str | None
+    duration_ms: int | None
+    first_contact_ms: int | None
+    expires_at: datetime | None
+    legal_hold: bool
+
+    @property
+    def seconds(self) -> int | None:
+        """How long the conversation was; None while it lasts or where nobody answered."""
+        if self.answered_at is None or self.ended_at is None:
+            return None
+        return round((self.ended_at - self.answered_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call in full: what was decided, what happened, who agreed, who has opened it."""
+
+    line: CallLine
+    decision: Mapping[str, Any] | None
+    parties: Sequence[Mapping[str, Any]]
+    timeline: Sequence[Mapping[str, Any]]
+    consents: Sequence[Mapping[str, Any]]
+    opened: Sequence[Mapping[str, Any]]
+
+
+def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> list[CallLine]:
+    """The newest calls that a person may read and that fit, one page of them."""
+    query = _lines().where(_within(person)).order_by(calls.c.id.desc())
+    if wanted.outcome is not None:
+        query = query.where(calls.c.outcome == wanted.outcome.value)
+    if wanted.agent is not None:
+        query = query.where(calls.c.agent == wanted.agent)
+    if wanted.is_recorded is not None:
+        kept = _newest.c.duration_ms.is_not(None)
+        query = query.where(kept if wanted.is_recorded else sa.not_(kept))
+    if wanted.before is not None:
+        query = query.where(calls.c.id < wanted.before)
+    rows = connection.execute(query.limit(max(1, min(wanted.most, MOST))))
+    return [_line(row) for row in rows]
+
+
+def call_record(store: Store, connection: sa.Connection, person: Person, call: str) -> CallRecord:
+    """One call in full. Raises NotFound, Refused where the person does not reach it."""
+    ensure_reaches(connection, person, Permission.CALLS_READ, call)
+    line = _line(connection.execute(_lines().where(calls.c.id == call)).one())
+    decision = connection.execute(sa.select(calls.c.decision).where(calls.c.id == call)).scalar()
+    return CallRecord(
+        line=line,
+        decision=decision,
+        parties=_rows(connection, parties, call, parties.c.number_in_call),
+        timeline=_rows(connection, timeline, call, timeline.c.position),
+        consents=_rows(connection, consents, call, consents.c.ledger),
+        opened=_opened(store, call),
+    )
+
+
+def call_of(connection: sa.Connection, recording: str) -> str:
+    """The call of a recording. Raises NotFound."""
+    query = sa.select(recordings.c.call).where(recordings.c.id == recording)
+    found: str | None = connection.execute(query).scalar()
+    if found is None:
+        raise NotFound(f"no recording {recording}")
+    return found
+
+
+def ensure_reaches(
+    connection: sa.Connection, person: Person, permission: Permission, call: str
+) -> None:
+    """Raise NotFound for a call that is not there, Refused where the permission ends before it."""
+    person.ensure(permission)
+    query = (
+        sa.select(calls.c.agent, users.c.team)
+        .select_from(calls.outerjoin(users, users.c.id == calls.c.agent))
+        .where(calls.c.id == call)
+    )
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise NotFound(f"no call {call}")
+    if not person.reaches(permission, found.agent, found.team):
+        raise Refused(f"call {call} is not among those that you reach with {permission.value}")
+
+
+def _lines() -> sa.Select[Any]:
+    last = (
+        sa.select(sa.func.max(recordings.c.id))
+        .where(recordings.c.call == calls.c.id)
+        .correlate(calls)
+        .scalar_subquery()
+    )
+    first_contact = (
+        sa.select(sa.func.min(parties.c.number_in_call))
+        .where(parties.c.call == calls.c.id, parties.c.role != Role.AGENT.value)
+        .correlate(calls)
+        .scalar_subquery()
+    )
+    joined = (
+        calls.outerjoin(users, users.c.id == calls.c.agent)
+        .outerjoin(_newest, _newest.c.id == last)
+        .outerjoin(
+            parties, (parties.c.call == calls.c.id) & (parties.c.number_in_call == first_contact)
+        )
+    )
+    return sa.select(
+        calls,
+        users.c.name.label("agent_name"),
+        parties.c.number,
+        parties.c.places,
+        _newest.c.id.label("recording"),
+        _newest.c.state.label("recording_state"),
+        _newest.c.duration_ms,
+        _newest.c.first_contact_ms,
+        _newest.c.expires_at,
+        _newest.c.legal_hold,
+    ).select_from(joined)
+
+
+def _line(row: Any) -> CallLine:
+    found = row._mapping
+    decision = found["decision"] or {}
+    copied = {key: found[key] for key in CallLine.__slots__ if key in found}
+    return CallLine(
+        **{
+            **copied,
+            "places": tuple(found["places"] or ()),
+            "mode": decision.get("mode"),
+            "owes": bool(decision.get("requirements")),
+            "legal_hold": bool(found["legal_hold"]),
+        }
+    )
+
+
+def _within(person: Person) -> sa.ColumnElement[bool]:
+    own = calls.c.agent == person.id
+    match person.reach(Permission.CALLS_READ):
+        case Reach.ALL:
+            return sa.true()
+        case Reach.TEAM if person.team is not None:
+            return sa.or_(own, users.c.team == person.team)
+        case Reach.TEAM | Reach.OWN:
+            return own
+        case _:
+            return sa.false()
+
+
+def _rows(
+    connection: sa.Connection, table: sa.Table, call: str, order: sa.Column[Any]
+) -> list[Mapping[str, Any]]:
+    query = sa.select(table).where(table.c.call == call).order_by(order)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _opened(store: Store, call: str) -> list[Mapping[str, Any]]:
+    """Who has opened the recording, from the ledger, in order."""
+    kinds = {kind.value for kind in Kind if kind.value.startswith("access.")}
+    found: list[Mapping[str, Any]] = []
+    for _, entry in store.ledger.entries(call):
+        if entry["kind"] in kinds:
+            data = entry.get("data")
+            said: Mapping[str, Any] = data if isinstance(data, dict) else {}
+            found.append(
+                {
+                    "at": entry["at"],
+                    "kind": entry["kind"],
+                    "person": said.get("person"),
+                    "purpose": said.get("purpose"),
+                }
+            )
+    return found

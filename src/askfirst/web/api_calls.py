@@ -1,0 +1,215 @@
+"""Calls and their recordings over HTTP: lists, one call, links, audio in parts, transcripts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from askfirst.errors import NotFound
+from askfirst.ledger import Kind, timestamp
+from askfirst.model import OutcomeCode
+from askfirst.server.access import Permission, Person
+from askfirst.server.callreader import (
+    CallLine,
+    CallRecord,
+    Wanted,
+    call_lines,
+    call_of,
+    call_record,
+    ensure_reaches,
+)
+from askfirst.server.clock import utc_now
+from askfirst.server.database import reading, transaction
+from askfirst.server.finishing import from_bytes
+from askfirst.server.listening import ListeningPurpose
+from askfirst.server.playback import Playback
+from askfirst.web.ranges import ranged
+from askfirst.web.visit import Visit, permitted
+
+router = APIRouter(tags=["calls"])
+
+Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
+Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
+
+
+class WantedLink(BaseModel):
+    """What a link is for, and for how many seconds it holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: ListeningPurpose
+    seconds: int = 900
+
+
+@router.get("/calls")
+def list_calls(
+    visit: Reader,
+    outcome: OutcomeCode | None = None,
+    agent: str | None = None,
+    recorded: bool | None = None,
+    before: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, object]:
+    """The newest calls that you may read; `next` is the `before` of the next page."""
+    wanted = Wanted(outcome, agent, recorded, before, limit)
+    with reading(visit.site.store.engine) as connection:
+        found = call_lines(connection, person_of(visit), wanted)
+    following = found[-1].id if len(found) == limit else None
+    return {"calls": [_line(each) for each in found], "next": following}
+
+
+@router.get("/calls/{call}")
+def one_call(visit: Reader, call: str) -> dict[str, object]:
+    """One call: decision, timeline, consents, recording, and who has opened it."""
+    return _record(found_call(visit, call))
+
+
+@router.get("/recordings/{recording}")
+def one_recording(visit: Reader, recording: str) -> dict[str, object]:
+    """One recording, with its state and when it will be erased."""
+    with reading(visit.site.store.engine) as connection:
+        call = call_of(connection, recording)
+    line = found_call(visit, call).line
+    if line.recording != recording:
+        raise NotFound(f"recording {recording} was replaced by {line.recording}")
+    return {"call": call, **(_recording(line) or {})}
+
+
+@router.post("/recordings/{recording}/links", status_code=201)
+def make_link(visit: Listener, recording: str, wanted: WantedLink) -> dict[str, object]:
+    """A link to the audio, for this session and for a while."""
+    url, expires_at = linked(visit, recording, wanted.purpose, timedelta(seconds=wanted.seconds))
+    return {"url": url, "expires_at": expires_at}
+
+
+@router.get("/recordings/{recording}/audio")
+def audio(visit: Listener, request: Request, recording: str, link: str = "") -> Response:
+    """The recording as Ogg/Opus, whole or the part that `Range` asks for."""
+    content = visit.site.listening.audio(
+        person_of(visit), visit.session or "", recording, link, utc_now()
+    )
+    return ranged(content, request.headers.get("range"), "audio/ogg")
+
+
+@router.get("/recordings/{recording}/transcript")
+def transcript(visit: Listener, recording: str) -> dict[str, object]:
+    """What was said, in order; reading it is written down as an access."""
+    return {"recording": recording, "utterances": read_transcript(visit, recording)}
+
+
+def person_of(visit: Visit) -> Person:
+    """Who is signed in; routes with a permission have somebody."""
+    assert visit.user is not None  # noqa: S101 - the route's permission has seen to it
+    return visit.user.person
+
+
+def found_call(visit: Visit, call: str) -> CallRecord:
+    """A call that the visit's person may read. Raises NotFound, Refused."""
+    store = visit.site.store
+    with reading(store.engine) as connection:
+        return call_record(store, connection, person_of(visit), call)
+
+
+def linked(
+    visit: Visit, recording: str, purpose: ListeningPurpose, lasts: timedelta
+) -> tuple[str, str]:
+    """The address of a recording's audio for this session, and until when it holds."""
+    made = visit.site.listening.link(
+        person_of(visit), visit.session or "", recording, purpose, lasts, utc_now()
+    )
+    url = f"/api/v1/recordings/{recording}/audio?link={made.token}"
+    return url, timestamp(made.expires_at)
+
+
+def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
+    """Utterances of a recording; the access is in the ledger before they are given."""
+    store, person = visit.site.store, person_of(visit)
+    with transaction(store.engine) as connection:
+        call = call_of(connection, recording)
+        ensure_reaches(connection, person, Permission.RECORDINGS_LISTEN, call)
+        data = {"person": person.id, "purpose": "transcript"}
+        store.ledger.append(
+            connection, Kind.ACCESS_READ, utc_now(), call=call, recording=recording, data=data
+        )
+    return stored_transcript(visit, recording)
+
+
+def stored_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
+    """Utterances for an access that is already written down; none where nothing was written."""
+    kept = Playback(visit.site.store).asset(recording, "transcript")
+    return [
+        {
+            "speaker": item.speaker,
+            "start_ms": item.start_ms,
+            "end_ms": item.end_ms,
+            "text": item.text,
+        }
+        for item in (from_bytes(kept) if kept is not None else ())
+    ]
+
+
+def _line(line: CallLine) -> dict[str, object]:
+    return {
+        "id": line.id,
+        "created_at": timestamp(line.created_at),
+        "seconds": line.seconds,
+        "provider": line.provider,
+        "persona": line.persona,
+        "agent": line.agent,
+        "to": line.number,
+        "places": list(line.places),
+        "mode": line.mode,
+        "outcome": {"code": line.outcome, "reason": line.outcome_reason},
+        "proof": line.proof,
+        "recording": _recording(line),
+    }
+
+
+def _recording(line: CallLine) -> dict[str, object] | None:
+    if line.recording is None:
+        return None
+    return {
+        "id": line.recording,
+        "state": line.recording_state,
+        "seconds": None if line.duration_ms is None else round(line.duration_ms / 1000, 2),
+        "channels": 2,
+        "first_contact_audio_ms": line.first_contact_ms,
+        "expires_at": None if line.expires_at is None else timestamp(line.expires_at),
+        "legal_hold": line.legal_hold,
+    }
+
+
+def _record(record: CallRecord) -> dict[str, object]:
+    line = record.line
+    return {
+        **_line(line),
+        "decision": record.decision,
+        "parties": [
+            {"party": each["number_in_call"], "role": each["role"], "places": each["places"]}
+            for each in record.parties
+        ],
+        "timeline": [
+            {
+                "at": timestamp(each["at"]),
+                "call": line.id,
+                "state": each["state"],
+                "because": each["because"],
+                "ledger": each["ledger"],
+            }
+            for each in record.timeline
+        ],
+        "consents": [
+            {
+                **{key: each[key] for key in ("id", "party", "kind", "how", "proof", "uses")},
+                "at": timestamp(each["at"]),
+                "ledger": each["ledger"],
+            }
+            for each in record.consents
+        ],
+        "notice_check": {"verdict": line.verdict or "not-needed", "at_ms": line.verdict_at_ms},
+        "access": list(record.opened),
+    }
