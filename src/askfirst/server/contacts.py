@@ -1,0 +1,484 @@
+"""Contacts: written, read, archived; what they agreed to, and who of them is never recorded.
+
+Every function works inside the caller's transaction (`database.transaction`, or `reading` for
+those that only read) and takes the time as an argument. Looking for contacts is
+`contactsearch`, what a contact is `contactcard`, what is due with them `followups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from askfirst.errors import NotFound, Refused
+from askfirst.model import Role, Source
+from askfirst.policy import Policy
+from askfirst.server.accounttables import users
+from askfirst.server.contactcard import (
+    Contact,
+    Draft,
+    KnownPlace,
+    Number,
+    aware,
+    checked,
+    place_code,
+    searched,
+    seat,
+    sort_key,
+    standard,
+)
+from askfirst.server.contacttables import (
+    contact_numbers,
+    contact_places,
+    contacts,
+    follow_ups,
+    reviewed_countries,
+)
+from askfirst.server.database import calls, consents, parties
+from askfirst.server.ids import new_id
+
+MOST_CONSENTS = 500
+_SIMULATOR = "simulator"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One line of a contact's consent history, with the call and the ledger entry it rests on.
+
+    `kind` is informed, agreed, refused or withdrawn; `at_ms` the call time of it.
+    """
+
+    id: str
+    call: str
+    party: int
+    kind: str
+    how: str
+    proof: int
+    uses: tuple[str, ...]
+    at: datetime
+    at_ms: int
+    ledger: int
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """That a user has reviewed the rules of a country, and when."""
+
+    code: str
+    by: str
+    at: datetime
+
+
+# Written
+
+
+def add(
+    connection: sa.Connection, draft: Draft, at: datetime, *, default_region: str | None = None
+) -> str:
+    """The id of a new contact.
+
+    `default_region` is used for numbers without +. Raises InvalidRequest naming the field that
+    cannot be kept, NotFound for an owner or user that there is not, and Refused when another
+    contact has one of the numbers, archived or not.
+    """
+    return add_all(connection, [checked(draft, default_region)], at)[0]
+
+
+def add_all(connection: sa.Connection, drafts: Sequence[Draft], at: datetime) -> list[str]:
+    """The ids of new contacts, in the order of their drafts, which `checked` has given.
+
+    No number may stand in two of the drafts. Raises as `add`, and then none is added.
+    """
+    aware(at)
+    _check_users(connection, drafts)
+    _check_numbers(connection, drafts, None)
+    ids = [new_id("pers") for _ in drafts]
+    stamps = {"created_at": at, "updated_at": at, "never_record": False}
+    if drafts:
+        connection.execute(
+            contacts.insert(),
+            [
+                {"id": contact, **stamps, **_columns(draft)}
+                for contact, draft in zip(ids, drafts, strict=True)
+            ],
+        )
+    _write_parts(connection, list(zip(ids, drafts, strict=True)))
+    return ids
+
+
+def change(
+    connection: sa.Connection,
+    contact: str,
+    draft: Draft,
+    at: datetime,
+    *,
+    default_region: str | None = None,
+) -> Contact:
+    """The contact after everything that may be written about it became the draft.
+
+    Raises as `add`, NotFound for an unknown contact and Refused for an archived one.
+    """
+    aware(at)
+    if get(connection, contact).archived_at is not None:
+        raise Refused(f"contact {contact} is archived; restore it before it is changed")
+    kept = checked(draft, default_region)
+    _check_users(connection, [kept])
+    _check_numbers(connection, [kept], contact)
+    _update(connection, contact, updated_at=at, **_columns(kept))
+    for table in (contact_numbers, contact_places):
+        connection.execute(table.delete().where(table.c.contact == contact))
+    _write_parts(connection, [(contact, kept)])
+    return get(connection, contact)
+
+
+def archive(connection: sa.Connection, contact: str, at: datetime) -> None:
+    """Take a contact out of lists and searches; its numbers and its "never record" stay.
+
+    Raises NotFound for an unknown contact; one that is archived stays as it is.
+    """
+    aware(at)
+    if get(connection, contact).archived_at is None:
+        _update(connection, contact, archived_at=at, updated_at=at)
+
+
+def restore(connection: sa.Connection, contact: str, at: datetime) -> None:
+    """Put an archived contact back into lists; raises NotFound for an unknown one."""
+    aware(at)
+    if get(connection, contact).archived_at is not None:
+        _update(connection, contact, archived_at=None, updated_at=at)
+
+
+def learn_place(
+    connection: sa.Connection, contact: str, code: str, source: Source, by: str, at: datetime
+) -> Contact:
+    """The contact after one more place was added; known ones stay, because places only add.
+
+    Raises as `change`.
+    """
+    known = get(connection, contact).draft
+    place = KnownPlace(code, source, at, by)
+    return change(connection, contact, replace(known, places=(*known.places, place)), at)
+
+
+def forget(connection: sa.Connection, number: str) -> int:
+    """Delete every trace of the contact who has a number; says how many contacts went.
+
+    For `erasure.forget`, which also empties the database's log. The objection to being recorded
+    goes too: nobody can keep it without keeping the number.
+    """
+    found = holder(connection, number)
+    if found is None:
+        return 0
+    for table in (contact_numbers, contact_places, follow_ups):
+        connection.execute(table.delete().where(table.c.contact == found))
+    connection.execute(contacts.delete().where(contacts.c.id == found))
+    return 1
+
+
+# Read
+
+
+def get(connection: sa.Connection, contact: str) -> Contact:
+    """The contact of an id, archived or not; raises NotFound."""
+    found = get_all(connection, [contact])
+    if not found:
+        raise NotFound("no contact has this id; it was never there, or the person was forgotten")
+    return found[0]
+
+
+def get_all(connection: sa.Connection, ids: Collection[str]) -> list[Contact]:
+    """The contacts of these ids, in the order of lists; ids that there are not are left out."""
+    rows = connection.execute(
+        sa.select(contacts)
+        .where(contacts.c.id.in_(ids))
+        .order_by(contacts.c.sort_key, contacts.c.id)
+    ).all()
+    numbers: dict[str, list[Number]] = {row.id: [] for row in rows}
+    places: dict[str, list[KnownPlace]] = {row.id: [] for row in rows}
+    for row in connection.execute(
+        sa.select(contact_numbers)
+        .where(contact_numbers.c.contact.in_(numbers))
+        .order_by(contact_numbers.c.position)
+    ):
+        numbers[row.contact].append(Number(row.number, row.label, row.is_primary))
+    for row in connection.execute(
+        sa.select(contact_places)
+        .where(contact_places.c.contact.in_(places))
+        .order_by(contact_places.c.code, contact_places.c.source)
+    ):
+        place = KnownPlace(row.code, Source(row.source), row.since, row.by)
+        places[row.contact].append(place)
+    return [_contact(row, numbers[row.id], places[row.id]) for row in rows]
+
+
+def holder(connection: sa.Connection, number: str, default_region: str | None = None) -> str | None:
+    """The id of the contact who has a number, in any usual spelling; None if nobody has."""
+    written = standard(number, default_region)
+    if written is None:
+        return None
+    query = sa.select(contact_numbers.c.contact).where(contact_numbers.c.number == written)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def holders(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, str]:
+    """The contacts who have some of these numbers (E.164), by number."""
+    wanted, found = sorted(set(numbers)), dict[str, str]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        query = sa.select(contact_numbers.c.number, contact_numbers.c.contact)
+        for row in connection.execute(query.where(contact_numbers.c.number.in_(some))):
+            found[row.number] = row.contact
+    return found
+
+
+def users_exist(connection: sa.Connection, ids: Iterable[str | None]) -> None:
+    """Return if every id is that of a user, None aside; raises NotFound otherwise."""
+    wanted = {each for each in ids if each is not None}
+    found = connection.execute(sa.select(users.c.id).where(users.c.id.in_(wanted)))
+    if wanted - set(found.scalars()):
+        raise NotFound("no user has this id; expected the id of somebody of the account")
+
+
+# Never record
+
+
+def never_record(connection: sa.Connection, contact: str, by: str, at: datetime) -> None:
+    """From now on no call with this contact is recorded, whatever the law would allow.
+
+    Works on archived contacts too. The first to say so stays on record when it is said again.
+    Raises NotFound for an unknown contact or user.
+    """
+    aware(at)
+    if not get(connection, contact).never_record:
+        _flag(connection, contact, True, by, at)
+
+
+def may_record_again(connection: sa.Connection, contact: str, by: str, at: datetime) -> None:
+    """The contact has said that calls may be recorded again; only their own word counts.
+
+    Raises NotFound for an unknown contact or user.
+    """
+    aware(at)
+    if get(connection, contact).never_record:
+        _flag(connection, contact, False, by, at)
+
+
+def objected(connection: sa.Connection, number: str, default_region: str | None = None) -> bool:
+    """Whether the contact who has a number is never to be recorded; archived ones count."""
+    found = holder(connection, number, default_region)
+    return found is not None and get(connection, found).never_record
+
+
+def policy_for(
+    connection: sa.Connection, number: str, policy: Policy, default_region: str | None = None
+) -> Policy:
+    """The policy of a call to a number: the account's, and the contact's objection to it."""
+    if policy.contact_objected or not objected(connection, number, default_region):
+        return policy
+    return replace(policy, contact_objected=True)
+
+
+# Consents
+
+
+def consent_history(
+    connection: sa.Connection, contact: str, limit: int = MOST_CONSENTS
+) -> tuple[Consent, ...]:
+    """What a contact was told, agreed to, refused and withdrew, the newest first.
+
+    Found by the contact's numbers over all calls, those before it became a contact included.
+    At most `limit` of them, from 1 to 500. Raises NotFound for an unknown contact.
+    """
+    get(connection, contact)
+    own = sa.select(contact_numbers.c.number).where(contact_numbers.c.contact == contact)
+    rows = connection.execute(
+        sa.select(consents)
+        .join(
+            parties,
+            (parties.c.call == consents.c.call) & (parties.c.number_in_call == consents.c.party),
+        )
+        .where(parties.c.number.in_(own), parties.c.role == Role.CONTACT.value)
+        .order_by(consents.c.at.desc(), consents.c.ledger.desc())
+        .limit(max(1, min(limit, MOST_CONSENTS)))
+    )
+    return tuple(
+        Consent(
+            id=row.id,
+            call=row.call,
+            party=row.party,
+            kind=row.kind,
+            how=row.how,
+            proof=row.proof,
+            uses=tuple(row.uses),
+            at=row.at,
+            at_ms=row.at_ms,
+            ledger=row.ledger,
+        )
+        for row in rows
+    )
+
+
+def last_consent(connection: sa.Connection, contact: str) -> Consent | None:
+    """The newest line of a contact's consent history, None without one; raises NotFound."""
+    return next(iter(consent_history(connection, contact, 1)), None)
+
+
+# Countries
+
+
+def review_country(connection: sa.Connection, code: str, by: str, at: datetime) -> None:
+    """A user has reviewed the rules of a country; said again, the newest time counts.
+
+    Raises InvalidRequest for a code that is no place, NotFound for an unknown user.
+    """
+    aware(at)
+    users_exist(connection, {by})
+    country = _country(code)
+    key = (reviewed_countries.c.code == country) & (reviewed_countries.c.reviewed_by == by)
+    connection.execute(reviewed_countries.delete().where(key))
+    connection.execute(reviewed_countries.insert().values(code=country, reviewed_by=by, at=at))
+
+
+def reviews_of(connection: sa.Connection, code: str) -> tuple[Review, ...]:
+    """Who has reviewed the rules of a country, the newest first; raises InvalidRequest."""
+    rows = connection.execute(
+        sa.select(reviewed_countries)
+        .where(reviewed_countries.c.code == _country(code))
+        .order_by(reviewed_countries.c.at.desc(), reviewed_countries.c.reviewed_by)
+    )
+    return tuple(Review(row.code, row.reviewed_by, row.at) for row in rows)
+
+
+def is_first_call_to(connection: sa.Connection, code: str, *, is_simulated: bool = False) -> bool:
+    """Whether no contact in a country was on the phone with the account before.
+
+    Answered calls count, with every place that the contact plausibly was in; calls of the
+    simulator only where the coming call `is_simulated` too. A state stands for its country.
+    Raises InvalidRequest for a code that is no place.
+    """
+    country = _country(code)
+    listed = sa.cast(parties.c.places, sa.Text)
+    query = (
+        sa.select(parties.c.call)
+        .join(calls, calls.c.id == parties.c.call)
+        .where(
+            parties.c.role == Role.CONTACT.value,
+            calls.c.answered_at.is_not(None),
+            listed.contains(f'"{country}"') | listed.contains(f'"{country}-'),
+        )
+        .limit(1)
+    )
+    if not is_simulated:
+        query = query.where(calls.c.provider != _SIMULATOR)
+    return connection.execute(query).first() is None
+
+
+# Parts
+
+
+def _contact(row: Any, numbers: Sequence[Number], places: Sequence[KnownPlace]) -> Contact:
+    return Contact(
+        id=row.id,
+        name=row.name,
+        company=row.company,
+        email=row.email,
+        owner=row.owner,
+        notes=row.notes,
+        numbers=tuple(numbers),
+        places=tuple(places),
+        never_record=row.never_record,
+        never_record_at=row.never_record_at,
+        never_record_by=row.never_record_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        archived_at=row.archived_at,
+    )
+
+
+def _columns(draft: Draft) -> dict[str, object]:
+    return {
+        "name": draft.name,
+        "company": draft.company,
+        "email": draft.email,
+        "owner": draft.owner,
+        "notes": draft.notes,
+        "sort_key": sort_key(draft),
+        "searched": searched(draft),
+        "seat": seat(draft),
+    }
+
+
+def _write_parts(connection: sa.Connection, drafts: Iterable[tuple[str, Draft]]) -> None:
+    numbers: list[dict[str, object]] = []
+    places: list[dict[str, object]] = []
+    for contact, draft in drafts:
+        numbers += [
+            {
+                "number": each.number,
+                "contact": contact,
+                "position": position,
+                "label": each.label,
+                "is_primary": each.is_primary,
+            }
+            for position, each in enumerate(draft.numbers)
+        ]
+        places += [
+            {
+                "contact": contact,
+                "code": each.code,
+                "source": each.source.value,
+                "since": each.since,
+                "by": each.by,
+            }
+            for each in draft.places
+        ]
+    for table, rows in ((contact_numbers, numbers), (contact_places, places)):
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def _check_numbers(connection: sa.Connection, drafts: Iterable[Draft], but: str | None) -> None:
+    drafts = list(drafts)
+    taken = holders(connection, (each.number for draft in drafts for each in draft.numbers))
+    for draft in drafts:
+        for position, each in enumerate(draft.numbers, 1):
+            other = taken.get(each.number)
+            if other is not None and other != but:
+                is_archived = get(connection, other).archived_at is not None
+                raise Refused(
+                    f"number {position} belongs to contact {other} already"
+                    + (", which is archived; restore it" if is_archived else "; change that one")
+                    + ", or take the number from it first"
+                )
+
+
+def _check_users(connection: sa.Connection, drafts: Iterable[Draft]) -> None:
+    wanted: set[str | None] = set()
+    for draft in drafts:
+        wanted |= {draft.owner, *(each.by for each in draft.places)}
+    users_exist(connection, wanted)
+
+
+def _flag(connection: sa.Connection, contact: str, flag: bool, by: str, at: datetime) -> None:
+    users_exist(connection, {by})
+    _update(
+        connection,
+        contact,
+        never_record=flag,
+        never_record_at=at,
+        never_record_by=by,
+        updated_at=at,
+    )
+
+
+def _update(connection: sa.Connection, contact: str, **values: object) -> None:
+    connection.execute(contacts.update().where(contacts.c.id == contact).values(**values))
+
+
+def _country(code: str) -> str:
+    return place_code(code).partition("-")[0]
