@@ -44,7 +44,7 @@ class Account:
     retention_days: int | None = None
     announces: bool = True
     privacy_url: str | None = None
-    notice_version: int = 0
+    notice_version: int = 1
     wishes: Mapping[str, object] | None = None
 
     @property

@@ -185,8 +185,7 @@ def _users(
 
 
 def _has_read(visit: Visit) -> bool:
-    version = visit.account.notice_version
-    return version == 0 or (visit.user is not None and visit.user.notice_version == version)
+    return visit.user is not None and visit.user.notice_version == visit.account.notice_version
 
 
 def _actor(visit: Visit) -> str | None:

@@ -1,0 +1,314 @@
+"""One live call as its agent has it: what may be done, what is shown, and a light that is true.
+
+Its methods report to the call; none of them sets a state. The light follows from the gate's facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from askfirst import events as ev
+from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.gate import Because, Facts
+from askfirst.model import Role, Source, Use
+from askfirst.policy import PLACE_CODE
+from askfirst.ports import AgentLeg, Clock
+from askfirst.server.accounts import User
+from askfirst.server.call import Call
+from askfirst.server.clock import utc_now
+from askfirst.server.ids import new_id
+from askfirst.telephony.conversation import Conversation, Sentence
+
+HOLD_REASONS = ("card-number", "health-data", "private", "other")
+"""Why a recording may be paused; the ledger takes codes and no words of anybody."""
+
+WATCH_MS = 100
+"""How often a call is asked for what changes without a report: sentences, and the agent's link."""
+
+_ANSWERS = ("informed", "agreed", "refused", "withdrawn")
+_NO_SAID_BY = ("agent", "spoken", "written")
+_PAST = ("erase", "keep")
+_WAITING = frozenset(
+    {Because.NO_CONTACT, Because.NOT_DECIDED, Because.TELLING, Because.ASKING, Because.SEALING}
+)
+
+
+def light(facts: Facts) -> str:
+    """What an agent's recording light shows: `off`, `waiting` or `recording`.
+
+    `recording` exactly while a contact's audio may be kept: a notice being told is not that.
+    """
+    contacts = (party for party in facts.parties if party.role is Role.CONTACT)
+    if any(facts.allows(party.leg, Use.RECORD) for party in contacts):
+        return "recording"
+    return "waiting" if facts.is_wanted and facts.because in _WAITING else "off"
+
+
+class ReportingCall(Call):
+    """A call that says when it has taken a report."""
+
+    on_report: Callable[[], None] = staticmethod(lambda: None)
+
+    def report(self, event: ev.Event, *args: Any, **more: Any) -> None:
+        super().report(event, *args, **more)
+        self.on_report()
+
+
+class LiveCall:
+    """One call that is going on, and what its agent may do in it.
+
+    Every act but `hangup` raises Refused once the call is over, and those about the other side
+    also before the answer.
+    """
+
+    def __init__(self, user: User, call: ReportingCall, line: Conversation, leg: AgentLeg) -> None:
+        self.id = call.id
+        self.user_id = user.id
+        self.team = user.team
+        self.call: Call = call
+        self.started_at = utc_now()
+        self._line = line
+        self.leg = leg
+        self._is_hung_up = False
+        self._is_muted = False
+        self._is_settled = False
+        self._sequence = 0
+        self._shown: dict[str, object] = {}
+        self._changed = asyncio.Event()
+        call.on_report = self._look
+        self._look()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the call is over; it may not be settled yet."""
+        return self._is_hung_up or self.call.facts.has_ended
+
+    # What the agent does
+
+    def record(self) -> None:
+        """Record, please; also before the answer."""
+        self._ensure_live(answered=False)
+        self.call.want()
+
+    def stop(self) -> None:
+        """Do not record any more."""
+        self._ensure_live(answered=False)
+        self.call.unwant()
+
+    def telling(self) -> None:
+        """The agent is telling them now."""
+        self._ensure_live()
+        self.call.tell()
+
+    def consent(
+        self, kind: str, how: str = "agent", party: int | None = None, past: str | None = None
+    ) -> None:
+        """The agent reports an answer: `informed`, `agreed`, `refused` or `withdrawn`.
+
+        `past` is what becomes of what was recorded before a withdrawal: `erase` unless `keep`.
+        Raises InvalidInput for another word, and for a yes that only the call itself can hear.
+        """
+        self._ensure_live()
+        _ensure_one_of("answer", kind, _ANSWERS)
+        if past is not None:
+            _ensure_one_of("answer that has a past", kind, _ANSWERS[-1:])
+            _ensure_one_of("past", past, _PAST)
+        if kind in ("informed", "agreed"):
+            self._yes(kind, how, party)
+            return
+        _ensure_one_of("how", how, _NO_SAID_BY)
+        person = self._contact(party)
+        if kind == "refused":
+            self.call.refused(person, how)
+        else:
+            self.call.withdraw(person, how, past or _PAST[0])
+
+    def _yes(self, kind: str, how: str, party: int | None) -> None:
+        # A key or an announcement is evidence because the media path heard it, and not a page.
+        _ensure_one_of("how", how, _NO_SAID_BY[:1])
+        if party is not None and self._contacts() != [self._contact(party)]:
+            raise InvalidInput("the agent's word is about everybody on the call; leave party out")
+        if kind == "informed":
+            self.call.informed()
+        else:
+            self.call.agreed()
+
+    def hold(self, reason: str = "private") -> str:
+        """Pause every use and give the hold's id; the gap stays visible.
+
+        Raises InvalidInput for a reason that is not of `HOLD_REASONS`.
+        """
+        self._ensure_live()
+        _ensure_one_of("reason", reason, HOLD_REASONS)
+        hold = new_id("hold")
+        self.call.pause(reason, hold)
+        return hold
+
+    def release(self, hold: str) -> None:
+        """End a hold that `hold` began; raises NotFound for any other."""
+        self._ensure_live()
+        if not hold.startswith("hold_") or hold not in self.call.facts.holds:
+            raise NotFound("there is no such hold; it was released, or is of another call")
+        self.call.resume(hold)
+
+    def learn_place(self, party: int, code: str, source: str = Source.STATED) -> None:
+        """Somebody turns out to be in a place; the law is decided again at once.
+
+        Raises InvalidInput for nobody on the call, and for what is no place code or source.
+        """
+        self._ensure_live()
+        if party not in {known.index for known in self.call.facts.parties}:
+            raise InvalidInput(f"found party {party}; nobody on the call has that number")
+        if not PLACE_CODE.fullmatch(code):
+            raise InvalidInput(f"found the place {code[:40]!r}; expected one such as NO or US-CA")
+        _ensure_one_of("source", source, tuple(Source))
+        self.call.learn_place(party, code, Source(source))
+
+    async def keypad(self, digits: str) -> None:
+        """Send digits to the other side; InvalidInput for anything but 0-9 * # A-D."""
+        self._ensure_live()
+        await self._line.send_dtmf(self._line.contact_leg, digits)
+
+    def mute(self, on: bool) -> None:
+        """Make the agent inaudible, or audible again."""
+        self._ensure_live(answered=False)
+        self._is_muted = on
+        self._line.mute(on)
+        self._look()
+
+    def sentences(self) -> tuple[Sentence, ...]:
+        """The lines that the agent can have said now; none after the end."""
+        return self._line.sentences()
+
+    async def say(self, sentence: str) -> bool:
+        """Say a line of `sentences()`; whether it was played to its end.
+
+        Raises NotFound for what is no line of the agent, Refused for one that does not fit now.
+        """
+        self._ensure_live()
+        return await self._line.say(sentence)
+
+    async def hangup(self) -> None:
+        """End the call; safe to call more than once."""
+        self._is_hung_up = True
+        await self._line.hangup()
+
+    # What the agent sees
+
+    def state(self) -> dict[str, object]:
+        """The call as it is now, ready for JSON; `sequence` grows with every change."""
+        self._look()
+        facts = self.call.facts
+        at_ms = facts.now_ms if facts.has_ended else self.call.now_ms()
+        return {"call": self.id, "sequence": self._sequence, "at_ms": at_ms, **self._shown}
+
+    async def events(self) -> AsyncIterator[dict[str, object]]:
+        """The state now and after every change, until the call is settled; for any number.
+
+        Whoever is slow gets the newest state and not each one between.
+        """
+        seen = 0
+        while True:
+            if self._sequence > seen:
+                shown = self.state()
+                seen = self._sequence
+                yield shown
+            elif self._is_settled:
+                return
+            else:
+                await self._changed.wait()
+
+    # What the desk does
+
+    async def watch(self, clock: Clock) -> None:
+        """Notice what changes without a report, until cancelled."""
+        while True:
+            await clock.sleep_until(clock.now_ms() + WATCH_MS)
+            self._look()
+
+    def switch(self, on: bool) -> None:
+        """The account's switch was set; what is being recorded ends and does not come back."""
+        # A call that still rings takes the switch from its request when it is answered.
+        self.call.request = replace(self.call.request, recording_switch=on)
+        facts = self.call.facts
+        if not facts.parties or self.has_ended or facts.switch_is_on == on:
+            return
+        self.call.report(ev.SwitchChanged(self.call.now_ms(), on), data={"on": on})
+        if not on and facts.is_wanted:
+            self.call.unwant()
+
+    def fail(self) -> None:
+        """The program failed: close the gate for good."""
+        self.call.report(ev.Failed(self.call.now_ms()))
+        self.call.report(ev.HungUp(self.call.now_ms()))
+
+    def settle(self) -> None:
+        """Let everybody who reads `events` end after the last state."""
+        self._is_settled = True
+        self._look()
+
+    def _look(self) -> None:
+        """Compare what would be shown with what was, and wake whoever waits for a change."""
+        shown = self._to_show()
+        if shown != self._shown:
+            self._shown = shown
+            self._sequence += 1
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def _to_show(self) -> dict[str, object]:
+        facts = self.call.facts
+        decision = facts.decision
+        no = facts.refused | facts.withdrawn
+        return {
+            "state": facts.state.value,
+            "because": facts.because.value,
+            "light": light(facts),
+            "answered": bool(facts.parties),
+            "settled": self._is_settled,
+            "telling": None if facts.telling is None else facts.telling.by.value,
+            "told": facts.told_ms is not None,
+            "holds": sorted(facts.holds),
+            "muted": self._is_muted,
+            "connected": self.leg.is_connected,
+            "parties": [
+                {
+                    "party": party.index,
+                    "role": party.role.value,
+                    "places": sorted(party.places),
+                    "present": party.is_present,
+                    "machine": party.is_machine,
+                    "said_no": party.index in no,
+                }
+                for party in facts.parties
+            ],
+            "decision": None
+            if decision is None
+            else {"id": decision.id, "mode": decision.mode.word},
+            "sentences": [{"id": each.id, "text": each.text} for each in self.sentences()],
+        }
+
+    def _contacts(self) -> list[int]:
+        return [each.index for each in self.call.facts.parties if each.role is Role.CONTACT]
+
+    def _contact(self, party: int | None) -> int:
+        contacts = self._contacts()
+        if party is None and len(contacts) == 1:
+            return contacts[0]
+        if party not in contacts:
+            raise InvalidInput(f"found party {party}; expected one of {contacts}")
+        return party
+
+    def _ensure_live(self, *, answered: bool = True) -> None:
+        if self.has_ended:
+            raise Refused("the call is over; nothing can be done in it any more")
+        if answered and not self.call.facts.parties:
+            raise Refused("nobody has answered yet; wait for the answer")
+
+
+def _ensure_one_of(what: str, found: str, known: Sequence[str]) -> None:
+    if found not in known:
+        raise InvalidInput(f"found the {what} {found[:40]!r}; expected {', '.join(known)}")
