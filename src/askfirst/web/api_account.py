@@ -44,7 +44,10 @@ def changed(visit: Visit, wanted: dict[str, Any]) -> account.Account:
     if RECORDING in wanted:
         visit.user.person.ensure(Permission.RECORDING_MANAGE)
     with transaction(visit.site.store.engine) as connection:
-        return account.change(connection, wanted, visit.user.id, utc_now())
+        changed_to = account.change(connection, wanted, visit.user.id, utc_now())
+    if RECORDING in wanted:
+        visit.site.carrier.switch_recording(changed_to.recording_enabled)
+    return changed_to
 
 
 class NewUser(BaseModel):

@@ -19,6 +19,7 @@ from askfirst.web import (
     api_decisions,
     api_health,
     api_jurisdictions,
+    api_live,
     pages_account,
     pages_calls,
     pages_rules,
@@ -30,7 +31,13 @@ from askfirst.web.problems import add_handlers
 from askfirst.web.visit import Site
 
 API = "/api/v1"
-APIS = (api_decisions.router, api_jurisdictions.router, api_account.router, api_calls.router)
+APIS = (
+    api_decisions.router,
+    api_jurisdictions.router,
+    api_account.router,
+    api_calls.router,
+    api_live.router,
+)
 PAGES = (
     api_health.router,
     pages_signin.router,
@@ -50,6 +57,7 @@ def create_app(site: Site) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=lambda _: site.carrier.running(),
     )
     app.state.site = site
     for router in APIS:

@@ -26,10 +26,10 @@ from askfirst.server import accounts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.listening import Listening
-from askfirst.server.node import rules_of
+from askfirst.server.node import Node
 from askfirst.server.settings import FILE, Settings, read_settings
-from askfirst.server.store import Store
 from askfirst.web.app import create_app
+from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
 
 CERTIFICATE_LASTS = timedelta(days=30)
@@ -48,9 +48,10 @@ def serve(chosen: argparse.Namespace) -> int:
         "roles": chosen.roles,
     }
     settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
-    store = Store.open(settings.data)
+    node = Node.open(settings.data)
     try:
-        site = Site(store, settings, rules_of(settings.data), Listening(store))
+        store = node.store
+        site = Site(store, settings, node.rules, Listening(store), Carrier(node))
         with _listening(settings) as listener:
             _tell(site)
             config = uvicorn.Config(
@@ -63,7 +64,7 @@ def serve(chosen: argparse.Namespace) -> int:
             )
             asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
     finally:
-        store.close()
+        node.close()
     return 0
 
 

@@ -7,7 +7,7 @@ sent to the sign-in page, or told so where a program or a part of a page asks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -24,6 +24,7 @@ from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import words
+from askfirst.web.carrying import Carrier
 
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
@@ -49,6 +50,7 @@ class Site:
     settings: Settings
     rules: Rulebook
     listening: Listening
+    carrier: Carrier = field(default_factory=Carrier)
 
     @property
     def cookie(self) -> str:

@@ -1,0 +1,206 @@
+"""Live calls over HTTP: placing one, what its agent does in it, and its state as a stream.
+
+Only the agent of a call acts in it. Supervisors see state and people of their team's calls; nobody
+listens in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import StreamingResponse
+
+from askfirst.errors import InvalidInput, Refused
+from askfirst.server.access import Permission
+from askfirst.server.livecall import LiveCall
+from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.web.visit import Visit, permitted
+
+router = APIRouter(tags=["live calls"])
+
+Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
+Watcher = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
+
+State = dict[str, object]
+
+
+class _Wanted(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCall(_Wanted):
+    """Whom to call. Without a browser's sound the agent speaks by choosing sentences."""
+
+    to: str
+    persona: str | None = None
+    agent_audio: Literal["browser", "file", "script"] = "script"
+
+
+class Consent(_Wanted):
+    """What the agent reports that somebody said."""
+
+    kind: str
+    how: str = "agent"
+    party: int | None = None
+    past: str | None = None
+
+
+class LearntPlace(_Wanted):
+    """Where somebody turned out to be."""
+
+    party: int
+    code: str
+    source: str = "stated"
+
+
+class Hold(_Wanted):
+    """Why the recording pauses."""
+
+    reason: str = "private"
+
+
+class Keys(_Wanted):
+    """Keys to press."""
+
+    digits: str
+
+
+class Said(_Wanted):
+    """A sentence of those that are offered."""
+
+    sentence: str
+
+
+@router.post("/calls", status_code=201)
+async def place(visit: Caller, wanted: NewCall) -> State:
+    """Place a call; the answer is its first state."""
+    assert visit.user is not None  # noqa: S101 - the permission has seen to it
+    if wanted.agent_audio != "script":
+        raise InvalidInput(
+            f"found agent_audio {wanted.agent_audio!r}, expected script: the agent speaks by "
+            "chosen sentences here"
+        )
+    desk = visit.site.carrier.desk
+    live = await desk.place(visit.user, wanted.to, MemoryLeg(), persona=wanted.persona)
+    return live.state()
+
+
+@router.get("/calls/{call}/events")
+async def events(visit: Watcher, call: str) -> StreamingResponse:
+    """The state of a live call now and after every change, as server-sent events."""
+    live = _seen(visit, call)
+    return StreamingResponse(
+        stream(live), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+    )
+
+
+@router.get("/calls/{call}/live")
+async def live_state(visit: Watcher, call: str) -> State:
+    """The state of a live call now."""
+    return _seen(visit, call).state()
+
+
+@router.post("/calls/{call}/record")
+async def record(visit: Caller, call: str) -> State:
+    """The agent wants a recording."""
+    live = _own(visit, call)
+    live.record()
+    return live.state()
+
+
+@router.delete("/calls/{call}/record")
+async def stop(visit: Caller, call: str) -> State:
+    """The agent wants no recording any more."""
+    live = _own(visit, call)
+    live.stop()
+    return live.state()
+
+
+@router.post("/calls/{call}/telling")
+async def telling(visit: Caller, call: str) -> State:
+    """The agent is telling them now."""
+    live = _own(visit, call)
+    live.telling()
+    return live.state()
+
+
+@router.post("/calls/{call}/consents", status_code=201)
+async def consent(visit: Caller, call: str, wanted: Consent) -> State:
+    """Somebody was told, agreed, refused or took it back."""
+    live = _own(visit, call)
+    live.consent(wanted.kind, wanted.how, wanted.party, wanted.past)
+    return live.state()
+
+
+@router.post("/calls/{call}/places", status_code=201)
+async def learn_place(visit: Caller, call: str, wanted: LearntPlace) -> State:
+    """Somebody turned out to be in a place; the law is decided again."""
+    live = _own(visit, call)
+    live.learn_place(wanted.party, wanted.code, wanted.source)
+    return live.state()
+
+
+@router.post("/calls/{call}/holds", status_code=201)
+async def hold(visit: Caller, call: str, wanted: Hold) -> State:
+    """Pause every use; `hold` is what ends it."""
+    live = _own(visit, call)
+    made = live.hold(wanted.reason)
+    return {"hold": made, **live.state()}
+
+
+@router.delete("/calls/{call}/holds/{made}")
+async def release(visit: Caller, call: str, made: str) -> State:
+    """End a pause."""
+    live = _own(visit, call)
+    live.release(made)
+    return live.state()
+
+
+@router.post("/calls/{call}/dtmf")
+async def press(visit: Caller, call: str, wanted: Keys) -> State:
+    """Press keys."""
+    live = _own(visit, call)
+    await live.keypad(wanted.digits)
+    return live.state()
+
+
+@router.post("/calls/{call}/sentences")
+async def say(visit: Caller, call: str, wanted: Said) -> State:
+    """Have a sentence said for the agent; answers when it is over, `said` is whether to its end."""
+    live = _own(visit, call)
+    done = await live.say(wanted.sentence)
+    return {"said": done, **live.state()}
+
+
+@router.post("/calls/{call}/hangup")
+async def hang_up(visit: Caller, call: str) -> State:
+    """End the call."""
+    live = _own(visit, call)
+    await live.hangup()
+    return live.state()
+
+
+def _own(visit: Visit, call: str) -> LiveCall:
+    live = visit.site.carrier.desk.get(call)
+    if visit.user is None or live.user_id != visit.user.id:
+        raise Refused(f"call {call} is another agent's; only its agent acts in it")
+    return live
+
+
+def _seen(visit: Visit, call: str) -> LiveCall:
+    live = visit.site.carrier.desk.get(call)
+    if visit.user is None or not visit.user.person.reaches(
+        Permission.CALLS_READ, live.user_id, live.team
+    ):
+        raise Refused(f"call {call} is not among those that you reach with calls.read")
+    return live
+
+
+async def stream(live: LiveCall) -> AsyncIterator[str]:
+    """The states of a live call as server-sent events, until it is settled."""
+    async for state in live.events():
+        yield f"id: {state['sequence']}\ndata: {json.dumps(state, ensure_ascii=False)}\n\n"

@@ -1,0 +1,49 @@
+"""What this process carries while it runs: the desk of its live calls, on the server's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from askfirst.clock import LoopClock
+from askfirst.errors import Unavailable
+from askfirst.server.desk import Desk
+from askfirst.server.node import Node
+
+
+@dataclass(slots=True)
+class Carrier:
+    """The desk of a node. `node` None: this process shows pages and carries no calls."""
+
+    node: Node | None = None
+    _desk: Desk | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the desk, and at the end hang up every call and wait until each is settled."""
+        if self.node is None:
+            yield
+            return
+        self._loop = asyncio.get_running_loop()
+        self._desk = Desk(self.node, LoopClock())
+        try:
+            yield
+        finally:
+            desk, self._desk = self._desk, None
+            await desk.close()
+
+    @property
+    def desk(self) -> Desk:
+        """The desk, on the server's loop only. Raises Unavailable where no calls are carried."""
+        if self._desk is None:
+            raise Unavailable("this process carries no calls; ask one that does")
+        return self._desk
+
+    def switch_recording(self, enabled: bool) -> None:
+        """The account's switch was changed; from any thread. Running recordings end."""
+        desk, loop = self._desk, self._loop
+        if desk is not None and loop is not None:
+            loop.call_soon_threadsafe(desk.switch_recording, enabled)

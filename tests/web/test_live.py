@@ -1,0 +1,150 @@
+"""Live calls over HTTP: only their agent acts in them, and the light is the gate's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from tests.server import rig
+from tests.web.conftest import ORIGIN, OWN, PASSWORD, add, problem
+
+from askfirst.clock import LoopClock, run_virtual
+from askfirst.rules import packaged
+from askfirst.server import account, accounts
+from askfirst.server.access import UserRole
+from askfirst.server.clock import utc_now
+from askfirst.server.desk import Desk
+from askfirst.server.listening import Listening
+from askfirst.server.node import Node
+from askfirst.server.settings import Settings
+from askfirst.speech.scripted import Scripted
+from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.web.api_live import stream
+from askfirst.web.app import create_app
+from askfirst.web.carrying import Carrier
+from askfirst.web.visit import Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """An installation that carries calls, with one account of Texas."""
+    node = Node.open(tmp_path / "data", Scripted())
+    stated = {"company": "Harbor Supply", "home_place": "US-TX", "retention_days": 30}
+    with node.store.engine.begin() as connection:
+        account.change(connection, stated, None, utc_now())
+    yield Site(
+        node.store,
+        Settings(data=tmp_path / "data"),
+        packaged(),
+        Listening(node.store),
+        Carrier(node),
+    )
+    node.close()
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[TestClient]:
+    """A running server with its loop; nobody is signed in."""
+    with TestClient(create_app(site), base_url=ORIGIN, headers=OWN, follow_redirects=False) as made:
+        yield made
+
+
+def sign_in(browser: TestClient, site: Site, role: UserRole, name: str) -> accounts.User:
+    user = add(site, role, "north", name)
+    with site.store.engine.begin() as connection:
+        accounts.acknowledge(connection, user.id, 1, utc_now())
+    browser.cookies.clear()
+    answer = browser.post("/sign-in", data={"email": user.email, "password": PASSWORD})
+    assert answer.status_code == 303
+    return user
+
+
+def test_a_number_that_is_nobodys_is_not_called(browser: TestClient, site: Site) -> None:
+    sign_in(browser, site, UserRole.AGENT, "kari")
+
+    refused = browser.post("/api/v1/calls", json={"to": "+4722222222"})
+
+    assert (refused.status_code, problem(refused)) == (422, "urn:askfirst:problem:invalid-input")
+    assert browser.get("/api/v1/calls").json()["calls"] == []
+
+
+def test_a_process_without_a_desk_says_so(site: Site) -> None:
+    client = TestClient(create_app(site), base_url=ORIGIN, headers=OWN, follow_redirects=False)
+    sign_in(client, site, UserRole.AGENT, "kari")
+
+    assert client.post("/api/v1/calls", json={"to": rig.CALIFORNIA}).status_code == 503
+
+
+def test_only_its_agent_acts_in_a_call_and_the_end_is_written(
+    browser: TestClient, site: Site
+) -> None:
+    sign_in(browser, site, UserRole.AGENT, "kari")
+    placed = browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA})
+    assert placed.status_code == 201, placed.text
+    state = placed.json()
+    call = f"/api/v1/calls/{state['call']}"
+    assert (state["answered"], state["light"]) == (False, "off")
+    wanted = browser.post(f"{call}/record").json()
+    assert wanted["light"] != "recording"
+    early = browser.post(f"{call}/consents", json={"kind": "agreed"})
+    assert (early.status_code, problem(early)) == (403, "urn:askfirst:problem:refused")
+    second = browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA})
+    assert second.status_code == 403
+    session = browser.cookies["askfirst"]
+
+    sign_in(browser, site, UserRole.SUPERVISOR, "lead")
+    assert browser.get(f"{call}/live").status_code == 200
+    for act in ("record", "telling", "hangup"):
+        assert browser.post(f"{call}/{act}").status_code == 403
+    sign_in(browser, site, UserRole.AGENT, "other")
+    assert browser.get(f"{call}/live").status_code == 403
+    assert browser.get(f"{call}/events").status_code == 403
+
+    browser.cookies.clear()
+    browser.cookies.set("askfirst", session)
+    assert browser.post(f"{call}/hangup").status_code == 200
+    listed = browser.get("/api/v1/calls").json()["calls"]
+    assert [each["id"] for each in listed] == [state["call"]]
+
+
+def test_the_switch_reaches_the_calls_that_go_on(browser: TestClient, site: Site) -> None:
+    sign_in(browser, site, UserRole.AGENT, "kari")
+    call = browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA}).json()["call"]
+    live = site.carrier.desk.get(call)
+    assert live.call.request.recording_switch
+    sign_in(browser, site, UserRole.COMPLIANCE, "officer")
+
+    switched = browser.patch("/api/v1/settings", json={"recording_enabled": False})
+
+    assert switched.status_code == 200
+    assert browser.get(f"/api/v1/calls/{call}/live").status_code == 200
+    assert not live.call.request.recording_switch
+
+
+def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None:
+    user = add(site, UserRole.AGENT)
+    node = site.carrier.node
+    assert node is not None
+
+    async def told() -> list[dict[str, Any]]:
+        desk = Desk(node, LoopClock())
+        live = await desk.place(user, rig.CALIFORNIA, MemoryLeg())
+        parts = []
+        async for part in stream(live):
+            parts.append(part)
+            if len(parts) == 1:
+                await live.hangup()
+        await desk.close()
+        assert all(part.startswith("id: ") and part.endswith("\n\n") for part in parts)
+        return [json.loads(part.partition("data: ")[2]) for part in parts]
+
+    states = run_virtual(told())
+
+    sequences = [state["sequence"] for state in states]
+    assert sequences == sorted(set(sequences))
+    assert [state["settled"] for state in states] == [False] * (len(states) - 1) + [True]
+    assert "recording" not in {state["light"] for state in states}
