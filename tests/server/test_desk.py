@@ -362,7 +362,9 @@ def test_a_keyed_yes_lights_the_light_and_the_recording_is_stored(node: Node, ka
     assert {shown["light"] for shown in before} == {"off", "waiting"}
     assert any(shown["telling"] == "announcement" for shown in before)
     assert all((shown["light"] == "recording") == (shown["state"] == "open") for shown in seen)
-    assert first["decision"] == {"id": ids[0], "mode": "ask"}
+    decision = first["decision"]
+    assert (decision["id"], decision["mode"], decision["asks"]) == (ids[0], "ask", True)
+    assert decision["say"]["text"].startswith("Harbor Supply")
     assert [party["places"] for party in first["parties"]] == [["US-TX"], ["NO"]]
     assert rig.openings(node.store, ids[0])[0] >= consent.at_ms
     (row,) = rig.recording_rows(node.store, ids[0])

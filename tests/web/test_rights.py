@@ -27,6 +27,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/calls"): P.CALLS_READ,
     ("GET", "/calls/{call}"): P.CALLS_READ,
     ("POST", "/calls/{call}/listen"): P.RECORDINGS_LISTEN,
+    ("GET", "/api/v1/phone"): P.CALLS_MAKE,
     ("GET", "/api/v1/calls"): P.CALLS_READ,
     ("GET", "/api/v1/calls/{call}/events"): P.CALLS_READ,
     ("GET", "/api/v1/calls/{call}/live"): P.CALLS_READ,

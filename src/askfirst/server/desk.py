@@ -47,7 +47,7 @@ class Desk:
     ) -> None:
         self._node = node
         self._clock = clock
-        self._personas = packaged_personas() if personas is None else personas
+        self.personas = packaged_personas() if personas is None else personas
         self._prompts = prompts
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +104,7 @@ class Desk:
         await asyncio.gather(*self._tasks)
 
     def _callee(self, to: str, persona: str | None) -> Persona:
-        callee = by_number(self._personas)(to)
+        callee = by_number(self.personas)(to)
         if callee is None:
             raise InvalidInput(
                 "found a number that no demo contact has; the simulator calls nobody else. "
@@ -131,7 +131,7 @@ class Desk:
             separate_legs=provider.capabilities.separate_legs,
             on_outbox=self._node.jobs.dispatch,
         )
-        live = LiveCall(user, call, line, leg)
+        live = LiveCall(user, call, line, leg, settings.notice_facts())
         for on in self._switched[switched:]:  # while the settings were on their way
             live.switch(on)
         self._calls[live.id] = live

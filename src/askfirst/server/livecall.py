@@ -12,8 +12,10 @@ from typing import Any
 
 from askfirst import events as ev
 from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.explain import notice
 from askfirst.gate import Because, Facts
-from askfirst.model import Role, Source, Use
+from askfirst.model import Decision, Form, Role, Source, Use
+from askfirst.notice import NoticeFacts
 from askfirst.policy import PLACE_CODE
 from askfirst.ports import AgentLeg, Clock
 from askfirst.server.accounts import User
@@ -64,13 +66,21 @@ class LiveCall:
     also before the answer.
     """
 
-    def __init__(self, user: User, call: ReportingCall, line: Conversation, leg: AgentLeg) -> None:
+    def __init__(
+        self,
+        user: User,
+        call: ReportingCall,
+        line: Conversation,
+        leg: AgentLeg,
+        notice_facts: NoticeFacts,
+    ) -> None:
         self.id = call.id
         self.user_id = user.id
         self.team = user.team
         self.call: Call = call
         self.started_at = utc_now()
         self._line = line
+        self._notice_facts = notice_facts
         self.leg = leg
         self._is_hung_up = False
         self._is_muted = False
@@ -267,6 +277,8 @@ class LiveCall:
             "state": facts.state.value,
             "because": facts.because.value,
             "light": light(facts),
+            "to": self.call.request.number,
+            "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,
             "telling": None if facts.telling is None else facts.telling.by.value,
@@ -285,10 +297,18 @@ class LiveCall:
                 }
                 for party in facts.parties
             ],
-            "decision": None
-            if decision is None
-            else {"id": decision.id, "mode": decision.mode.word},
+            "decision": None if decision is None else self._decided(decision),
             "sentences": [{"id": each.id, "text": each.text} for each in self.sentences()],
+        }
+
+    def _decided(self, decision: Decision) -> dict[str, object]:
+        said = notice(decision, self.call.request.language, self._notice_facts)
+        return {
+            "id": decision.id,
+            "mode": decision.mode.word,
+            "governing": list(decision.governing),
+            "asks": any(owed.form is not Form.TOLD for owed in decision.requirements),
+            "say": {"text": said.text, "language": said.language},
         }
 
     def _contacts(self) -> list[int]:

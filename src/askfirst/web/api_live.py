@@ -6,6 +6,7 @@ listens in.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
@@ -26,6 +27,9 @@ Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
 Watcher = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 
 State = dict[str, object]
+
+ALIVE_SECONDS = 1.0
+"""A stream with nothing to tell says at least this often that it is alive."""
 
 
 class _Wanted(BaseModel):
@@ -87,6 +91,21 @@ async def place(visit: Caller, wanted: NewCall) -> State:
     desk = visit.site.carrier.desk
     live = await desk.place(visit.user, wanted.to, MemoryLeg(), persona=wanted.persona)
     return live.state()
+
+
+@router.get("/phone")
+async def phone(visit: Caller) -> dict[str, object]:
+    """The call that you are on, if any, and whom the simulator can call."""
+    assert visit.user is not None  # noqa: S101 - the permission has seen to it
+    desk = visit.site.carrier.desk
+    live = desk.of(visit.user.id)
+    return {
+        "call": None if live is None else live.state(),
+        "contacts": [
+            {"to": each.number, "name": each.summary.get(visit.language, each.summary["en"])}
+            for each in desk.personas.values()
+        ],
+    }
 
 
 @router.get("/calls/{call}/events")
@@ -202,5 +221,19 @@ def _seen(visit: Visit, call: str) -> LiveCall:
 
 async def stream(live: LiveCall) -> AsyncIterator[str]:
     """The states of a live call as server-sent events, until it is settled."""
-    async for state in live.events():
-        yield f"id: {state['sequence']}\ndata: {json.dumps(state, ensure_ascii=False)}\n\n"
+    states = live.events()
+    following = asyncio.ensure_future(anext(states, None))
+    try:
+        while True:
+            await asyncio.wait((following,), timeout=ALIVE_SECONDS)
+            if not following.done():
+                # Lets the browser tell a quiet call from a lost one.
+                yield "event: alive\ndata: {}\n\n"
+                continue
+            state = following.result()
+            if state is None:
+                return
+            yield f"id: {state['sequence']}\ndata: {json.dumps(state, ensure_ascii=False)}\n\n"
+            following = asyncio.ensure_future(anext(states, None))
+    finally:
+        following.cancel()

@@ -51,7 +51,7 @@ def render(
             for href, label, permission in _NAVIGATION
             if permission is None or visit.may(permission)
         ],
-        "has_phone": False,
+        "has_phone": visit.may(Permission.CALLS_MAKE),
         "shell": "base.html" if visit.user is not None else "plain.html",
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})
