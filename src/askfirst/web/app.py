@@ -16,12 +16,14 @@ from starlette.types import Scope
 from askfirst.web import (
     api_account,
     api_calls,
+    api_contacts,
     api_decisions,
     api_health,
     api_jurisdictions,
     api_live,
     pages_account,
     pages_calls,
+    pages_contacts,
     pages_rules,
     pages_setup,
     pages_signin,
@@ -36,6 +38,7 @@ APIS = (
     api_jurisdictions.router,
     api_account.router,
     api_calls.router,
+    api_contacts.router,
     api_live.router,
 )
 PAGES = (
@@ -45,6 +48,7 @@ PAGES = (
     pages_rules.router,
     pages_account.router,
     pages_calls.router,
+    pages_contacts.router,
 )
 
 

@@ -20,6 +20,8 @@ from askfirst.web.visit import Visit
 from askfirst.web.words import LANGUAGES
 
 _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
+    ("/contacts", words.mark("Contacts"), Permission.CONTACTS_READ),
+    ("/forecast", words.mark("Forecast"), Permission.CONTACTS_READ),
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
