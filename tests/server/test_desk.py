@@ -15,11 +15,12 @@ from tests.server.rig import AGENT, AT, CALIFORNIA, HELLO, NORWAY, WAIT, YES, pa
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused
 from askfirst.gate import Facts
-from askfirst.server import accounts
+from askfirst.server import accounts, contacts
 from askfirst.server.access import UserRole
 from askfirst.server.account import change
 from askfirst.server.accounts import User
 from askfirst.server.call import Call
+from askfirst.server.contactcard import Draft, Number
 from askfirst.server.database import calls, consents, transaction
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall, light
@@ -328,6 +329,27 @@ def test_the_light_is_off_for_facts_that_nothing_is_known_of() -> None:
     assert light(Facts()) == "off"
     assert light(Facts(is_wanted=True)) == "waiting"
     assert light(Facts(is_wanted=True, has_ended=True)) == "off"
+
+
+def test_a_contact_who_is_never_to_be_recorded_is_not_whatever_the_agent_says(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    with transaction(node.store.engine) as connection:
+        made = contacts.add(connection, Draft("Anna", numbers=(Number(NORWAY),)), AT)
+        contacts.never_record(connection, made, kari.id, AT)
+
+    async def scenario(desk: Desk) -> None:
+        live = await desk.place(kari, NORWAY, MemoryLeg())
+        await until(live, has(answered=True))
+        live.record()
+        live.consent("agreed")
+        shown = await until(live, has(wanted=True))
+        assert (shown["decision"]["mode"], shown["light"]) == ("forbid", "off")
+        await live.hangup()
+        assert "recording" not in {each["light"] for each in await collect(live)}
+
+    called(node, tmp_path, LONG, scenario)
+    assert rig.recording_rows(node.store) == []
 
 
 # What goes well

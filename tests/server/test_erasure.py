@@ -11,7 +11,8 @@ from tests.server import rig
 from tests.server.rig import BYE, HELLO, KEYED
 
 from askfirst.errors import NotFound, Refused
-from askfirst.server import erasure
+from askfirst.server import contacts, erasure
+from askfirst.server.contactcard import Draft, Number
 from askfirst.server.database import consents, erasures, outbox, parties, transaction
 from askfirst.server.store import Store
 
@@ -169,7 +170,11 @@ def test_salts_of_the_parties_outlive_the_recording(recorded: rig.Recorded) -> N
 def test_a_person_who_is_forgotten_leaves_no_number_and_no_salt(recorded: rig.Recorded) -> None:
     store = recorded.store
     before = store.keys.salt(f"{recorded.call}/1")
+    with store.engine.begin() as connection:
+        contact = contacts.add(connection, Draft("Anna", numbers=(Number(rig.NORWAY),)), rig.AT)
     assert erasure.forget(store, rig.NORWAY) == 0, "not while a recording is there"
+    with store.engine.connect() as connection, pytest.raises(NotFound):
+        contacts.get(connection, contact)
     intend(store, recorded.id)
     erasure.erase(store, recorded.id, rig.AT)
 

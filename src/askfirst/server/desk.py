@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.policy import Policy
 from askfirst.ports import AgentLeg, Clock
+from askfirst.server import contacts
 from askfirst.server.account import Account, account
 from askfirst.server.accounts import User
 from askfirst.server.database import reading
@@ -116,7 +118,7 @@ class Desk:
 
     async def _dial(self, user: User, callee: Persona, leg: AgentLeg) -> LiveCall:
         switched = len(self._switched)
-        settings = await asyncio.to_thread(self._settings)
+        settings, policy = await asyncio.to_thread(self._settings, callee.number)
         provider = ConversationProvider(self._clock, by_number({callee.name: callee}))
         line = await provider.dial(callee.number, leg)
         if self._is_closed:
@@ -125,7 +127,7 @@ class Desk:
         call = ReportingCall(
             replace(self._node.store, retention=settings.retention(self._node.store.retention)),
             self._clock,
-            self._request(user, settings, callee),
+            self._request(user, settings, policy, callee),
             DEMO_FACTS,
             self._prompts,
             separate_legs=provider.capabilities.separate_legs,
@@ -142,16 +144,20 @@ class Desk:
         await asyncio.sleep(0)
         return live
 
-    def _settings(self) -> Account:
+    def _settings(self, number: str) -> tuple[Account, Policy]:
+        """The account, and its policy for a number: an objection of its contact is part of it."""
         with reading(self._node.store.engine) as connection:
-            return account(connection)
+            settings = account(connection)
+            return settings, contacts.policy_for(connection, number, settings.policy())
 
-    def _request(self, user: User, settings: Account, callee: Persona) -> CallRequest:
+    def _request(
+        self, user: User, settings: Account, policy: Policy, callee: Persona
+    ) -> CallRequest:
         place = user.place or settings.home_place
         return CallRequest(
             number=callee.number,
             agent_places=(place,) if place else (),
-            policy=settings.policy(),
+            policy=policy,
             contact_places=(callee.contact_place,) if callee.contact_place else (),
             announces=settings.announces,
             language=SPOKEN,

@@ -16,6 +16,7 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
+from askfirst.server import contacts
 from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import (
     assets,
@@ -175,7 +176,8 @@ def forget(store: Store, number: str) -> int:
     """Forget a person's number in every call that has no recording left; says in how many.
 
     Its salt is destroyed with it, so that no commitment in the ledger can be tied to the number
-    again; the entries stay. Calls whose recordings must stay are left as they are.
+    again; the entries stay. Calls whose recordings must stay are left as they are. The contact
+    who has the number is deleted, and with it that this person was never to be recorded.
     """
     kept = sa.select(recordings.c.call).where(recordings.c.state != RecordingState.ERASED.value)
     with reading(store.engine) as connection:
@@ -201,7 +203,9 @@ def forget(store: Store, number: str) -> int:
                 .where(calls.c.id == row.call)
                 .values(decision=_without(row.decision, number))
             )
-    if rows:
+    with transaction(store.engine) as connection:
+        known = contacts.forget(connection, number)
+    if rows or known:
         scrub(store.engine)
     return len(rows)
 

@@ -12,7 +12,9 @@ from askfirst.model import Purpose
 from askfirst.notice import NoticeFacts
 from askfirst.policy import Policy
 from askfirst.ports import Clock, TelephonyCall
+from askfirst.server import contacts
 from askfirst.server.call import Call
+from askfirst.server.database import reading
 from askfirst.server.node import Node
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.prompts import packaged_prompt
@@ -53,10 +55,13 @@ async def simulate(
     set moments after it, so that what was kept can be searched for both.
     """
     simulator = load(TELEPHONY, "simulator")(clock, persona, markers=markers)
+    wanted = request or request_for(persona)
+    with reading(node.store.engine) as connection:
+        policy = contacts.policy_for(connection, wanted.number, wanted.policy)
     call = Call(
         node.store,
         clock,
-        replace(request or request_for(persona), rules=node.rules, overrides=node.overrides),
+        replace(wanted, policy=policy, rules=node.rules, overrides=node.overrides),
         DEMO_FACTS,
         packaged_prompt,
         separate_legs=simulator.capabilities.separate_legs,
