@@ -32,7 +32,12 @@ class Carrier:
         try:
             yield
         finally:
-            desk, self._desk = self._desk, None
+            await self.close()
+
+    async def close(self) -> None:
+        """Hang up every call and wait until each is settled; safe to call more than once."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
             await desk.close()
 
     @property

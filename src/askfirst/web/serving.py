@@ -32,6 +32,9 @@ from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
 
+ENDS_WITHIN_SECONDS = 3
+"""How long connections may last once the program is to end and its calls have ended."""
+
 CERTIFICATE_LASTS = timedelta(days=30)
 
 
@@ -60,12 +63,26 @@ def serve(chosen: argparse.Namespace) -> int:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                timeout_graceful_shutdown=ENDS_WITHIN_SECONDS,
                 **_tls(settings),  # type: ignore[arg-type]  # names of uvicorn's own parameters
             )
-            asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+            asyncio.run(_Server(config, site).serve(sockets=[listener]))
     finally:
         node.close()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """A server whose calls end first: streams about them would keep it waiting."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the calls, then the connections."""
+        await self._site.carrier.close()
+        await super().shutdown(sockets)
 
 
 @contextlib.contextmanager
