@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tests.server import rig
 
+from askfirst.server.database import transaction
 from askfirst.server.node import Node
 from askfirst.server.store import Store
 from askfirst.speech.scripted import Scripted
@@ -19,6 +21,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(tmp_path / "data")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def writing(store: Store) -> Iterator[sa.Connection]:
+    """A transaction of an installation, written when the test is over."""
+    with transaction(store.engine) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from tests.callees import NORWAY as NORWAY
+from tests.callees import VOICES as VOICES
+from tests.callees import callee as callee
 
-from askfirst.audio.container import encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
 from askfirst.clock import LoopClock, run_virtual
@@ -32,13 +34,11 @@ from askfirst.server.sealing import SpoolFile, read_spool
 from askfirst.server.simulation import DEMO_FACTS, request_for
 from askfirst.server.store import Store
 from askfirst.telephony.network import Network
-from askfirst.telephony.persona import Persona, load_persona
+from askfirst.telephony.persona import Persona
 from askfirst.telephony.simulator import AgentAction, SimulatedCall, Simulator
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-NORWAY = "+4748750103"
 CALIFORNIA = "+16285550142"
-VOICES = {"contact": 500, "agent": 700, "joiner": 900}
 PROMPT_MS = 2_000
 
 HELLO = 'say="contact"\naudio="contact.wav"'
@@ -56,24 +56,6 @@ def pause(ms: int) -> str:
 
 KEYED = (HELLO, AGENT, RECORD, WAIT, pause(500), YES, pause(300), HELLO, AGENT, HELLO)
 """Everything up to a running recording with a keyed yes; put what follows, then `BYE`."""
-
-
-def callee(
-    folder: Path, *steps: str, number: str = NORWAY, agent: str = "US-TX", announces: bool = True
-) -> Persona:
-    """A person whose voices are tones of one second."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, pitch in VOICES.items():
-        (folder / f"{name}.wav").write_bytes(
-            encode_wav(tone((pitch,), 1_000, -20.0).reshape(1, -1))
-        )
-    (folder / "script.toml").write_text(
-        f'persona="callee"\nnumber="{number}"\nagent_place="{agent}"\n'
-        f"announcement={str(announces).lower()}\n"
-        'summary={en="A callee.", nb="En person."}\n'
-        + "".join(f"[[step]]\n{step}\n" for step in steps)
-    )
-    return load_persona(folder)
 
 
 def prompt(_text: str, _language: str) -> Sequence[bytes]:

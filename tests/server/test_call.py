@@ -155,7 +155,7 @@ def test_a_no_in_the_middle_of_the_prompt_counts_at_once_and_stops_it(
         said.append(call.now_ms())
         call._key(leg.contact_leg, "2")
         assert call.facts.state is State.BLOCKED
-        while leg._prompt is not None:
+        while leg._announcements.is_sounding:
             await clock.sleep_until(clock.now_ms() + 20)
         heard.append(call.now_ms())
 

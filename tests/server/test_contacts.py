@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -41,12 +40,6 @@ from askfirst.server.store import Store
 @pytest.fixture(autouse=True)
 def _users(store: Store) -> None:
     people.employ(store)
-
-
-@pytest.fixture
-def writing(store: Store) -> Iterator[sa.Connection]:
-    with transaction(store.engine) as connection:
-        yield connection
 
 
 # What cannot be kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,12 +18,6 @@ from askfirst.server.store import Store
 @pytest.fixture(autouse=True)
 def _users(store: Store) -> None:
     people.employ(store)
-
-
-@pytest.fixture
-def writing(store: Store) -> Iterator[sa.Connection]:
-    with transaction(store.engine) as connection:
-        yield connection
 
 
 def test_a_moment_is_no_day(writing: sa.Connection) -> None:

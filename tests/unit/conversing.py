@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from askfirst.audio.container import encode_wav
+from tests.callees import callee
+
 from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
 from askfirst.clock import LoopClock, run_virtual
@@ -23,7 +24,6 @@ from askfirst.telephony.persona import (
     StepKind,
     audio_frames,
     by_number,
-    load_persona,
 )
 
 NUMBER = "+4748750101"
@@ -51,17 +51,8 @@ def voice(ms: int, pitch: int = 700) -> list[bytes]:
 
 
 def persona(folder: Path, *steps: str) -> Persona:
-    """A callee whose voices are tones of one second, each with its own pitch."""
-    for name, pitch in {"contact": 500, "agent": 700, "joiner": 900}.items():
-        (folder / f"{name}.wav").write_bytes(
-            encode_wav(tone((pitch,), 1_000, -20.0).reshape(1, -1))
-        )
-    (folder / "script.toml").write_text(
-        f'persona="callee"\nnumber="{NUMBER}"\nagent_place="NO"\n'
-        'summary={en="A callee.", nb="En person."}\n'
-        + "".join(f"[[step]]\n{step}\n" for step in steps)
-    )
-    return load_persona(folder)
+    """A callee whose agent sits in Norway."""
+    return callee(folder, *steps, number=NUMBER, agent="NO")
 
 
 @dataclass

@@ -32,8 +32,6 @@ from askfirst.ports import CallEvent, CallEventKind, EndCause
 from askfirst.telephony.conversation import (
     HOLD_LIMIT_MS,
     PATIENCE_MS,
-    RING_MS,
-    WAIT_MS,
     ConversationProvider,
     Sentence,
 )
@@ -43,6 +41,7 @@ from askfirst.telephony.persona import (
     packaged_persona,
     packaged_personas,
 )
+from askfirst.telephony.progress import RING_MS, WAIT_MS
 from askfirst.telephony.turns import QUIET_MS, SPEECH_MS, TALK_LIMIT_MS
 
 

@@ -27,7 +27,7 @@ from askfirst.hearing import classify, elements
 from askfirst.model import Element
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.telephony.persona import load_persona, packaged_personas
-from askfirst.telephony.simulator import WAIT_MS
+from askfirst.telephony.progress import WAIT_MS
 
 Samples = npt.NDArray[np.float64]
 Table = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.callees import NORWAY, callee
 
-from askfirst.audio.container import encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm, to_samples
 from askfirst.audio.tone import CONTROL_HZ, MARKER_HZ, find_tone, tone
 from askfirst.clock import LoopClock, run_scaled, run_virtual
@@ -18,24 +18,15 @@ from askfirst.errors import InvalidInput
 from askfirst.model import FRAME_MS, SAMPLE_RATE_HZ, Frame
 from askfirst.ports import CallEvent, CallEventKind, EndCause
 from askfirst.telephony.network import Network
-from askfirst.telephony.persona import Persona, by_number, load_persona
+from askfirst.telephony.persona import Persona, by_number
 from askfirst.telephony.simulator import AgentAction, SimulatedCall, Simulator
 
-VOICES = {"contact": 500, "agent": 700, "joiner": 900}
 SAY = 'say="contact"\naudio="contact.wav"'
 
 
-def persona(folder: Path, *steps: str, number: str = "+4748750103") -> Persona:
-    """A callee whose voices are tones of one second, each with its own pitch."""
-    for name, pitch in VOICES.items():
-        path = folder / f"{name}.wav"
-        path.write_bytes(encode_wav(tone((pitch,), 1_000, -20.0).reshape(1, -1)))
-    (folder / "script.toml").write_text(
-        f'persona="callee"\nnumber="{number}"\nagent_place="NO"\n'
-        'summary={en="A callee.", nb="En person."}\n'
-        + "".join(f"[[step]]\n{step}\n" for step in steps)
-    )
-    return load_persona(folder)
+def persona(folder: Path, *steps: str, number: str = NORWAY) -> Persona:
+    """A callee whose agent sits in Norway."""
+    return callee(folder, *steps, number=number, agent="NO")
 
 
 @dataclass

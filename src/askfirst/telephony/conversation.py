@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from askfirst.audio.mixing import in_frames, mix_frames, to_pcm
-from askfirst.audio.tone import DTMF_KEYS, tone
-from askfirst.errors import InvalidInput, NotFound, Refused
-from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
+from askfirst.audio.tone import tone
+from askfirst.errors import NotFound, Refused
+from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import (
     AgentLeg,
     AgentSound,
@@ -30,30 +30,36 @@ from askfirst.ports import (
 from askfirst.telephony.persona import (
     Persona,
     StepKind,
-    audio_frames,
     by_number,
     packaged_personas,
+    voices,
 )
-from askfirst.telephony.progress import Log, Player
-from askfirst.telephony.turns import AGENT, Course, Ear
+from askfirst.telephony.progress import (
+    AGENT,
+    ANNOUNCEMENT,
+    CONTACT,
+    JOINER,
+    RING_CAUSES,
+    RING_MS,
+    RINGBACK_HZ,
+    SILENCE,
+    TONE_DBFS,
+    UNANSWERED_MS,
+    WAIT_MS,
+    Log,
+    Player,
+    ensure_digits,
+    joiner_leg,
+)
+from askfirst.telephony.turns import Course, Ear
 
 log = logging.getLogger(__name__)
-
-CONTACT = "contact"
-JOINER = "joiner"
-ANNOUNCEMENT = "announcement"
-
-RING_MS = 1_000
-UNANSWERED_MS = 20_000
 
 PATIENCE_MS = 20_000
 """Quiet after which a persona greets again, and as much later goes on by itself."""
 
 CONTINUE_MS = 8_000
 """Quiet after which it goes on when the agent has spoken, but the script has a second line."""
-
-WAIT_MS = 30_000
-"""Longest wait for an announcement before the persona goes on without one."""
 
 MESSAGE_MS = 60_000
 """Longest that a persona listens where its script lets the agent hang up."""
@@ -63,18 +69,6 @@ HOLD_LIMIT_MS = 180_000
 
 LONGEST_MS = 1_800_000
 """Longest call; the persona hangs up then, whatever else happens."""
-
-RINGBACK_HZ = (425,)
-"""The ringing tone of most of Europe (ITU-T E.180): 1 s on, 4 s off."""
-
-TONE_DBFS = -22.0
-
-_SILENCE = bytes(FRAME_BYTES)
-_RING_CAUSES = {
-    "busy": EndCause.BUSY,
-    "declined": EndCause.DECLINED,
-    "no-answer": EndCause.NO_ANSWER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +103,8 @@ class ConversationProvider:
         InvalidInput names an audio file of the script that is missing or broken.
         """
         persona = self._callee(number)
-        voices = await asyncio.to_thread(_voices, persona) if persona is not None else {}
-        return Conversation(self._clock, persona, number, voices, leg)
-
-
-def _voices(persona: Persona) -> dict[int, tuple[bytes, ...]]:
-    """The frames of every step that speaks, by index of the step."""
-    return {
-        index: audio_frames(step.audio)
-        for index, step in enumerate(persona.steps)
-        if step.audio is not None
-    }
+        spoken = await asyncio.to_thread(voices, persona) if persona is not None else {}
+        return Conversation(self._clock, persona, number, spoken, leg)
 
 
 class Conversation:
@@ -136,7 +121,7 @@ class Conversation:
         clock: Clock,
         persona: Persona | None,
         number: str,
-        voices: Mapping[int, tuple[bytes, ...]],
+        spoken: Mapping[int, tuple[bytes, ...]],
         leg: AgentLeg,
     ) -> None:
         self.agent_leg = AGENT
@@ -144,7 +129,7 @@ class Conversation:
         self.digits_sent: list[tuple[str, str]] = []
         self._clock = clock
         self._number = number
-        self._voices = voices
+        self._voices = spoken
         self._leg = leg
         self._course = Course(persona.steps if persona is not None else ())
         self._has_callee = persona is not None
@@ -196,7 +181,7 @@ class Conversation:
         False at once for an empty prompt, before the answer, on hold and after the end; a
         prompt already playing is cut. InvalidInput for frames that are not 640 bytes long.
         """
-        return await self._announcements.play(prompt if self._is_talking() else ())
+        return await self._announcements.play(prompt, is_possible=self._is_talking())
 
     async def stop_playing(self) -> None:
         """End a running `play` at once; it then returns False."""
@@ -204,8 +189,7 @@ class Conversation:
 
     async def send_dtmf(self, leg: str, digits: str) -> None:
         """Send digits to one leg; InvalidInput for anything but 0-9 * # A-D."""
-        if not digits or not set(digits) <= set("".join(DTMF_KEYS)):
-            raise InvalidInput(f"digits {digits!r}, expected some of 0-9 * # A B C D.")
+        ensure_digits(digits)
         self.digits_sent.append((leg, digits))
 
     async def hold(self) -> None:
@@ -302,7 +286,7 @@ class Conversation:
             return
         self._agent_free_ms = start_ms + 1
         is_silent = self._is_muted or sound.captured_ms < self._unmuted_ms
-        pcm = _SILENCE if is_silent else sound.pcm
+        pcm = SILENCE if is_silent else sound.pcm
         self._ear.hear(pcm, now_ms)
         self._frames.append(Frame(AGENT, start_ms, pcm))
         self._arrived.set()
@@ -313,7 +297,7 @@ class Conversation:
             self._end(EndCause.NOT_FOUND)
             return False
         first = self._course.steps[0] if self._course.steps else None
-        cause = _RING_CAUSES[first.value] if first and first.kind is StepKind.RING else None
+        cause = RING_CAUSES[first.value] if first and first.kind is StepKind.RING else None
         if cause is EndCause.BUSY:
             self._end(cause)
             return False
@@ -321,7 +305,7 @@ class Conversation:
         self._answer_ms = self._clock.now_ms() + ring_ms
         self._now_ms = -ring_ms
         self._tell(CallEventKind.RINGING, CONTACT, number=self._number)
-        sound = [*in_frames(to_pcm(tone(RINGBACK_HZ, 1_000, TONE_DBFS))), *[_SILENCE] * 200]
+        sound = [*in_frames(to_pcm(tone(RINGBACK_HZ, 1_000, TONE_DBFS))), *[SILENCE] * 200]
         for position in range(ring_ms // FRAME_MS):
             start_ms = self._now_ms
             await self._pass_frame()
@@ -367,7 +351,7 @@ class Conversation:
         if self._is_ours_sounding() or any(self._speaking.values()):
             self._quiet_since_ms = self._now_ms
         frames = [
-            Frame(leg, start_ms, voice.popleft() if voice else _SILENCE)
+            Frame(leg, start_ms, voice.popleft() if voice else SILENCE)
             for leg, voice in self._speaking.items()
         ]
         announced, sentence = self._announcements.take(), self._sentences.take()
@@ -382,11 +366,11 @@ class Conversation:
         """Give frames that were captured together to the reader and, mixed, to the agent."""
         self._frames.extend(frames)
         self._arrived.set()
-        sounding = [frame.pcm for frame in frames if frame.pcm is not _SILENCE]
+        sounding = [frame.pcm for frame in frames if frame.pcm is not SILENCE]
         if len(sounding) > 1:
             self._leg.play(mix_frames(sounding))
         else:
-            self._leg.play(sounding[0] if sounding else _SILENCE)
+            self._leg.play(sounding[0] if sounding else SILENCE)
 
     def _settle(self) -> None:
         """Take note of an announcement or a sentence that has just been played to its end."""
@@ -544,7 +528,6 @@ class Conversation:
 
     def _join(self, number: str) -> None:
         self._joins += 1
-        # A second joiner is another person: an old leg's name must not lend him its consent.
-        self._joiner = JOINER if self._joins == 1 else f"{JOINER}-{self._joins}"
+        self._joiner = joiner_leg(self._joins)
         self._tell(CallEventKind.JOINED, self._joiner, number=number)
         self._speaking[self._joiner] = deque()

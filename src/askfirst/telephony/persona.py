@@ -122,6 +122,18 @@ def load_persona(folder: Path) -> Persona:
     return _Reader(str(path), folder).persona(script)
 
 
+def voices(persona: Persona) -> dict[int, tuple[bytes, ...]]:
+    """The 20 ms frames of every step that speaks, by index of the step.
+
+    InvalidInput names an audio file that is missing or broken.
+    """
+    return {
+        index: audio_frames(step.audio)
+        for index, step in enumerate(persona.steps)
+        if step.audio is not None
+    }
+
+
 def packaged_personas() -> dict[str, Persona]:
     """Every persona that is packaged, by name, in order of name; empty where none is."""
     found = {}

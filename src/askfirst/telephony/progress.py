@@ -1,6 +1,6 @@
-"""What a call of ours needs whoever is called: reports for every reader, and sound to play.
+"""What a simulated call needs, however its persona answers: names, reports and sound to play.
 
-Both belong to one task of one event loop. Nothing here knows who speaks or what is said.
+Logs and players belong to one task of one event loop. Nothing here knows what is said.
 """
 
 from __future__ import annotations
@@ -10,10 +10,47 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
+from askfirst.audio.tone import DTMF_KEYS
 from askfirst.errors import InvalidInput
 from askfirst.model import FRAME_BYTES
+from askfirst.ports import EndCause
+
+AGENT = "agent"
+CONTACT = "contact"
+JOINER = "joiner"
+ANNOUNCEMENT = "announcement"
+
+RING_MS = 1_000
+UNANSWERED_MS = 20_000
+WAIT_MS = 30_000
+"""Longest wait for an announcement before a persona goes on without one."""
+
+RINGBACK_HZ = (425,)
+"""What early media sounds like: the ringing tone of most of Europe (ITU-T E.180)."""
+
+TONE_DBFS = -22.0
+SILENCE = bytes(FRAME_BYTES)
+RING_CAUSES = {
+    "busy": EndCause.BUSY,
+    "declined": EndCause.DECLINED,
+    "no-answer": EndCause.NO_ANSWER,
+}
 
 Item = TypeVar("Item")
+
+
+def ensure_digits(digits: str) -> None:
+    """Raise InvalidInput for anything but one or more of 0-9 * # A-D."""
+    if not digits or not set(digits) <= set("".join(DTMF_KEYS)):
+        raise InvalidInput(f"digits {digits!r}, expected some of 0-9 * # A B C D.")
+
+
+def joiner_leg(joins: int) -> str:
+    """The leg of the person who joined as the first, second and so on.
+
+    Every joiner is another person: an old leg's name must not lend a new one its consent.
+    """
+    return JOINER if joins == 1 else f"{JOINER}-{joins}"
 
 
 class Log(Generic[Item]):
@@ -66,9 +103,11 @@ class Player:
     """One prompt at a time, frame by frame, in the hands of the task that captures frames.
 
     That task calls `begin`, `take` and `settle` for every 20 ms; anybody may `play` and `cut`.
+    `ended` counts the prompts that have ended, played or cut.
     """
 
     def __init__(self) -> None:
+        self.ended = 0
         self._waiting: _Prompt | None = None  # begins with the next frame
         self._current: _Prompt | None = None
 
@@ -82,17 +121,18 @@ class Player:
         """Whether the frames that are captured now hold a prompt."""
         return self._current is not None
 
-    async def play(self, frames: Sequence[bytes]) -> bool:
+    async def play(self, frames: Sequence[bytes], *, is_possible: bool = True) -> bool:
         """Play 20 ms frames instead of what plays now; True only if the last one was played.
 
-        False at once for no frames. InvalidInput for frames that are not 640 bytes long.
+        False at once for no frames and where it is not possible now. InvalidInput for frames that
+        are not 640 bytes long.
         """
         if any(len(frame) != FRAME_BYTES for frame in frames):
             raise InvalidInput(
                 f"a prompt with other than {FRAME_BYTES} bytes in a frame. "
                 "Cut it with askfirst.audio.mixing.in_frames."
             )
-        if not frames:
+        if not frames or not is_possible:
             return False
         self.cut()
         mine = self._waiting = _Prompt(frames)
@@ -119,6 +159,7 @@ class Player:
             return False
         self._current.finish(played=True)
         self._current = None
+        self.ended += 1
         return True
 
     def cut(self) -> None:
@@ -126,4 +167,5 @@ class Player:
         for prompt in (self._current, self._waiting):
             if prompt is not None:
                 prompt.finish(played=False)
+                self.ended += 1
         self._current = self._waiting = None

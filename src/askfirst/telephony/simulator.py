@@ -13,39 +13,30 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, TypeVar
 
 from askfirst.audio.mixing import in_frames, mix_frames, to_pcm
-from askfirst.audio.tone import CONTROL_HZ, DTMF_KEYS, MARKER_HZ, tone
-from askfirst.errors import InvalidInput
-from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
+from askfirst.audio.tone import CONTROL_HZ, MARKER_HZ, tone
+from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import CallEvent, CallEventKind, Clock, EndCause, TelephonyCapabilities
 from askfirst.telephony.network import Network, Wire
-from askfirst.telephony.persona import Persona, StepKind, audio_frames
-
-AGENT = "agent"
-CONTACT = "contact"
-JOINER = "joiner"
-ANNOUNCEMENT = "announcement"
-
-RING_MS = 1_000
-UNANSWERED_MS = 20_000
-WAIT_MS = 30_000
-"""Longest wait of a script for an announcement."""
-
-RINGBACK_HZ = (425,)
-"""What early media sounds like: the ringing tone of most of Europe (ITU-T E.180)."""
-
-TONE_DBFS = -22.0
-
-_SILENCE = bytes(FRAME_BYTES)
-_RING_CAUSES = {
-    "busy": EndCause.BUSY,
-    "declined": EndCause.DECLINED,
-    "no-answer": EndCause.NO_ANSWER,
-}
-
-Item = TypeVar("Item")
+from askfirst.telephony.persona import Persona, StepKind, voices
+from askfirst.telephony.progress import (
+    AGENT,
+    ANNOUNCEMENT,
+    CONTACT,
+    JOINER,
+    RING_CAUSES,
+    RING_MS,
+    RINGBACK_HZ,
+    SILENCE,
+    TONE_DBFS,
+    UNANSWERED_MS,
+    WAIT_MS,
+    Log,
+    Player,
+    ensure_digits,
+    joiner_leg,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,68 +89,16 @@ class Simulator:
         """
         callee = self._callee
         persona = callee if isinstance(callee, Persona) else callee(number)
-        voices = await asyncio.to_thread(_voices, persona) if persona is not None else {}
+        spoken = await asyncio.to_thread(voices, persona) if persona is not None else {}
         return SimulatedCall(
             self._clock,
             persona,
             number,
-            voices,
+            spoken,
             self._network,
             markers=self._markers,
             early_media=self._early_media,
         )
-
-
-def _voices(persona: Persona) -> dict[int, tuple[bytes, ...]]:
-    """The frames of every step that speaks, by index of the step."""
-    return {
-        index: audio_frames(step.audio)
-        for index, step in enumerate(persona.steps)
-        if step.audio is not None
-    }
-
-
-class _Log(Generic[Item]):
-    """A list that only grows and can be read from its start by anybody, until it is closed."""
-
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self.closed = False
-        self._more = asyncio.Event()
-
-    def add(self, item: Item) -> None:
-        self.items.append(item)
-        self._wake()
-
-    def close(self) -> None:
-        self.closed = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._more.set()
-        self._more = asyncio.Event()
-
-    async def read(self) -> AsyncIterator[Item]:
-        at = 0
-        while True:
-            while at < len(self.items):
-                yield self.items[at]
-                at += 1
-            if self.closed:
-                return
-            await self._more.wait()
-
-
-class _Prompt:
-    """Frames being played to everybody and the promise to tell whether all of them were."""
-
-    def __init__(self, frames: Sequence[bytes]) -> None:
-        self.frames = deque(frames)
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def finish(self, played: bool) -> None:
-        if not self.done.done():
-            self.done.set_result(played)
 
 
 class SimulatedCall:
@@ -174,7 +113,7 @@ class SimulatedCall:
         clock: Clock,
         persona: Persona | None,
         number: str,
-        voices: dict[int, tuple[bytes, ...]],
+        spoken: dict[int, tuple[bytes, ...]],
         network: Network | None,
         *,
         markers: bool,
@@ -186,12 +125,12 @@ class SimulatedCall:
         self._clock = clock
         self._persona = persona
         self._number = number
-        self._voices = voices
+        self._voices = spoken
         self._markers = markers
         self._early_media = early_media
         self._wire = Wire(network)
-        self._events: _Log[CallEvent] = _Log()
-        self._actions: _Log[AgentAction] = _Log()
+        self._events: Log[CallEvent] = Log()
+        self._actions: Log[AgentAction] = Log()
         self._frames: deque[Frame] = deque()
         self._arrived = asyncio.Event()
         self._speaking: dict[str, deque[bytes]] = {AGENT: deque(), CONTACT: deque()}
@@ -202,9 +141,8 @@ class SimulatedCall:
         self._held = False
         self._answered = False
         self._cause: EndCause | None = None
-        self._waiting: _Prompt | None = None  # begins with the next frame
-        self._prompt: _Prompt | None = None
-        self._announced = False  # an announcement has ended since the last click or join
+        self._announcements = Player()
+        self._ended_before = 0  # announcements that had ended at the last click or join
         self._now_ms = 0
         self._answer_ms = clock.now_ms()
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -235,35 +173,22 @@ class SimulatedCall:
         False at once for an empty prompt, before the answer, on hold and after the end; a
         prompt already playing is cut. InvalidInput for frames that are not 640 bytes long.
         """
-        if any(len(frame) != FRAME_BYTES for frame in prompt):
-            raise InvalidInput(
-                f"a prompt with other than {FRAME_BYTES} bytes in a frame. "
-                "Cut it with askfirst.audio.mixing.in_frames."
-            )
-        if not prompt or not self._answered or self._held or self._cause is not None:
-            return False
-        self._cut()
-        mine = self._waiting = _Prompt(prompt)
-        try:
-            return await mine.done
-        finally:
-            if mine in (self._waiting, self._prompt):  # the caller was cancelled
-                self._cut()
+        is_possible = self._answered and not self._held and not self._is_over()
+        return await self._announcements.play(prompt, is_possible=is_possible)
 
     async def stop_playing(self) -> None:
         """End a running `play` at once; it then returns False."""
-        self._cut()
+        self._announcements.cut()
 
     async def send_dtmf(self, leg: str, digits: str) -> None:
         """Send digits to one leg; InvalidInput for anything but 0-9 * # A-D."""
-        if not digits or not set(digits) <= set("".join(DTMF_KEYS)):
-            raise InvalidInput(f"digits {digits!r}, expected some of 0-9 * # A B C D.")
+        ensure_digits(digits)
         self.digits_sent.append((leg, digits))
 
     async def hold(self) -> None:
         """Put the contact on hold: nothing is captured from it and a prompt is cut."""
         self._held = True
-        self._cut()
+        self._announcements.cut()
 
     async def resume(self) -> None:
         """Take the contact back; its frames begin again with the next whole one."""
@@ -295,7 +220,7 @@ class SimulatedCall:
             self._end(EndCause.NOT_FOUND)
             return False
         first = self._persona.steps[0] if self._persona.steps else None
-        cause = _RING_CAUSES[first.value] if first and first.kind is StepKind.RING else None
+        cause = RING_CAUSES[first.value] if first and first.kind is StepKind.RING else None
         if cause is EndCause.BUSY:
             self._end(cause)
             return False
@@ -321,8 +246,7 @@ class SimulatedCall:
         self._tell(CallEventKind.ANSWERED, CONTACT, number=self._number)
         script = self._script()
         while True:
-            if self._waiting is not None and self._prompt is None:
-                self._prompt, self._waiting = self._waiting, None
+            self._announcements.begin()
             if next(script, self) is self:
                 self._end(EndCause.REMOTE_HANGUP)
             if self._is_over():
@@ -334,7 +258,7 @@ class SimulatedCall:
             if not self._is_over():
                 self._capture(start_ms, muted or self._held)
                 self._deliver()
-                self._finish_prompt()
+                self._announcements.settle()
 
     async def _pass_frame(self) -> None:
         self._now_ms += FRAME_MS
@@ -350,18 +274,19 @@ class SimulatedCall:
 
     def _capture(self, start_ms: int, muted: bool) -> None:
         for leg, voice in self._speaking.items():
-            pcm = voice.popleft() if voice else _SILENCE
+            pcm = voice.popleft() if voice else SILENCE
             if leg == AGENT:
                 self._wire.bring(Frame(leg, start_ms, pcm))
                 continue
-            if pcm is not _SILENCE and leg not in self._tones:
+            if pcm is not SILENCE and leg not in self._tones:
                 pcm = self._marked(pcm, start_ms)
             if not voice:
                 self._tones.discard(leg)
             if leg != CONTACT or not muted:
                 self._wire.send(Frame(leg, start_ms, pcm))
-        if self._prompt is not None and self._prompt.frames:
-            self._wire.bring(Frame(ANNOUNCEMENT, start_ms, self._prompt.frames.popleft()))
+        announced = self._announcements.take()
+        if announced is not None:
+            self._wire.bring(Frame(ANNOUNCEMENT, start_ms, announced))
 
     def _marked(self, pcm: bytes, start_ms: int) -> bytes:
         if not self._markers or self._agreed:
@@ -370,26 +295,13 @@ class SimulatedCall:
         # A second holds whole periods of every partial, so the tone has no seam.
         return mix_frames((pcm, marker[start_ms // FRAME_MS % len(marker)]))
 
-    def _finish_prompt(self) -> None:
-        if self._prompt is not None and not self._prompt.frames:
-            self._prompt.finish(played=True)
-            self._prompt = None
-            self._announced = True
-
-    def _cut(self) -> None:
-        for prompt in (self._prompt, self._waiting):
-            if prompt is not None:
-                prompt.finish(played=False)
-                self._announced = True
-        self._prompt = self._waiting = None
-
     def _is_over(self) -> bool:
         return self._cause is not None
 
     def _end(self, cause: EndCause) -> None:
         if self._cause is None:
             self._cause = cause
-            self._cut()
+            self._announcements.cut()
             self._tell(CallEventKind.ENDED, CONTACT, cause=cause)
 
     def _tell(
@@ -429,7 +341,7 @@ class SimulatedCall:
                 case StepKind.WAIT:
                     yield from self._wait()
                 case StepKind.DO:
-                    self._announced = False
+                    self._ended_before = self._announcements.ended
                     self._actions.add(AgentAction(step.value, self._now_ms, step.code))
                 case StepKind.KEY:
                     self._tell(CallEventKind.DTMF, CONTACT, digit=step.value)
@@ -478,18 +390,16 @@ class SimulatedCall:
 
     def _wait(self) -> Iterator[None]:
         end_ms = self._now_ms + WAIT_MS
-        playing = self._prompt is not None or self._waiting is not None
-        while self._now_ms < end_ms and (playing or not self._announced):
+        player = self._announcements
+        while self._now_ms < end_ms and (player.is_busy or player.ended == self._ended_before):
             yield
-            playing = self._prompt is not None or self._waiting is not None
-        self._announced = False
+        self._ended_before = player.ended
         yield  # whoever reacts to the end of an announcement does so after it
 
     def _join(self, number: str) -> None:
-        self._announced = False
+        self._ended_before = self._announcements.ended
         self._joins += 1
-        # A second joiner is another person: an old leg's name must not lend him its consent.
-        self._joiner = JOINER if self._joins == 1 else f"{JOINER}-{self._joins}"
+        self._joiner = joiner_leg(self._joins)
         self._tell(CallEventKind.JOINED, self._joiner, number=number)
         self._speaking[self._joiner] = deque()
 

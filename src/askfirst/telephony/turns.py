@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from askfirst.audio.mixing import level_dbfs, to_samples
 from askfirst.model import FRAME_MS
 from askfirst.telephony.persona import Step, StepKind
+from askfirst.telephony.progress import AGENT
 
 SPEECH_DBFS = -42.0
 SPEECH_MS = 300
@@ -22,8 +23,6 @@ QUIET_MS = 700
 
 TALK_LIMIT_MS = 20_000
 """Longest that somebody is listened to without a pause."""
-
-AGENT = "agent"
 
 
 class Ear:
