@@ -125,6 +125,27 @@ def test_the_switch_reaches_the_calls_that_go_on(browser: TestClient, site: Site
     assert not live.call.request.recording_switch
 
 
+def test_a_stream_ends_soon_after_its_session(site: Site) -> None:
+    user = add(site, UserRole.AGENT)
+    node = site.carrier.node
+    assert node is not None
+    answers = iter((True, False))
+
+    async def told() -> list[str]:
+        desk = Desk(node, LoopClock())
+        live = await desk.place(user, rig.CALIFORNIA, MemoryLeg())
+        parts = [part async for part in stream(live, lambda: next(answers))]
+        assert not live.has_ended, "the call goes on"
+        await desk.close()
+        return parts
+
+    parts = run_virtual(told())
+
+    assert parts, "what was allowed was told"
+    assert not any('"settled": true' in part for part in parts)
+    assert next(answers, None) is None
+
+
 def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None:
     user = add(site, UserRole.AGENT)
     node = site.carrier.node
@@ -134,7 +155,7 @@ def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None
         desk = Desk(node, LoopClock())
         live = await desk.place(user, rig.CALIFORNIA, MemoryLeg())
         parts = []
-        async for part in stream(live):
+        async for part in stream(live, lambda: True):
             parts.append(part)
             if len(parts) == 1:
                 await live.hangup()

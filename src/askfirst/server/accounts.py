@@ -121,6 +121,11 @@ def all_users(connection: sa.Connection) -> list[User]:
     return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
 
 
+def names(connection: sa.Connection) -> dict[str, str]:
+    """The name of everybody by id, of those who are locked out too."""
+    return {row.id: row.name for row in connection.execute(sa.select(users.c.id, users.c.name))}
+
+
 def has_users(connection: sa.Connection) -> bool:
     """Whether anybody is there; before that the first run makes the administrator."""
     return connection.execute(sa.select(users.c.id).limit(1)).first() is not None

@@ -59,8 +59,8 @@ def read_sheet(
 
     `runs_over` says in which columns a cell may have several lines; elsewhere a line end in
     quotes is a mark that was never closed. The delimiter is the one that gives the most known
-    names. Raises InvalidInput for more than
-    50,000 lines or 32 MB, for UTF-16 and for a file without any known name in its first line.
+    names. Raises InvalidInput for more than 50,000 lines or 32 MB, for UTF-16 and for a file
+    without any known name in its first line.
     """
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"a file of {len(content)} bytes; expected at most {MOST_BYTES}")

@@ -104,11 +104,14 @@ class Listening:
             raise Refused("this link has run out; open the call and choose to listen again")
         with self._lock:
             self._used = {key: end for key, end in self._used.items() if end > now}
-            if said in self._used:
-                return self._playback.replay(recording)
-            played = self._playback.play(recording, person=person.id, purpose=purpose)
+            is_more = said in self._used
+        if is_more:
+            return self._playback.replay(recording)
+        # Not under the lock: others listen meanwhile. Twice at once is written down twice.
+        played = self._playback.play(recording, person=person.id, purpose=purpose)
+        with self._lock:
             self._used[said] = expires_at
-            return played
+        return played
 
     def _ensure(self, person: Person, recording: str) -> None:
         with reading(self.store.engine) as connection:

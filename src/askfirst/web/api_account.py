@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from askfirst.errors import Refused
 from askfirst.server import account, accounts, audit
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
@@ -37,14 +36,12 @@ def change_settings(visit: SignedIn, wanted: dict[str, Any]) -> dict[str, object
 
 def changed(visit: Visit, wanted: dict[str, Any]) -> account.Account:
     """The account's settings after a change by the visit's person; raises Refused."""
-    if visit.user is None:
-        raise Refused("nobody is signed in; sign in and try again")
     if wanted.keys() - {RECORDING} or not wanted:
-        visit.user.person.ensure(Permission.SETTINGS_WRITE)
+        visit.who.person.ensure(Permission.SETTINGS_WRITE)
     if RECORDING in wanted:
-        visit.user.person.ensure(Permission.RECORDING_MANAGE)
+        visit.who.person.ensure(Permission.RECORDING_MANAGE)
     with transaction(visit.site.store.engine) as connection:
-        changed_to = account.change(connection, wanted, visit.user.id, utc_now())
+        changed_to = account.change(connection, wanted, visit.who.id, utc_now())
     if RECORDING in wanted:
         visit.site.carrier.switch_recording(changed_to.recording_enabled)
     return changed_to
@@ -91,8 +88,8 @@ def added(visit: Visit, wanted: NewUser) -> tuple[accounts.User, str]:
             place=wanted.place,
             language=wanted.language,
         )
-        actor = visit.user.id if visit.user else None
-        audit.note(connection, now, actor, "user.added", user.id, {"roles": sorted(user.roles)})
+        roles = {"roles": [role.value for role in sorted(user.roles)]}
+        audit.note(connection, now, visit.who.id, "user.added", user.id, roles)
         token = accounts.make_link(connection, user.id, now)
     return user, f"{visit.site.settings.origin}/welcome/{token}"
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from askfirst.errors import NotFound
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import OutcomeCode
-from askfirst.server.access import Permission, Person
+from askfirst.server.access import Permission
 from askfirst.server.callreader import (
     CallLine,
     CallRecord,
@@ -57,7 +57,7 @@ def list_calls(
     """The newest calls that you may read; `next` is the `before` of the next page."""
     wanted = Wanted(outcome, agent, recorded, before, limit)
     with reading(visit.site.store.engine) as connection:
-        found = call_lines(connection, person_of(visit), wanted)
+        found = call_lines(connection, visit.who.person, wanted)
     following = found[-1].id if len(found) == limit else None
     return {"calls": [_line(each) for each in found], "next": following}
 
@@ -90,7 +90,7 @@ def make_link(visit: Listener, recording: str, wanted: WantedLink) -> dict[str, 
 def audio(visit: Listener, request: Request, recording: str, link: str = "") -> Response:
     """The recording as Ogg/Opus, whole or the part that `Range` asks for."""
     content = visit.site.listening.audio(
-        person_of(visit), visit.session or "", recording, link, utc_now()
+        visit.who.person, visit.session or "", recording, link, utc_now()
     )
     return ranged(content, request.headers.get("range"), "audio/ogg")
 
@@ -101,17 +101,11 @@ def transcript(visit: Listener, recording: str) -> dict[str, object]:
     return {"recording": recording, "utterances": read_transcript(visit, recording)}
 
 
-def person_of(visit: Visit) -> Person:
-    """Who is signed in; routes with a permission have somebody."""
-    assert visit.user is not None  # noqa: S101 - the route's permission has seen to it
-    return visit.user.person
-
-
 def found_call(visit: Visit, call: str) -> CallRecord:
     """A call that the visit's person may read. Raises NotFound, Refused."""
     store = visit.site.store
     with reading(store.engine) as connection:
-        return call_record(store, connection, person_of(visit), call)
+        return call_record(store, connection, visit.who.person, call)
 
 
 def linked(
@@ -119,7 +113,7 @@ def linked(
 ) -> tuple[str, str]:
     """The address of a recording's audio for this session, and until when it holds."""
     made = visit.site.listening.link(
-        person_of(visit), visit.session or "", recording, purpose, lasts, utc_now()
+        visit.who.person, visit.session or "", recording, purpose, lasts, utc_now()
     )
     url = f"/api/v1/recordings/{recording}/audio?link={made.token}"
     return url, timestamp(made.expires_at)
@@ -127,7 +121,7 @@ def linked(
 
 def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
     """Utterances of a recording; the access is in the ledger before they are given."""
-    store, person = visit.site.store, person_of(visit)
+    store, person = visit.site.store, visit.who.person
     with transaction(store.engine) as connection:
         call = call_of(connection, recording)
         ensure_reaches(connection, person, Permission.RECORDINGS_LISTEN, call)

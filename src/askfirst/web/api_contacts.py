@@ -14,11 +14,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
-from askfirst.errors import InvalidInput, Refused
+from askfirst.errors import InvalidInput
 from askfirst.model import Mode, Source
 from askfirst.server import audit, contacts
 from askfirst.server.access import Permission
-from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Contact, Draft, KnownPlace, Number, countries
 from askfirst.server.contactimport import Report, import_contacts
@@ -154,7 +153,7 @@ def one_contact(visit: Reader, contact: str) -> dict[str, object]:
 @router.patch("/contacts/{contact}")
 def change_contact(visit: Writer, contact: str, wanted: ChangedContact) -> dict[str, object]:
     """Change what the body names and nothing else; places are added to those that are known."""
-    now, user = utc_now(), user_of(visit)
+    now, user = utc_now(), visit.who
     with transaction(visit.site.store.engine) as connection:
         if "archived" in wanted.model_fields_set:
             contacts.restore(connection, contact, now)
@@ -173,7 +172,7 @@ def archive_contact(visit: Writer, contact: str) -> dict[str, object]:
         before = contacts.get(connection, contact)
         contacts.archive(connection, contact, now)
         if before.archived_at is None:
-            audit.note(connection, now, user_of(visit).id, "contact.archived", contact)
+            audit.note(connection, now, visit.who.id, "contact.archived", contact)
         return shown(contacts.get(connection, contact))
 
 
@@ -198,13 +197,6 @@ def show_forecast(visit: Reader) -> dict[str, object]:
 # For pages too
 
 
-def user_of(visit: Visit) -> User:
-    """Who is signed in; raises Refused for nobody."""
-    if visit.user is None:
-        raise Refused("nobody is signed in; sign in and try again")
-    return visit.user
-
-
 def region_of(visit: Visit) -> str | None:
     """The country of numbers without +, None where the account has no home place."""
     country = (visit.account.home_place or "").partition("-")[0]
@@ -213,7 +205,7 @@ def region_of(visit: Visit) -> str | None:
 
 def outlook_of(visit: Visit) -> Outlook:
     """What calls of the visit's person would be decided by today."""
-    where = user_of(visit).place or visit.account.home_place
+    where = visit.who.place or visit.account.home_place
     return Outlook(where, visit.account.policy(), utc_now().date(), visit.site.rules)
 
 
@@ -225,7 +217,7 @@ def search_of(visit: Visit, text: str, place: str | None, mode: str | None) -> S
 
 def added(visit: Visit, wanted: NewContact) -> Contact:
     """A new contact, added by the visit's person; raises as `contacts.add`."""
-    now, user = utc_now(), user_of(visit)
+    now, user = utc_now(), visit.who
     draft = _drafted(Draft(owner=user.id), wanted, user.id, now)
     with transaction(visit.site.store.engine) as connection:
         made = contacts.add(connection, draft, now, default_region=region_of(visit))
@@ -235,7 +227,7 @@ def added(visit: Visit, wanted: NewContact) -> Contact:
 
 def objected(visit: Visit, contact: str, *, wanted: bool) -> Contact:
     """The contact after it was said that no call, or again every call, may be recorded."""
-    now, user = utc_now(), user_of(visit)
+    now, user = utc_now(), visit.who
     say = contacts.never_record if wanted else contacts.may_record_again
     action = "contact.never-record" if wanted else "contact.may-record-again"
     with transaction(visit.site.store.engine) as connection:
@@ -250,7 +242,7 @@ def imported(visit: Visit, content: bytes, *, write: bool) -> Report:
     """What an import does or would do; raises InvalidInput for a file that is too large."""
     if len(content) > LARGEST_IMPORT:
         raise too_large()
-    now, user, engine = utc_now(), user_of(visit), visit.site.store.engine
+    now, user, engine = utc_now(), visit.who, visit.site.store.engine
     if write:
         # Noted first: an import that breaks off has written its first contacts all the same.
         with transaction(engine) as connection:

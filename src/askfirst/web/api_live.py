@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import StreamingResponse
 
 from askfirst.errors import InvalidInput, Refused
+from askfirst.server import accounts
 from askfirst.server.access import Permission
+from askfirst.server.clock import utc_now
+from askfirst.server.database import reading
 from askfirst.server.livecall import LiveCall
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.web.visit import Visit, permitted
@@ -82,23 +85,21 @@ class Said(_Wanted):
 @router.post("/calls", status_code=201)
 async def place(visit: Caller, wanted: NewCall) -> State:
     """Place a call; the answer is its first state."""
-    assert visit.user is not None  # noqa: S101 - the permission has seen to it
     if wanted.agent_audio != "script":
         raise InvalidInput(
             f"found agent_audio {wanted.agent_audio!r}, expected script: the agent speaks by "
             "chosen sentences here"
         )
     desk = visit.site.carrier.desk
-    live = await desk.place(visit.user, wanted.to, MemoryLeg(), persona=wanted.persona)
+    live = await desk.place(visit.who, wanted.to, MemoryLeg(), persona=wanted.persona)
     return live.state()
 
 
 @router.get("/phone")
 async def phone(visit: Caller) -> dict[str, object]:
     """The call that you are on, if any, and whom the simulator can call."""
-    assert visit.user is not None  # noqa: S101 - the permission has seen to it
     desk = visit.site.carrier.desk
-    live = desk.of(visit.user.id)
+    live = desk.of(visit.who.id)
     return {
         "call": None if live is None else live.state(),
         "contacts": [
@@ -113,7 +114,9 @@ async def events(visit: Watcher, call: str) -> StreamingResponse:
     """The state of a live call now and after every change, as server-sent events."""
     live = _seen(visit, call)
     return StreamingResponse(
-        stream(live), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        stream(live, lambda: _may_still_see(visit, live)),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},
     )
 
 
@@ -205,27 +208,41 @@ async def hang_up(visit: Caller, call: str) -> State:
 
 def _own(visit: Visit, call: str) -> LiveCall:
     live = visit.site.carrier.desk.get(call)
-    if visit.user is None or live.user_id != visit.user.id:
+    if live.user_id != visit.who.id:
         raise Refused(f"call {call} is another agent's; only its agent acts in it")
     return live
 
 
 def _seen(visit: Visit, call: str) -> LiveCall:
     live = visit.site.carrier.desk.get(call)
-    if visit.user is None or not visit.user.person.reaches(
-        Permission.CALLS_READ, live.user_id, live.team
-    ):
+    if not visit.who.person.reaches(Permission.CALLS_READ, live.user_id, live.team):
         raise Refused(f"call {call} is not among those that you reach with calls.read")
     return live
 
 
-async def stream(live: LiveCall) -> AsyncIterator[str]:
-    """The states of a live call as server-sent events, until it is settled."""
-    states = live.events()
+def _may_still_see(visit: Visit, live: LiveCall) -> bool:
+    """Whether the session of a stream still holds, and still reaches the call."""
+    with reading(visit.site.store.engine) as connection:
+        user = accounts.session_user(connection, visit.session or "", utc_now())
+    return user is not None and user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
+
+
+async def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
+    """The states of a live call as server-sent events, until it is settled.
+
+    `may_go_on` is asked in a thread before something is told, at most once in `ALIVE_SECONDS`;
+    the stream ends where it says no.
+    """
+    now = asyncio.get_running_loop().time
+    states, asked = live.events(), now()
     following = asyncio.ensure_future(anext(states, None))
     try:
         while True:
             await asyncio.wait((following,), timeout=ALIVE_SECONDS)
+            if now() - asked >= ALIVE_SECONDS:
+                if not await asyncio.to_thread(may_go_on):
+                    return
+                asked = now()
             if not following.done():
                 # Lets the browser tell a quiet call from a lost one.
                 yield "event: alive\ndata: {}\n\n"

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from askfirst.server.access import Permission
-from askfirst.web import words
+from askfirst.web import callwords, words
 from askfirst.web.visit import Visit
 from askfirst.web.words import LANGUAGES
 
@@ -54,6 +54,7 @@ def render(
             if permission is None or visit.may(permission)
         ],
         "has_phone": visit.may(Permission.CALLS_MAKE),
+        "causes": visit.said(callwords.CAUSES),
         "shell": "base.html" if visit.user is not None else "plain.html",
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})

@@ -93,7 +93,7 @@ def disable_user(visit: Manager, identity: str) -> Response:
     now = utc_now()
     with transaction(visit.site.store.engine) as connection:
         accounts.disable(connection, identity, now)
-        audit.note(connection, now, _actor(visit), "user.disabled", identity)
+        audit.note(connection, now, visit.who.id, "user.disabled", identity)
     return RedirectResponse("/users", status_code=303)
 
 
@@ -103,7 +103,7 @@ def enable_user(visit: Manager, identity: str) -> Response:
     now = utc_now()
     with transaction(visit.site.store.engine) as connection:
         accounts.enable(connection, identity)
-        audit.note(connection, now, _actor(visit), "user.enabled", identity)
+        audit.note(connection, now, visit.who.id, "user.enabled", identity)
     return RedirectResponse("/users", status_code=303)
 
 
@@ -114,19 +114,19 @@ def new_link(visit: Manager, identity: str) -> Response:
     with transaction(visit.site.store.engine) as connection:
         user = accounts.user(connection, identity)
         token = accounts.make_link(connection, identity, now)
-        audit.note(connection, now, _actor(visit), "user.link-made", identity)
+        audit.note(connection, now, visit.who.id, "user.link-made", identity)
     return _users(visit, new=user, link=f"{visit.site.settings.origin}/welcome/{token}")
 
 
 @router.post("/notice")
 def read_notice(visit: SignedIn, version: Annotated[int, Form()]) -> Response:
     """Somebody has read the employee notice; only the version that is in force counts."""
-    if version != visit.account.notice_version or visit.user is None:
+    if version != visit.account.notice_version:
         raise InvalidInput("the notice has changed since; read the present one")
     now = utc_now()
     with transaction(visit.site.store.engine) as connection:
-        accounts.acknowledge(connection, visit.user.id, version, now)
-        audit.note(connection, now, visit.user.id, "notice.read", detail={"version": version})
+        accounts.acknowledge(connection, visit.who.id, version, now)
+        audit.note(connection, now, visit.who.id, "notice.read", detail={"version": version})
     return RedirectResponse("/", status_code=303)
 
 
@@ -135,7 +135,7 @@ def audit_page(visit: Auditor, before: int | None = None) -> Response:
     """What people did, the newest first."""
     with reading(visit.site.store.engine) as connection:
         lines = audit.lines(connection, before=before)
-        names = {user.id: user.name for user in accounts.all_users(connection)}
+        names = accounts.names(connection)
     return render(visit, "audit.html", lines=lines, names=names)
 
 
@@ -144,7 +144,7 @@ def _settings(
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         changes = account.last_changes(connection)
-        names = {user.id: user.name for user in accounts.all_users(connection)}
+        names = accounts.names(connection)
         now = account.account(connection)
     return render(
         visit,
@@ -185,8 +185,4 @@ def _users(
 
 
 def _has_read(visit: Visit) -> bool:
-    return visit.user is not None and visit.user.notice_version == visit.account.notice_version
-
-
-def _actor(visit: Visit) -> str | None:
-    return visit.user.id if visit.user else None
+    return visit.who.notice_version == visit.account.notice_version

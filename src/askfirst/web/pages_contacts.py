@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Annotated
 
-from babel import Locale
 from fastapi import APIRouter, Depends, Form
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.model import POLICY, UNKNOWN, Source
-from askfirst.rules import Rulebook
 from askfirst.server import accounts, audit, contacts, followups
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.contactcard import SOURCES, Contact, countries
+from askfirst.server.contactcard import SOURCES, Contact
 from askfirst.server.contactimport import Report
 from askfirst.server.contactsearch import Page as SearchPage
 from askfirst.server.contactsearch import count, find
@@ -39,10 +36,10 @@ from askfirst.web.api_contacts import (
     outlook_of,
     search_of,
     upload,
-    user_of,
 )
+from askfirst.web.callwords import HOWS, KINDS
 from askfirst.web.page import render
-from askfirst.web.pages_calls import HOWS, KINDS
+from askfirst.web.placewords import by_name, every_place
 from askfirst.web.visit import Visit
 
 router = APIRouter()
@@ -52,7 +49,7 @@ Text = Annotated[str, Form()]
 PAGE = 50
 MOST_LINES_SHOWN = 200
 
-SOURCE_WORDS: Mapping[Source, str] = {
+SOURCE_WORDS: Mapping[str, str] = {
     Source.STATED: words.mark("they said so"),
     Source.ADDRESS: words.mark("their address"),
     Source.GIVEN: words.mark("a colleague noted it"),
@@ -178,7 +175,7 @@ def never_record(visit: Writer, contact: str, never: Text = "on") -> Response:
 @router.post("/contacts/{contact}/places")
 def add_place(visit: Writer, contact: str, code: Text = "", source: Text = "") -> Response:
     """One more place of the contact; places only add."""
-    now, user = utc_now(), user_of(visit)
+    now, user = utc_now(), visit.who
     try:
         if source not in SOURCES:
             raise InvalidRequest("expected how the place is known", key="places")
@@ -242,7 +239,7 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None) -> Respons
         found = contacts.get(connection, contact)
         consents = contacts.consent_history(connection, contact)
         promised = followups.follow_ups_of(connection, contact)
-        names = {user.id: user.name for user in accounts.all_users(connection)}
+        names = accounts.names(connection)
     return render(
         visit,
         "contact.html",
@@ -252,9 +249,9 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None) -> Respons
         consents=consents,
         due=[each for each in promised if each.done_at is None],
         names=names,
-        kinds={key: visit.say(text) for key, text in KINDS.items()},
-        hows={key: visit.say(text) for key, text in HOWS.items()},
-        sources={key.value: visit.say(text) for key, text in SOURCE_WORDS.items()},
+        kinds=visit.said(KINDS),
+        hows=visit.said(HOWS),
+        sources=visit.said(SOURCE_WORDS),
         places=_places(visit),
         place_name=_namer(visit),
         may_write=visit.may(Permission.CONTACTS_WRITE),
@@ -278,21 +275,9 @@ def _line(contact: Contact, outlook: Outlook) -> dict[str, object]:
 def _namer(visit: Visit) -> Callable[[str], str]:
     """Names of places, and of what stands where a place would, in the visit's language."""
     own = {UNKNOWN: visit.say("Place unknown"), POLICY: visit.say("Your own settings")}
-    names = {**_names(visit.site.rules, visit.language), **own}
+    names = {**every_place(visit.site.rules, visit.language), **own}
     return lambda code: names.get(code, code)
 
 
 def _places(visit: Visit) -> list[tuple[str, str]]:
-    names = _names(visit.site.rules, visit.language)
-    return sorted(names.items(), key=lambda place: place[1])
-
-
-@cache
-def _names(rules: Rulebook, language: str) -> Mapping[str, str]:
-    """Every place that a contact may be in, by code: those of rule files and every country."""
-    territories = Locale.parse(language).territories
-    found = {code: str(territories[code]) for code in countries() if code in territories}
-    for file in rules.jurisdictions.values():
-        if file.kind not in ("layer", "pseudo"):
-            found[file.code] = file.name.get(language, file.name["en"])
-    return found
+    return by_name(every_place(visit.site.rules, visit.language))

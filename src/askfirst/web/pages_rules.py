@@ -17,7 +17,6 @@ from askfirst.decide import request as decide_request
 from askfirst.errors import InvalidRequest, NotFound
 from askfirst.explain import notice
 from askfirst.model import Decision
-from askfirst.places import REASONS
 from askfirst.rules import Jurisdiction, Rulebook
 from askfirst.rulesheet import RulebookRow, rulebook_rows, to_csv, to_json_text
 from askfirst.server.clock import utc_now
@@ -25,6 +24,7 @@ from askfirst.web import words
 from askfirst.web.api_decisions import ensure_may_ask
 from askfirst.web.maps import svg
 from askfirst.web.page import render
+from askfirst.web.placewords import by_name, ruled_places
 from askfirst.web.visit import AnyVisit, Visit
 
 router = APIRouter()
@@ -139,7 +139,7 @@ def _checker(
         said = notice(decision, visit.language)
         shown = {
             "mode": decision.mode.word,
-            "unknown": any(party.unknown in REASONS or party.unknown for party in decision.parties),
+            "unknown": any(party.unknown for party in decision.parties),
             "deciding": [_name(visit, code) for code in decision.primary],
             "decision": decision,
             "notice": said,
@@ -151,14 +151,8 @@ def _checker(
         values={key: values.get(key, "") for key in ("number", "also", "agent", "purpose")},
         shown=shown,
         error=error,
-        places=_places(visit),
+        places=by_name(ruled_places(visit.site.rules, visit.language)),
     )
-
-
-def _places(visit: Visit) -> list[tuple[str, str]]:
-    files = visit.site.rules.jurisdictions.values()
-    found = [(f.code, _name(visit, f.code)) for f in files if f.kind not in ("layer", "pseudo")]
-    return sorted(found, key=lambda place: place[1])
 
 
 def _name(visit: Visit, code: str) -> str:

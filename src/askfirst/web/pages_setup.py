@@ -16,6 +16,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web.page import render
 from askfirst.web.pages_signin import set_session
+from askfirst.web.placewords import by_name, ruled_places
 from askfirst.web.visit import AnyVisit, Visit
 
 router = APIRouter()
@@ -121,16 +122,5 @@ def _form(
         wrong=wrong,
         purposes=list(Purpose),
         periods=PERIODS,
-        places=_places(visit),
+        places=by_name(ruled_places(visit.site.rules, visit.language)),
     )
-
-
-def _places(visit: Visit) -> list[tuple[str, str]]:
-    """Codes and names of places that somebody may be in, by name."""
-    files = visit.site.rules.jurisdictions.values()
-    found = [
-        (file.code, file.name.get(visit.language, file.name["en"]))
-        for file in files
-        if file.kind not in ("layer", "pseudo")
-    ]
-    return sorted(found, key=lambda place: place[1])

@@ -6,8 +6,8 @@ sent to the sign-in page, or told so where a program or a part of a page asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -71,6 +71,13 @@ class Visit:
     nonce: str
     session: str | None
 
+    @property
+    def who(self) -> accounts.User:
+        """Who is signed in. Raises SignedOut for nobody."""
+        if self.user is None:
+            raise SignedOut(self.path)
+        return self.user
+
     def may(self, permission: Permission) -> bool:
         """Whether somebody with this permission is signed in."""
         return self.user is not None and self.user.person.may(permission)
@@ -79,6 +86,10 @@ class Visit:
         """A message in the visit's language, filled in."""
         said = words.gettext(self.language, message)
         return said % values if values else said
+
+    def said(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Messages in the visit's language, by their keys."""
+        return {key: self.say(text) for key, text in texts.items()}
 
 
 def site_of(request: Request) -> Site:
@@ -123,7 +134,7 @@ def signed_in(visit: AnyVisit, request: Request) -> Visit:
         raise SignedOut(request.url.path + query if request.method == "GET" else "/")
     if not visit.account.is_set_up and not visit.path.startswith(("/setup", "/api/")):
         raise NotSetUp("the first run has not been finished; an administrator finishes it")
-    return replace(visit)
+    return visit
 
 
 SignedIn = Annotated[Visit, Depends(signed_in)]
@@ -133,8 +144,7 @@ def permitted(permission: Permission) -> Callable[..., Visit]:
     """A dependency that lets in who has a permission; raises Refused for others."""
 
     def let_in(visit: SignedIn) -> Visit:
-        assert visit.user is not None  # noqa: S101 - signed_in has seen to it
-        visit.user.person.ensure(permission)
+        visit.who.person.ensure(permission)
         return visit
 
     return let_in

@@ -7,7 +7,7 @@ const SILENT_MS = 2500; // the server says once a second that a quiet call is al
 
 const root = document.getElementById("phone");
 const source = document.getElementById("phone-texts");
-/** @type {Record<string, string>} */
+/** @type {Record<string, any>} */
 const texts = source ? JSON.parse(source.textContent ?? "{}") : {};
 
 /** @param {string} name */
@@ -27,19 +27,30 @@ async function ask(path, method = "GET", body) {
     headers: body ? { "content-type": "application/json" } : {},
     body: body ? JSON.stringify(body) : undefined,
   });
-  if (answer.status === 401) document.dispatchEvent(new CustomEvent("askfirst:signed-out"));
   const found = await answer.json();
-  if (!answer.ok) throw new Error(found.detail ?? texts.failed);
+  if (!answer.ok) throw new Error(found.detail ?? texts.failed, { cause: answer.status });
   return found;
+}
+
+/** Whether there is nobody signed in; then the page asks. @param {unknown} error */
+function isSignedOut(error) {
+  const is = error instanceof Error && error.cause === 401;
+  if (is) document.dispatchEvent(new CustomEvent("askfirst:signed-out"));
+  return is;
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  if (isSignedOut(error)) return;
+  message(error instanceof Error ? error.message : texts.failed, "error");
 }
 
 /** @param {string} path @param {string} [method] @param {object} [body] */
 async function act(path, method = "POST", body) {
   try {
-    return await ask(`/calls/${state.call}${path}`, method, body);
+    await ask(`/calls/${state.call}${path}`, method, body);
   } catch (error) {
-    message(error instanceof Error ? error.message : texts.failed, "error");
-    return null;
+    complain(error);
   }
 }
 
@@ -65,7 +76,7 @@ function heard() {
 /** What goes on, and why nothing is recorded where that is so. @param {any} shown */
 function doing(shown) {
   if (!shown.answered) return texts.ringing;
-  const why = shown.light === "off" && shown.wanted ? texts[`why-${shown.because}`] : "";
+  const why = shown.light === "off" && shown.wanted ? texts.causes[shown.because] : "";
   return why ? `${texts.talking}: ${why}` : texts.talking;
 }
 
@@ -172,9 +183,10 @@ async function arrive() {
     if (found.call) follow(found.call);
     else if (state && !state.settled) show({ ...state, light: "off", settled: true });
     else shine("off");
-  } catch {
+  } catch (error) {
     lost();
-    window.setTimeout(arrive, SILENT_MS);
+    // Whoever is signed out is asked to sign in, once; `askfirst:signed-in` brings us back.
+    if (!isSignedOut(error)) window.setTimeout(arrive, SILENT_MS);
   }
 }
 
@@ -208,7 +220,7 @@ part("dial").addEventListener("submit", async (event) => {
   try {
     follow(await ask("/calls", "POST", { to }));
   } catch (error) {
-    message(error instanceof Error ? error.message : texts.failed, "error");
+    complain(error);
   }
 });
 

@@ -1,0 +1,82 @@
+"""What pages say for the codes of calls: outcomes, states, causes, consents, accesses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from askfirst.server.listening import ListeningPurpose
+from askfirst.web import words
+
+OUTCOMES: Mapping[str, str] = {
+    "recorded": words.mark("Recorded"),
+    "not-asked": words.mark("Nobody asked"),
+    "refused": words.mark("They said no"),
+    "silent": words.mark("No answer to the question"),
+    "blocked": words.mark("Not allowed"),
+    "notice-cut": words.mark("The notice was cut short"),
+    "degraded": words.mark("Recorded with gaps"),
+    "failed": words.mark("Recording failed"),
+    "erased": words.mark("Erased"),
+    "quarantined": words.mark("Held back for a check"),
+}
+STATES: Mapping[str, str] = {
+    "ended": words.mark("The call ended"),
+    "closed": words.mark("Not recording"),
+    "blocked": words.mark("Recording is not allowed"),
+    "telling": words.mark("They are being told"),
+    "asking": words.mark("They are being asked"),
+    "sealing": words.mark("Consent is being written down"),
+    "held": words.mark("Paused"),
+    "open": words.mark("Recording"),
+}
+CAUSES: Mapping[str, str] = {
+    "hung-up": words.mark("somebody hung up"),
+    "failed": words.mark("something failed"),
+    "no-contact": words.mark("nobody is on the line yet"),
+    "not-decided": words.mark("the rules have not been applied yet"),
+    "forbidden": words.mark("the rules forbid it"),
+    "switched-off": words.mark("recording is switched off"),
+    "withdrawn": words.mark("they took their consent back"),
+    "refused": words.mark("they said no"),
+    "not-acknowledged": words.mark("the agent has not read the employee notice"),
+    "machine": words.mark("a machine answered"),
+    "telling": words.mark("a notice is owed"),
+    "asking": words.mark("consent is owed"),
+    "sealing": words.mark("nothing is kept before it is written"),
+    "paused": words.mark("paused"),
+    "not-wanted": words.mark("nobody asked for recording"),
+    "met": words.mark("everything owed was done"),
+}
+HOWS: Mapping[str, str] = {
+    "agent": words.mark("the agent noted it"),
+    "announcement": words.mark("an announcement was played"),
+    "keypad": words.mark("they pressed a key"),
+    "spoken": words.mark("they said it"),
+    "written": words.mark("in writing"),
+}
+KINDS: Mapping[str, str] = {
+    "informed": words.mark("Told"),
+    "agreed": words.mark("Agreed"),
+    "refused": words.mark("Refused"),
+    "withdrawn": words.mark("Took it back"),
+}
+RECORDING_STATES: Mapping[str, str] = {
+    "spool": words.mark("being recorded"),
+    "sealed": words.mark("waiting to be checked"),
+    "checking": words.mark("being checked"),
+    "ready": words.mark("ready"),
+    "quarantined": words.mark("held back for a check"),
+    "erased": words.mark("erased"),
+}
+OPENINGS: Mapping[str, str] = {
+    "access.played": words.mark("listened"),
+    "access.read": words.mark("read the transcript"),
+    "access.exported": words.mark("exported it"),
+}
+PURPOSES: Mapping[str, str] = {
+    ListeningPurpose.QUALITY: words.mark("Quality of service"),
+    ListeningPurpose.TRAINING: words.mark("Training of staff"),
+    ListeningPurpose.DISPUTE: words.mark("A dispute about what was said"),
+    ListeningPurpose.CONSENT_CHECK: words.mark("To check the consent"),
+    ListeningPurpose.SUBJECT_REQUEST: words.mark("They asked for it"),
+}
