@@ -175,6 +175,7 @@ def test_a_number_belongs_to_one_contact(client: TestClient) -> None:
     assert (taken.status_code, problem(taken)) == (403, "urn:askfirst:problem:refused")
     assert NUMBERS[0] not in taken.text
     assert (page.status_code, own.status_code) == (422, 422)
+    assert "Another contact has this number." in page.text
     assert listed(client) == ["Kari"]
 
 

@@ -143,6 +143,17 @@ def test_a_number_that_is_asked_about_is_kept_nowhere(
     assert "no-store" in page.headers["cache-control"]
 
 
+def test_what_to_say_names_the_company_to_its_own_people_only(ready: Site) -> None:
+    asked = {"number": NUMBER, "agent": "NO"}
+
+    public = browser(ready).post("/rules/check", data=asked).text
+    own = signed_in(ready, add(ready, UserRole.AGENT)).post("/rules/check", data=asked).text
+
+    assert "Your company would like to record" in public
+    assert "Nordlys AS" not in public
+    assert "Nordlys AS would like to record" in own
+
+
 @pytest.mark.parametrize("number", ["", "anonymous", "+1", "x" * 900, "<script>alert(1)</script>"])
 def test_the_checker_answers_anything_with_ask(ready: Site, number: str) -> None:
     answer = browser(ready).post("/rules/check", data={"number": number})

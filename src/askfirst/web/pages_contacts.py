@@ -137,7 +137,7 @@ def add_contact(visit: Writer, form: Annotated[ContactForm, Form()]) -> Response
     try:
         made = added(visit, wanted)
     except (InvalidInput, Refused) as error:
-        key = error.key if isinstance(error, InvalidRequest) else "numbers"
+        key = error.key if isinstance(error, InvalidRequest) else "taken"
         return _new(visit, form, error=str(error), wrong=key)
     return RedirectResponse(f"/contacts/{made.id}", status_code=303)
 

@@ -17,6 +17,7 @@ from askfirst.decide import request as decide_request
 from askfirst.errors import InvalidRequest, NotFound
 from askfirst.explain import notice
 from askfirst.model import Decision
+from askfirst.notice import NoticeFacts
 from askfirst.rules import Jurisdiction, Rulebook
 from askfirst.rulesheet import RulebookRow, rulebook_rows, to_csv, to_json_text
 from askfirst.server.clock import utc_now
@@ -136,7 +137,9 @@ def _checker(
 ) -> Response:
     shown = None
     if decision is not None:
-        said = notice(decision, visit.language)
+        # The account's name and purpose are said to its own people only.
+        own = visit.account.notice_facts() if visit.user is not None else None
+        said = notice(decision, visit.language, own or NoticeFacts(visit.say("Your company")))
         shown = {
             "mode": decision.mode.word,
             "unknown": any(party.unknown for party in decision.parties),
