@@ -133,7 +133,7 @@ def test_a_field_that_cannot_be_kept_is_named(
     writing: sa.Connection, field: str, value: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        contacts.add(writing, replace(draft(), **{field: value}), rig.AT)  # type: ignore[arg-type]
+        contacts.add(writing, replace(draft(), **{field: value}), rig.AT)  # type: ignore[arg-type]  # a field's own type
 
     assert caught.value.key == field
     assert value not in str(caught.value)
