@@ -141,10 +141,13 @@ class AgentSound:
 class AgentLeg(Protocol):
     """The sound of one agent's browser, both ways. Whoever made it closes it.
 
-    `is_connected` turns false while the browser does not answer, and the call goes on.
+    A browser that does not answer any more leaves the call going on.
     """
 
-    is_connected: bool
+    @property
+    def is_connected(self) -> bool:
+        """Whether the browser answers now."""
+        ...
 
     def sounds(self) -> AsyncIterator[AgentSound]:
         """What the agent says, in order of arrival, until the leg is closed."""

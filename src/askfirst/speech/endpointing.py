@@ -29,12 +29,18 @@ STEP_MS = STEP_SAMPLES * 1000 // SAMPLE_RATE_HZ
 LONGEST_WINDOW_MS = 28_000
 """Longest window for Whisper, which reads 30 s at a time."""
 
+# The usual 0.5 and 0.35 lose a third of the words of a narrow-band telephone line.
+SPEECH = 0.3
+"""Likelihood at which speech begins."""
+
+STILL_SPEECH = 0.15
+"""Likelihood down to which it goes on."""
+
+SHORTEST_STEPS = 2
+"""Fewer steps than these are no speech."""
+
 _CONTEXT_SAMPLES = 64
 _STEPS_AT_ONCE = 512  # bounds the model's memory, about 16 s
-# The usual 0.5 and 0.35 lose a third of the words of a narrow-band telephone line.
-_SPEECH = 0.3
-_STILL_SPEECH = 0.15
-_SHORTEST_STEPS = 2
 # Over a telephone line the model notices soft first sounds late: "No" was heard as "Oh".
 _LEAD_MS = 400
 _TAIL_MS = 200
@@ -99,7 +105,7 @@ def speech_spans(
     if len(pcm) < 2 * STEP_SAMPLES:
         return []
     chosen = using or detector()
-    likely = _by_model(pcm, chosen.session) if chosen.session is not None else _by_energy(pcm)
+    likely = _by_model(pcm, chosen) if chosen.session is not None else _by_energy(_levels(pcm))
     total_ms = len(pcm) // _BYTES_PER_MS
     spans: list[Span] = []
     for first, last in _runs(likely, max(1, hang_over_ms // STEP_MS)):
@@ -177,23 +183,46 @@ def windows(spans: Sequence[Span], longest_ms: int = LONGEST_WINDOW_MS) -> list[
     return [Window(tuple(together)) for together in packed]
 
 
-def _by_model(pcm: bytes, session: Any) -> NDArray[np.float32]:
-    state = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
-    context = np.zeros(_CONTEXT_SAMPLES, np.float32)
-    found: list[NDArray[np.float32]] = []
-    at_once = 2 * STEP_SAMPLES * _STEPS_AT_ONCE
-    for offset in range(0, len(pcm), at_once):
-        part = samples(pcm[offset : offset + at_once])
+class Likelihood:
+    """How likely somebody speaks in audio that comes bit by bit; one for each stream.
+
+    It remembers what came before. `using` is for tests. Not for several threads at a time.
+    """
+
+    def __init__(self, using: Detector | None = None) -> None:
+        self._session = (using or detector()).session
+        self._state = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
+        self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._before = np.empty(0, np.float32)
+
+    def of(self, pcm: bytes) -> NDArray[np.float32]:
+        """From 0 to 1 for each step of what comes next; silence fills up the last one."""
+        return self._by_energy(pcm) if self._session is None else self._by_model(pcm)
+
+    def _by_model(self, pcm: bytes) -> NDArray[np.float32]:
+        part = samples(pcm)
         part = np.pad(part, (0, -len(part) % STEP_SAMPLES))
         steps = part.reshape(-1, STEP_SAMPLES)
         # Each step is read together with the last samples of the one before.
-        before = np.vstack([context, steps[:-1, -_CONTEXT_SAMPLES:]])
-        context = steps[-1, -_CONTEXT_SAMPLES:]
-        inputs = {"input": np.hstack([before, steps]), "h": state[0], "c": state[1]}
-        out, *state_parts = session.run(None, inputs)
-        state = state_parts[0], state_parts[1]
-        found.append(np.asarray(out, np.float32).reshape(-1))
-    return np.concatenate(found)
+        before = np.vstack([self._context, steps[:-1, -_CONTEXT_SAMPLES:]])
+        self._context = steps[-1, -_CONTEXT_SAMPLES:]
+        h, c = self._state
+        out, h, c = self._session.run(None, {"input": np.hstack([before, steps]), "h": h, "c": c})
+        self._state = h, c
+        return np.asarray(out, np.float32).reshape(-1)
+
+    def _by_energy(self, pcm: bytes) -> NDArray[np.float32]:
+        levels = _levels(pcm)
+        self._before = np.concatenate([self._before, levels])[-_STEPS_AT_ONCE:]
+        return _by_energy(self._before)[-len(levels) :]
+
+
+def _by_model(pcm: bytes, using: Detector) -> NDArray[np.float32]:
+    heard = Likelihood(using)
+    at_once = 2 * STEP_SAMPLES * _STEPS_AT_ONCE
+    return np.concatenate(
+        [heard.of(pcm[offset : offset + at_once]) for offset in range(0, len(pcm), at_once)]
+    )
 
 
 def _levels(pcm: bytes) -> NDArray[np.float32]:
@@ -205,9 +234,8 @@ def _levels(pcm: bytes) -> NDArray[np.float32]:
     return decibels.astype(np.float32)
 
 
-def _by_energy(pcm: bytes) -> NDArray[np.float32]:
+def _by_energy(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 where a step is 12 dB above the quietest tenth and above -50 dB, else 0."""
-    levels = _levels(pcm)
     floor = float(np.percentile(levels, 10))
     return (levels > max(floor + 12, -50)).astype(np.float32)
 
@@ -218,16 +246,16 @@ def _runs(likely: NDArray[np.float32], hang_over: int) -> Iterator[tuple[int, in
     last = spoken = 0
     for step, value in enumerate(likely.tolist()):
         if first is None:
-            if value < _SPEECH:
+            if value < SPEECH:
                 continue
             first, spoken = step, 0
-        if value >= _STILL_SPEECH:
+        if value >= STILL_SPEECH:
             last, spoken = step + 1, spoken + 1
         elif step - last >= hang_over:
-            if spoken >= _SHORTEST_STEPS:
+            if spoken >= SHORTEST_STEPS:
                 yield first, last
             first = None
-    if first is not None and spoken >= _SHORTEST_STEPS:
+    if first is not None and spoken >= SHORTEST_STEPS:
         yield first, last
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from askfirst.errors import Misconfigured, NotInstalled, Unverified
 from askfirst.model import SAMPLE_RATE_HZ, Word
@@ -49,6 +49,12 @@ _LONGEST_REPEAT_WORDS = 8
 _PAUSE_MS = 2000
 _WHOLE_WORD_MS = 1000
 _TIMELESS_WORDS = 3
+_BEFORE_A_WORD, _AFTER_A_WORD = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+_FRAMES_PER_S = 100
+_SHORTEST_FRAMES = 10 * _FRAMES_PER_S
+_SILENT_FRAMES = 150
+_LONGEST_FRAMES = 30 * _FRAMES_PER_S
+_MOST_TOKENS_PER_S = 10
 
 
 class Whisper:
@@ -57,7 +63,9 @@ class Whisper:
     `model_dir` is a CTranslate2 Whisper directory; None takes the packaged English model, whose
     files are compared with known SHA-256 sums when the process starts. The process starts at the
     first use, ends itself after `idle_s` seconds without work (None: never) and may take 30 s
-    and `pace` seconds for each second of audio. Safe to use from several threads. Close it.
+    and `pace` seconds for each second of audio. `is_brief` is for live speech: stretches of a few
+    seconds are read as they are and not as 30 s, which is several times quicker and now and then
+    costs a word. Safe to use from several threads. Close it.
     Raises NotInstalled without faster-whisper or a model, Misconfigured for a directory that
     holds no such model; Unverified comes from the first use.
     """
@@ -70,6 +78,8 @@ class Whisper:
         threads: int = 2,
         idle_s: float | None = 300.0,
         pace: float = 8.0,
+        *,
+        is_brief: bool = False,
     ) -> None:
         if find_spec("faster_whisper") is None:
             raise NotInstalled("faster-whisper", "speech")
@@ -79,7 +89,12 @@ class Whisper:
         )
         self._process = EngineProcess(
             "askfirst.speech.whisper:engine",
-            {"folder": str(folder.resolve()), "packaged": model_dir is None, "threads": threads},
+            {
+                "folder": str(folder.resolve()),
+                "packaged": model_dir is None,
+                "threads": threads,
+                "brief": is_brief,
+            },
             threads=threads,
             idle_s=idle_s,
             pace=pace,
@@ -210,6 +225,45 @@ def is_out_of_step(words: Sequence[Word], spans: Sequence[Span]) -> bool:
     return False
 
 
+def hear_briefly(model: Any, audio: Any, language: str) -> Iterator[Word]:
+    """Words of a few seconds of audio (floats from -1 to 1), times from its start.
+
+    The encoder is by far the dearest part and takes time by the length that it is given. Below
+    ten seconds it loses its place and repeats itself, so silence fills up to there.
+    """
+    import numpy as np
+    from faster_whisper.tokenizer import Tokenizer
+    from faster_whisper.transcribe import merge_punctuations
+
+    features = model.feature_extractor(audio)
+    spoken = min(features.shape[-1], _LONGEST_FRAMES)
+    wanted = max(_SHORTEST_FRAMES, spoken + _SILENT_FRAMES)
+    wanted = min(wanted + wanted % 2, _LONGEST_FRAMES)
+    features = np.pad(features[:, :spoken], ((0, 0), (0, wanted - spoken)))
+    encoded = model.encode(features)
+    tokenizer = Tokenizer(
+        model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language
+    )
+    seconds = len(audio) / SAMPLE_RATE_HZ
+    (found,) = model.model.generate(
+        encoded,
+        [[*tokenizer.sot_sequence, tokenizer.no_timestamps]],
+        beam_size=1,
+        max_length=20 + round(seconds * _MOST_TOKENS_PER_S),
+        return_scores=True,
+        return_no_speech_prob=True,
+    )
+    tokens = [token for token in found.sequences_ids[0] if token < tokenizer.eot]
+    if not tokens or (found.no_speech_prob > _NO_SPEECH and found.scores[0] < _LOW_LOG_PROBABILITY):
+        return
+    (aligned,) = model.find_alignment(tokenizer, [tokens], encoded, spoken)
+    merge_punctuations(aligned, _BEFORE_A_WORD, _AFTER_A_WORD)
+    for word in aligned:
+        if text := word["word"].strip():
+            times = round(float(word["start"]) * 1000), round(float(word["end"]) * 1000)
+            yield Word(text, *times, round(float(word["probability"]), 3))
+
+
 def engine(options: Mapping[str, str | int | bool]) -> Engine:
     """The child's side: load the model, give what recognises one channel.
 
@@ -235,6 +289,11 @@ def engine(options: Mapping[str, str | int | bool]) -> Engine:
 
     def hear(pcm: bytes, window: endpointing.Window, language: str) -> Iterator[Word]:
         audio = endpointing.samples(window.pcm(pcm))
+        if options.get("brief"):
+            for heard in hear_briefly(model, audio, language):
+                start, end = window.on_channel(heard.start_ms, heard.end_ms)
+                yield Word(heard.text, start, end, heard.confidence)
+            return
         # One clip makes one pass; without it the tail after the last word costs another 30 s
         # pass, in which the model likes to invent.
         segments, _ = pipeline.transcribe(

@@ -102,6 +102,11 @@ class SocketLeg:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._speak()), loop.create_task(self._watch())]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close()` was called."""
+        return not self._tasks
+
     def receive(self, message: bytes) -> None:
         """Take one message of the browser; it never waits.
 
