@@ -20,6 +20,8 @@ NAMES = (
     "memory",
     "demo",
     "contacts",
+    "captions",
+    "pages",
 )
 
 

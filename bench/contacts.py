@@ -20,11 +20,12 @@ from askfirst.model import Mode
 from askfirst.policy import Policy
 from askfirst.server.accounttables import users
 from askfirst.server.contactimport import import_contacts
-from askfirst.server.contacts import consent_history, is_first_call_to
+from askfirst.server.contacts import consent_history
 from askfirst.server.contactsearch import Page, Search, count, find, prospects
 from askfirst.server.contacttables import contacts
 from askfirst.server.database import calls, parties, reading, transaction
 from askfirst.server.forecast import Outlook, forecast
+from askfirst.server.reviews import first_call
 from askfirst.server.store import Store
 from bench.batch import AREAS
 from bench.measure import REPEATS, Line, compared
@@ -118,7 +119,7 @@ def _searches(store: Store) -> dict[str, Callable[[], object]]:
 
     def person() -> object:
         with reading(store.engine) as connection:
-            return consent_history(connection, last), is_first_call_to(connection, "MN")
+            return consent_history(connection, last), first_call(connection, "MN")
 
     with reading(store.engine) as connection:
         order = sa.select(contacts.c.id).order_by(contacts.c.sort_key.desc())

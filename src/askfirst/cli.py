@@ -347,6 +347,25 @@ def _add_serve(verbs: Any) -> None:
     verb.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
     verb.add_argument("--self-signed", action="store_true", help="https for a trial")
     verb.add_argument("--roles", help="web,worker,media: what this process does; all by default")
+    verb.add_argument("--demo", action="store_true", help="with made-up people, contacts and calls")
+
+
+def _add_user(verbs: Any) -> None:
+    user = verbs.add_parser("user", help="People of the account, and programs that act for them.")
+    inner = user.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    token = add_verb(
+        inner,
+        "token",
+        _server("user_token"),
+        "Make a token with which a program acts for somebody.",
+    )
+    token.add_argument("email", help="whom the program acts for")
+    token.add_argument(
+        "--scopes", required=True, metavar="LIST", help="what it may do, such as calls.read"
+    )
+    token.add_argument("--name", default="command line", help="what the token is called")
+    token.add_argument("--days", type=int, default=90, help="how long it lasts, 90 by default")
+    _data(token)
 
 
 _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
@@ -355,6 +374,7 @@ _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
     _add_demo,
     _add_recordings,
     _add_erase,
+    _add_user,
 )
 
 

@@ -171,6 +171,12 @@ def announcement(
     return " ".join(parts)
 
 
+def purpose_words(purpose: Purpose, language: str) -> str:
+    """Give the words of a purpose that stand after "for" in a language of `LANGUAGES`."""
+    _known(language)
+    return _texts().words[f"purpose.{purpose}"][language]
+
+
 def lacking(
     text: str, elements: Iterable[Element], language: str, facts: NoticeFacts
 ) -> frozenset[Element]:

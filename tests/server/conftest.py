@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
+from tests.server.deskrig import SETTINGS, agent
+from tests.server.rig import AT
 
+from askfirst.server.account import change
+from askfirst.server.accounts import User
 from askfirst.server.database import transaction
 from askfirst.server.node import Node
 from askfirst.server.store import Store
@@ -42,3 +46,11 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def recorded(node: Node, tmp_path: Path) -> rig.Recorded:
     """A keyed call that was recorded and finished, in a node."""
     return rig.record(node, tmp_path / "callee")
+
+
+@pytest.fixture
+def kari(node: Node) -> User:
+    """An agent in Texas who has read the notice of the account."""
+    with transaction(node.store.engine) as connection:
+        change(connection, SETTINGS, None, AT)
+    return agent(node, "kari")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -304,3 +304,8 @@ def recorder(store: Store, recording: str, call: str = "call_" + "0" * 32) -> Re
             )
         )
     return Recorder(store, call, recording)
+
+
+def quiet(request: CallRequest) -> CallRequest:
+    """The same request of an account that plays no announcements by itself."""
+    return replace(request, announces=False)

@@ -15,8 +15,10 @@ from askfirst.errors import InvalidRequest
 from askfirst.model import Purpose
 from askfirst.server import audit
 from askfirst.server.access import UserRole
-from askfirst.server.account import _READERS, Account, account, change, last_changes
+from askfirst.server.account import Account, account, change, history, last_changes
+from askfirst.server.accountkeys import READERS
 from askfirst.server.accounts import add_user
+from askfirst.server.accounttables import settings
 from askfirst.server.store import Store
 
 BASIS = {
@@ -91,6 +93,17 @@ def test_one_bad_value_changes_nothing(connection: sa.Connection) -> None:
         ("wishes", {"recording_enabled": True}),
         ("wishes", ["always_ask"]),
         ("notice_version", -1),
+        ("notice_text", {"en": "Calls are recorded."}),
+        ("notice_text", {"en": "Calls are recorded.", "nb": " "}),
+        ("notice_text", "Calls are recorded."),
+        ("first_country", "forbid"),
+        ("texts", {"en": {"purpose": "training"}}),
+        ("texts", {"en": {"company": "Somebody else AS"}}),
+        ("texts", {"da": {"recipients": "nogen"}}),
+        ("texts", {"en": "training our staff on real calls"}),
+        ("texts", {"en": {"recipients": "x" * 201}}),
+        ("wishes", {"no_third_party_guarantee": True, "external_share_links": True}),
+        ("wishes", {"no_third_party_guarantee": True, "external_processors": ["Whisper Inc"]}),
         ("password", "x"),
     ],
 )
@@ -115,6 +128,43 @@ def test_who_changed_what_is_kept(connection: sa.Connection) -> None:
     assert not account(connection).policy().recording_enabled
 
 
+def test_every_value_of_a_setting_is_kept_with_who_wanted_it(connection: sa.Connection) -> None:
+    kari = add_user(connection, "k@e.org", "Kari", [UserRole.ADMIN], AT)
+    change(connection, {"retention_days": 90}, None, AT)
+    change(connection, {"retention_days": 30, "company": "Nordlys AS"}, kari.id, AT)
+    change(connection, {"retention_days": 30}, None, AT)
+
+    past = history(connection, ["retention_days"])
+    assert [(each.value, each.by) for each in past] == [(90, None), (30, kari.id)]
+
+
+def test_other_settings_can_be_changed_while_a_promise_is_broken(
+    connection: sa.Connection,
+) -> None:
+    broken = {"no_third_party_guarantee": True, "external_share_links": True}
+    change(connection, {"company": "Nordlys AS"}, None, AT)
+    row = {"key": "wishes", "value": broken, "changed_at": AT}
+    connection.execute(settings.insert().values(**row))
+
+    assert not change(connection, {"recording_enabled": False}, None, AT).recording_enabled
+    with pytest.raises(InvalidRequest):
+        change(connection, {"wishes": {**broken, "always_ask": True}}, None, AT)
+
+
+def test_a_sentence_is_said_in_the_language_that_it_was_written_in(
+    connection: sa.Connection,
+) -> None:
+    own = {"purpose": "die Schulung unserer Leute", "recipients": "Sprachdienst GmbH"}
+    wants = change(connection, {**BASIS, "company": "Nordlys AS"}, None, AT)
+    wants = change(connection, {"texts": {"de": own, "fr": {"purpose": ""}}}, None, AT)
+
+    assert wants.texts == {"de": own}
+    assert wants.notice_facts("en").purpose == BASIS["purpose_sentence"]
+    assert wants.notice_facts("fr").purpose is Purpose.TRAINING
+    facts = wants.notice_facts("de")
+    assert (facts.purpose, facts.recipients) == (own["purpose"], own["recipients"])
+
+
 def test_pages_of_the_audit_log_neither_skip_nor_repeat(connection: sa.Connection) -> None:
     for number in range(7):
         audit.note(connection, AT, None, "tried", f"thing-{number}")
@@ -133,9 +183,9 @@ values: Any = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(_READERS)), values)
+@given(st.sampled_from(sorted(READERS)), values)
 def test_no_value_makes_a_setting_raise_anything_else(key: str, value: object) -> None:
     try:
-        _READERS[key](key, value)
+        READERS[key](key, value)
     except InvalidRequest as error:
         assert error.key == key  # noqa: PT017 - most values are refused, some are not

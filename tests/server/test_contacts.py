@@ -1,4 +1,4 @@
-"""Contacts: what cannot be kept, who agreed, who is never recorded, where is called first."""
+"""Contacts: what cannot be kept, who agreed, who is never recorded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from tests.server import people, rig
 from tests.server.people import (
     KARI,
@@ -29,11 +27,11 @@ from tests.server.people import (
 from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.model import Source
 from askfirst.policy import Policy
-from askfirst.server import contacts, followups
+from askfirst.server import contacts, followups, reviews
 from askfirst.server.contactcard import KnownPlace, Number
 from askfirst.server.contacttables import contact_numbers, follow_ups
 from askfirst.server.contacttables import contacts as table
-from askfirst.server.database import metadata, reading, transaction
+from askfirst.server.database import reading, transaction
 from askfirst.server.store import Store
 
 
@@ -55,7 +53,7 @@ def test_a_naive_time_is_refused_wherever_a_time_is_taken(writing: sa.Connection
         lambda: contacts.restore(writing, NOBODY, NAIVE),
         lambda: contacts.never_record(writing, NOBODY, KARI, NAIVE),
         lambda: contacts.may_record_again(writing, NOBODY, KARI, NAIVE),
-        lambda: contacts.review_country(writing, "NO", KARI, NAIVE),
+        lambda: reviews.review(writing, "NO", KARI, NAIVE),
         lambda: followups.done(writing, "fol_1", NAIVE),
     )
     for attempt in attempts:
@@ -79,7 +77,7 @@ def test_an_unknown_id_is_not_found_wherever_an_id_is_taken(store: Store) -> Non
             lambda: contacts.learn_place(writing, NOBODY, "NO", Source.STATED, KARI, rig.AT),
             lambda: contacts.learn_place(writing, contact, "NO", Source.STATED, stranger, rig.AT),
             lambda: contacts.add(writing, draft("A", owner=stranger), rig.AT),
-            lambda: contacts.review_country(writing, "NO", stranger, rig.AT),
+            lambda: reviews.review(writing, "NO", stranger, rig.AT),
             lambda: followups.promise(writing, NOBODY, ON),
             lambda: followups.promise(writing, contact, ON, owner=stranger),
             lambda: followups.promise(writing, contact, ON, call="call_1"),
@@ -100,9 +98,9 @@ def test_a_wrong_code_is_refused(writing: sa.Connection, code: str) -> None:
     with pytest.raises(InvalidRequest, match="expected the code of a place") as caught:
         contacts.add(writing, replace(draft(), places=(place,)), rig.AT)
     with pytest.raises(InvalidRequest):
-        contacts.is_first_call_to(writing, code)
+        reviews.first_call(writing, code)
     with pytest.raises(InvalidRequest):
-        contacts.review_country(writing, code, KARI, rig.AT)
+        reviews.review(writing, code, KARI, rig.AT)
 
     assert caught.value.key == "places"
 
@@ -382,54 +380,7 @@ def test_the_agents_own_consents_are_nobody_elses_history(store: Store) -> None:
         assert contacts.consent_history(connection, agents) == ()
 
 
-# Countries
-
-
-def test_the_first_call_to_a_country_is_that_before_which_nobody_there_answered(
-    store: Store,
-) -> None:
-    people.called(store, NORDIC, places=["NO"], answered=False, ledger=1)
-    people.called(store, rig.CALIFORNIA, places=["US-CA"], ledger=2)
-    people.called(store, "+493023125017", places=["DE"], provider="simulator", ledger=3)
-    with reading(store.engine) as connection:
-        first = {
-            code: contacts.is_first_call_to(connection, code)
-            for code in ("NO", "US", "US-TX", "CA", "DE")
-        }
-        simulated = contacts.is_first_call_to(connection, "DE", is_simulated=True)
-
-    # The agents of these calls all sat in Norway; that is no call to Norway.
-    assert first == {"NO": True, "US": False, "US-TX": False, "CA": True, "DE": True}
-    assert not simulated
-
-
-def test_a_country_shows_who_has_reviewed_it_the_newest_first(store: Store) -> None:
-    with transaction(store.engine) as writing:
-        contacts.review_country(writing, "DE", KARI, rig.AT)
-        contacts.review_country(writing, "US-CA", KARI, rig.AT)
-        contacts.review_country(writing, "DE", OLA, rig.AT + timedelta(hours=1))
-        contacts.review_country(writing, "DE", KARI, LATER)
-
-        reviews = contacts.reviews_of(writing, "DE")
-        american = contacts.reviews_of(writing, "US-TX")
-        none = contacts.reviews_of(writing, "FR")
-
-    assert [(each.by, each.at) for each in reviews] == [
-        (KARI, LATER),
-        (OLA, rig.AT + timedelta(hours=1)),
-    ]
-    assert [each.code for each in american] == ["US"]
-    assert none == ()
-
-
 # Tables
-
-
-def test_the_migration_makes_exactly_the_tables_of_the_code(store: Store) -> None:
-    with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"render_as_batch": True})
-
-        assert compare_metadata(context, metadata) == []
 
 
 def test_the_history_of_a_number_is_looked_up_not_searched_for(store: Store) -> None:

@@ -14,7 +14,11 @@ from alembic.migration import MigrationContext
 from tests.server import rig
 
 from askfirst.errors import InvalidInput, KeyUnreadable, Misconfigured, Unavailable
-from askfirst.server import accounttables, contacttables  # noqa: F401 - their tables count, too
+from askfirst.server import (  # noqa: F401 - their tables count, too
+    accounttables,
+    contacttables,
+    tokentables,
+)
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction
 from askfirst.server.store import Store
 

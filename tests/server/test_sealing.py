@@ -191,7 +191,7 @@ def test_a_recording_that_is_not_there_is_not_found(store: Store) -> None:
 
 
 def test_an_asset_is_written_once(recorded: rig.Recorded) -> None:
-    write_asset(recorded.store, recorded.id, "peaks", b"one", rig.AT)
-    write_asset(recorded.store, recorded.id, "peaks", b"two", rig.AT)
+    write_asset(recorded.store, recorded.id, "notes", b"one", rig.AT)
+    write_asset(recorded.store, recorded.id, "notes", b"two", rig.AT)
 
-    assert recorded.node.playback.asset(recorded.id, "peaks") == b"one"
+    assert recorded.node.playback.asset(recorded.id, "notes") == b"one"

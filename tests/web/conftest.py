@@ -32,6 +32,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
     store.close()
 
 
+@pytest.fixture
+def running(site: Site) -> Iterator[TestClient]:
+    """A browser at a server whose loop runs; nobody is signed in."""
+    with TestClient(create_app(site), base_url=ORIGIN, headers=OWN, follow_redirects=False) as made:
+        yield made
+
+
 def browser(site: Site) -> TestClient:
     """A browser without a session, on one of our own pages."""
     return TestClient(create_app(site), base_url=ORIGIN, headers=OWN, follow_redirects=False)

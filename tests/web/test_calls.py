@@ -171,14 +171,14 @@ def test_the_page_plays_only_for_a_stated_purpose(office: Office) -> None:
     client = signed_in(office.site, office.agent)
     page = client.get(f"/calls/{office.recorded.call}")
     assert page.status_code == 200
-    assert "<audio" not in page.text
+    assert "<askfirst-player" not in page.text
     where = f"/calls/{office.recorded.call}/listen"
 
     assert client.post(where, data={"purpose": "curiosity"}).status_code == 422
     played = client.post(where, data={"purpose": "dispute"})
 
     assert played.status_code == 200
-    assert "<audio" in played.text
+    assert "<askfirst-player" in played.text
     link = played.text.partition('src="/api/v1/recordings/')[2].partition('"')[0]
     assert client.get(f"/api/v1/recordings/{link}").status_code == 200
     again = client.get(f"/calls/{office.recorded.call}")

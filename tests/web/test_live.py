@@ -10,57 +10,28 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from tests.server import rig
-from tests.web.conftest import ORIGIN, OWN, PASSWORD, add, problem
+from tests.web.conftest import ORIGIN, OWN, add, problem
+from tests.web.live import live_site, sign_in
 
 from askfirst.clock import LoopClock, run_virtual
-from askfirst.rules import packaged
-from askfirst.server import account, accounts
 from askfirst.server.access import UserRole
-from askfirst.server.clock import utc_now
 from askfirst.server.desk import Desk
-from askfirst.server.listening import Listening
-from askfirst.server.node import Node
-from askfirst.server.settings import Settings
-from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.web.api_live import stream
 from askfirst.web.app import create_app
-from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """An installation that carries calls, with one account of Texas."""
-    node = Node.open(tmp_path / "data", Scripted())
-    stated = {"company": "Harbor Supply", "home_place": "US-TX", "retention_days": 30}
-    with node.store.engine.begin() as connection:
-        account.change(connection, stated, None, utc_now())
-    yield Site(
-        node.store,
-        Settings(data=tmp_path / "data"),
-        packaged(),
-        Listening(node.store),
-        Carrier(node),
-    )
-    node.close()
+    yield from live_site(tmp_path)
 
 
 @pytest.fixture
-def browser(site: Site) -> Iterator[TestClient]:
+def browser(running: TestClient) -> TestClient:
     """A running server with its loop; nobody is signed in."""
-    with TestClient(create_app(site), base_url=ORIGIN, headers=OWN, follow_redirects=False) as made:
-        yield made
-
-
-def sign_in(browser: TestClient, site: Site, role: UserRole, name: str) -> accounts.User:
-    user = add(site, role, "north", name)
-    with site.store.engine.begin() as connection:
-        accounts.acknowledge(connection, user.id, 1, utc_now())
-    browser.cookies.clear()
-    answer = browser.post("/sign-in", data={"email": user.email, "password": PASSWORD})
-    assert answer.status_code == 303
-    return user
+    return running
 
 
 def test_a_number_that_is_nobodys_is_not_called(browser: TestClient, site: Site) -> None:

@@ -196,9 +196,9 @@ def test_a_change_of_settings_is_in_the_audit_log_with_who_made_it(ready: Site) 
     user = add(ready, UserRole.ADMIN, name="boss")
     client = signed_in(ready, user)
 
-    assert client.post("/settings", data={"recording": "off"}).status_code == 303
+    assert client.post("/settings/recording", data={"recording": "off"}).status_code == 303
     assert not wants(ready).recording_enabled
-    wrong = client.post("/settings", data={"retention_days": "never"})
+    wrong = client.post("/settings/retention", data={"retention_days": "never"})
     assert wrong.status_code == 422
     with ready.store.engine.connect() as connection:
         lines = connection.execute(sa.select(audit.c.actor, audit.c.action)).all()

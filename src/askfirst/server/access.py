@@ -42,6 +42,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit.read"
     LEDGER_READ = "ledger.read"
     RULES_REVIEW = "rules.review"
+    ERASURE_MANAGE = "erasure.manage"
 
 
 class Reach(IntEnum):
@@ -84,6 +85,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.AUDIT_READ: _ALL,
         _P.LEDGER_READ: _ALL,
         _P.RULES_REVIEW: _ALL,
+        _P.ERASURE_MANAGE: _ALL,
     },
     UserRole.ADMIN: {
         _P.RECORDING_MANAGE: _ALL,
@@ -102,14 +104,20 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is signed in, as far as access is concerned."""
+    """Who is signed in, as far as access is concerned.
+
+    `scopes` are all that a program may do that acts for the person; None: no program does.
+    """
 
     id: str
     roles: frozenset[UserRole]
     team: str | None
+    scopes: frozenset[Permission] | None = None
 
     def reach(self, permission: Permission) -> Reach:
         """How far a permission goes for this person; the widest of all roles."""
+        if self.scopes is not None and permission not in self.scopes:
+            return Reach.NONE
         return max(
             (TABLE[role].get(permission, Reach.NONE) for role in self.roles), default=Reach.NONE
         )
@@ -140,6 +148,8 @@ class Person:
             raise Refused(
                 f"found no permission {permission.value} with your roles; expected one that has "
                 "it. Ask an administrator"
+                if self.scopes is None or permission in self.scopes
+                else f"found no scope {permission.value} with this token; make one that has it"
             )
 
 

@@ -6,22 +6,19 @@ purpose sentence and an owner. Wishes become the `Policy` of every call; nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from askfirst.errors import InvalidInput, InvalidRequest
+from askfirst.errors import InvalidRequest
 from askfirst.model import Purpose
-from askfirst.notice import SHORTEST_PURPOSE_WORDS, NoticeFacts
-from askfirst.policy import PLACE_CODE, Policy
+from askfirst.notice import NoticeFacts
+from askfirst.policy import Policy
 from askfirst.server import audit
-from askfirst.server.accounts import LANGUAGES
-from askfirst.server.accounttables import settings
-
-SHORTEST_DAYS, LONGEST_DAYS = 1, 3_650
-_OWN_KEYS = frozenset({"recording_enabled", "lawful_basis", "purpose", "contact_objected"})
+from askfirst.server.accountkeys import READERS, WARN
+from askfirst.server.accounttables import setting_changes, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,11 @@ class Account:
     """The account's settings; the defaults are those of a new account.
 
     `wishes` are further policy keys (`askfirst.policy`). `notice_version` counts the employee
-    notice; 0: there is none yet. `announces` is whether announcements are played at the answer.
+    notice; 0: there is none yet. `notice_text` is what was published of it, by language; without
+    one the packaged text counts (`employeenotice`). `announces` is whether announcements are
+    played at the answer, `first_country` what is wanted before the first call to a country, and
+    `texts` the account's own phrases in notices, by language. `is_demo` is set where everything in
+    the account is made up, and by nobody else's wish.
     """
 
     company: str = ""
@@ -44,8 +45,12 @@ class Account:
     retention_days: int | None = None
     announces: bool = True
     privacy_url: str | None = None
+    first_country: str = WARN
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notice_version: int = 1
+    notice_text: Mapping[str, str] | None = None
     wishes: Mapping[str, object] | None = None
+    is_demo: bool = False
 
     @property
     def is_set_up(self) -> bool:
@@ -60,16 +65,42 @@ class Account:
             "lawful_basis": self.lawful_basis,
             "purpose": self.purpose,
         }
-        return Policy.parse(stated)
+        policy = Policy.parse(stated)
+        # Nobody is told automatically where no announcement is played.
+        return policy if self.announces else replace(policy, automatic_notice=False)
 
-    def notice_facts(self) -> NoticeFacts:
-        """What a notice says of the account."""
-        purpose = self.purpose_sentence or (Purpose(self.purpose) if self.purpose else None)
-        return NoticeFacts(self.company, purpose, self.retention_days, self.privacy_url)
+    def notice_facts(self, language: str | None = None) -> NoticeFacts:
+        """What a notice in a language says of the account; without one, in the account's own.
+
+        A sentence counts in the language that it was written in; elsewhere the purpose is said in
+        packaged words.
+        """
+        spoken = language or self.language
+        own = self.texts.get(spoken, {})
+        sentence = own.get("purpose") or (self.purpose_sentence if spoken == self.language else "")
+        return NoticeFacts(
+            self.company,
+            sentence or (Purpose(self.purpose) if self.purpose else None),
+            self.retention_days,
+            self.privacy_url,
+            recipients=own.get("recipients"),
+            destination=own.get("destination"),
+            alternative=own.get("alternative"),
+        )
 
     def retention(self, default: timedelta) -> timedelta:
         """How long a recording is kept where no rule says otherwise."""
         return default if self.retention_days is None else timedelta(days=self.retention_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a setting became, who wanted it, and when."""
+
+    key: str
+    value: object
+    by: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +127,65 @@ def last_changes(connection: sa.Connection) -> dict[str, Changed]:
     return {row.key: Changed(row.changed_by, row.changed_at) for row in rows}
 
 
+def history(connection: sa.Connection, keys: Iterable[str]) -> list[Past]:
+    """Every value that these settings ever got, the oldest first."""
+    rows = connection.execute(
+        sa.select(setting_changes)
+        .where(setting_changes.c.key.in_(set(keys)))
+        .order_by(setting_changes.c.position)
+    )
+    return [Past(row.key, row.value, row.changed_by, row.changed_at) for row in rows]
+
+
 def change(
     connection: sa.Connection, values: Mapping[str, object], actor: str | None, now: datetime
 ) -> Account:
     """Change settings, all or none, and write down who did; gives the settings as they are then.
 
-    Raises InvalidRequest naming the first key that there is not or whose value cannot be used.
+    A new text of the employee notice is a new version of it. Raises InvalidRequest naming the
+    first key that there is not or whose value cannot be used.
     """
     before = account(connection)
     found: dict[str, object] = {}
     for key, value in values.items():
-        if key not in _READERS:
+        if key not in READERS:
             raise InvalidRequest(
-                f"unknown setting {key!r}; known: {', '.join(sorted(_READERS))}", key=key
+                f"unknown setting {key!r}; known: {', '.join(sorted(READERS))}", key=key
             )
-        found[key] = _READERS[key](key, value)
+        found[key] = READERS[key](key, value)
+    highest = _highest_notice(connection, before)
+    if found.get("notice_text", before.notice_text) != before.notice_text:
+        # First in order, so that the history reads: from now on this version, with this text.
+        found = {"notice_version": 0, **found}
+        found["notice_version"] = highest + 1
     after = replace(before, **found)  # type: ignore[arg-type]  # readers give the types
     _ensure_consistent(after)
+    _ensure_wishes(before, after)
+    _ensure_read_again(before, after, highest)
     changed = [key for key in found if getattr(before, key) != getattr(after, key)]
     for key in changed:
-        values_ = {"value": getattr(after, key), "changed_by": actor, "changed_at": now}
-        done = connection.execute(settings.update().where(settings.c.key == key).values(**values_))
-        if done.rowcount == 0:
-            connection.execute(settings.insert().values(key=key, **values_))
+        _write(connection, key, getattr(after, key), actor, now)
     if changed:
         audit.note(connection, now, actor, "settings.changed", detail={"keys": sorted(changed)})
     return after
+
+
+def keep_notice(connection: sa.Connection, texts: Mapping[str, str], now: datetime) -> None:
+    """Keep the packaged text of the employee notice as the one that was read, version unchanged.
+
+    For `employeenotice`; from then on no other setting changes what the notice says.
+    """
+    _write(connection, "notice_text", dict(texts), None, now)
+
+
+def _write(
+    connection: sa.Connection, key: str, value: object, actor: str | None, now: datetime
+) -> None:
+    row = {"value": value, "changed_by": actor, "changed_at": now}
+    done = connection.execute(settings.update().where(settings.c.key == key).values(**row))
+    if done.rowcount == 0:
+        connection.execute(settings.insert().values(key=key, **row))
+    connection.execute(setting_changes.insert().values(key=key, **row))
 
 
 def _ensure_consistent(account: Account) -> None:
@@ -140,96 +204,29 @@ def _ensure_consistent(account: Account) -> None:
         raise InvalidRequest(str(error), key="wishes") from error
 
 
-def _refuse(key: str, value: object, expected: str) -> InvalidRequest:
-    return InvalidRequest(f"{key} is {str(value)[:80]!r}; expected {expected}", key=key)
+def _highest_notice(connection: sa.Connection, before: Account) -> int:
+    """The highest version that the employee notice ever had; no number is used again."""
+    past = (each.value for each in history(connection, ["notice_version"]))
+    return max(before.notice_version, 1, *(each for each in past if isinstance(each, int)))
 
 
-def _text(most: int) -> Callable[[str, object], str]:
-    def read(key: str, value: object) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > most:
-            raise _refuse(key, value, f"1 to {most} characters")
-        return " ".join(value.split())
-
-    return read
-
-
-def _maybe(inner: Callable[[str, object], object]) -> Callable[[str, object], object]:
-    def read(key: str, value: object) -> object:
-        return None if value is None or value == "" else inner(key, value)
-
-    return read
+def _ensure_read_again(before: Account, after: Account, highest: int) -> None:
+    """Nobody has read a version that is still to come; 0 takes the notice out of force."""
+    if after.notice_version not in (0, before.notice_version) and after.notice_version < highest:
+        raise InvalidRequest(
+            f"the employee notice has been at version {highest}; expected that or a later one, "
+            "because people have read the earlier ones",
+            key="notice_version",
+        )
 
 
-def _flag(key: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _refuse(key, value, "true or false")
-    return value
-
-
-def _place(key: str, value: object) -> str:
-    if not isinstance(value, str) or not PLACE_CODE.fullmatch(value):
-        raise _refuse(key, value, "a place code such as NO or US-CA")
-    return value
-
-
-def _language(key: str, value: object) -> str:
-    if not isinstance(value, str) or value not in LANGUAGES:
-        raise _refuse(key, value, " or ".join(LANGUAGES))
-    return value
-
-
-def _purpose(key: str, value: object) -> str:
-    if not isinstance(value, str) or value not in set(Purpose):
-        raise _refuse(key, value, ", ".join(Purpose))
-    return value
-
-
-def _sentence(key: str, value: object) -> str:
-    text = _text(200)(key, value)
-    if len(text.split()) < SHORTEST_PURPOSE_WORDS:
-        raise _refuse(key, value, f"a sentence of {SHORTEST_PURPOSE_WORDS} words or more")
-    return text
-
-
-def _days(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _refuse(key, value, "a whole number of days")
-    if not SHORTEST_DAYS <= value <= LONGEST_DAYS:
-        raise _refuse(key, value, f"{SHORTEST_DAYS} to {LONGEST_DAYS} days")
-    return value
-
-
-def _version(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _refuse(key, value, "a version of the notice")
-    return value
-
-
-def _wishes(key: str, value: object) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise _refuse(key, value, "policy keys and their values")
-    if own := _OWN_KEYS.intersection(value):
-        raise _refuse(key, sorted(own), "keys that are no settings of their own")
-    try:
-        Policy.parse(value)
-    except InvalidInput as error:
-        raise InvalidRequest(str(error), key=key) from error
-    return dict(value)
-
-
-_READERS: Mapping[str, Callable[[str, object], object]] = {
-    "company": _text(120),
-    "home_place": _maybe(_place),
-    "language": _language,
-    "recording_enabled": _flag,
-    "lawful_basis": _maybe(_text(60)),
-    "lawful_basis_owner": _maybe(_text(120)),
-    "purpose": _maybe(_purpose),
-    "purpose_sentence": _maybe(_sentence),
-    "purpose_owner": _maybe(_text(120)),
-    "retention_days": _maybe(_days),
-    "announces": _flag,
-    "privacy_url": _maybe(_text(200)),
-    "notice_version": _version,
-    "wishes": _wishes,
-}
+def _ensure_wishes(before: Account, after: Account) -> None:
+    """What was promised cannot be broken by the same settings."""
+    policy = after.policy()
+    shared = policy.external_share_links or policy.external_processors
+    if before.wishes != after.wishes and policy.no_third_party_guarantee and shared:
+        raise InvalidRequest(
+            "recordings are guaranteed not to be shared with third parties, and links or outside "
+            "processors would share them; take the guarantee back first",
+            key="wishes",
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,9 +18,10 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from askfirst.errors import InvalidInput, NotFound, Refused
-from askfirst.server.access import Person, UserRole, roles_of
-from askfirst.server.accounttables import sessions, sign_in_links, users
+from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
+from askfirst.policy import PLACE_CODE
+from askfirst.server.access import Permission, Person, UserRole, roles_of
+from askfirst.server.accounttables import audit, notice_readings, sessions, sign_in_links, users
 from askfirst.server.ids import new_id
 
 SHORTEST_PASSWORD = 12
@@ -29,6 +30,8 @@ FAILURES_ALLOWED = 5
 LOCKED_FOR = timedelta(minutes=15)
 LINK_LASTS = timedelta(minutes=30)
 SEEN_EVERY = timedelta(minutes=1)
+LONGEST_NAME = 120
+LONGEST_TEAM = 80
 LANGUAGES = ("en", "nb")
 THEMES = ("system", "light", "dark")
 
@@ -40,7 +43,10 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of the account. `password` is never part of it."""
+    """A person of the account. `password` is never part of it.
+
+    `scopes` are what a program may do that acts for the person; None: the person acts.
+    """
 
     id: str
     email: str
@@ -52,11 +58,12 @@ class User:
     theme: str
     is_disabled: bool
     notice_version: int | None
+    scopes: frozenset[Permission] | None = None
 
     @property
     def person(self) -> Person:
         """The user as access sees one."""
-        return Person(self.id, self.roles, self.team)
+        return Person(self.id, self.roles, self.team, self.scopes)
 
 
 def add_user(
@@ -73,33 +80,24 @@ def add_user(
 ) -> User:
     """A new person; without a password somebody who can only sign in by link.
 
-    Raises InvalidInput for an address, name, password or language that cannot be used, or an
+    Raises InvalidInput for an address, password or anything else that cannot be used, or an
     address that somebody has already.
     """
     email = email.strip().lower()
-    name = " ".join(name.split())
-    chosen = sorted({role.value for role in roles})
+    kept = _checked(
+        {"name": name, "roles": list(roles), "team": team, "place": place, "language": language}
+    )
     if not _EMAIL.fullmatch(email):
         raise InvalidInput(
             f"found {email[:80]!r}; expected an e-mail address such as kari@example.org"
         )
-    if not name or len(name) > 120:
-        raise InvalidInput("found no name, or one over 120 characters; write the person's name")
-    if not chosen:
-        raise InvalidInput("found no role; choose at least one")
-    if language not in LANGUAGES:
-        raise InvalidInput(f"found the language {language!r}; expected {' or '.join(LANGUAGES)}")
     if connection.execute(sa.select(users.c.id).where(users.c.email == email)).first():
         raise InvalidInput(f"somebody has the address {email} already; change that person instead")
     values = {
         "id": new_id("usr"),
         "email": email,
-        "name": name,
         "password": None if password is None else _hashed(password),
-        "roles": chosen,
-        "team": team or None,
-        "place": place or None,
-        "language": language,
+        **kept,
         "theme": THEMES[0],
         "created_at": now,
         "failures": 0,
@@ -134,20 +132,25 @@ def has_users(connection: sa.Connection) -> bool:
 def change_user(connection: sa.Connection, identity: str, **values: object) -> User:
     """Change name, roles, team, place, language or theme of a person.
 
-    Raises NotFound, and Refused when nobody would be left who may manage users.
+    Raises NotFound, InvalidRequest whose `key` is what cannot be used, and Refused when nobody
+    would be left who may manage users.
     """
-    known = {"name", "roles", "team", "place", "language", "theme"}
-    if unknown := values.keys() - known:
-        raise InvalidInput(f"found {min(unknown)!r}; a person has {', '.join(sorted(known))}")
-    if "roles" in values:
-        roles = values["roles"]
-        if not isinstance(roles, list | tuple | set | frozenset) or not roles:
-            raise InvalidInput("found no role; choose at least one")
-        values["roles"] = sorted(roles)
+    kept = _checked(values)
     user(connection, identity)
-    connection.execute(users.update().where(users.c.id == identity).values(**values))
+    connection.execute(users.update().where(users.c.id == identity).values(**kept))
     _ensure_administrator(connection)
     return user(connection, identity)
+
+
+def last_sign_ins(connection: sa.Connection) -> dict[str, datetime]:
+    """When everybody last signed in, by id, as far as the audit log goes back."""
+    began = audit.c.action.in_(("session.begun", "password.set", "account.begun"))
+    rows = connection.execute(
+        sa.select(audit.c.actor, sa.func.max(audit.c.at).label("at"))
+        .where(began, audit.c.actor.is_not(None))
+        .group_by(audit.c.actor)
+    )
+    return {row.actor: row.at for row in rows}
 
 
 def disable(connection: sa.Connection, identity: str, now: datetime) -> None:
@@ -180,12 +183,15 @@ def set_password(connection: sa.Connection, identity: str, password: str) -> Non
 
 
 def acknowledge(connection: sa.Connection, identity: str, version: int, now: datetime) -> None:
-    """A person has read a version of the employee notice."""
+    """A person has read a version of the employee notice; the first time of each one counts."""
     connection.execute(
         users.update()
         .where(users.c.id == identity)
         .values(notice_version=version, notice_read_at=now)
     )
+    key = (notice_readings.c.user == identity) & (notice_readings.c.version == version)
+    if connection.execute(sa.select(notice_readings.c.at).where(key)).first() is None:
+        connection.execute(notice_readings.insert().values(user=identity, version=version, at=now))
 
 
 def authenticate(
@@ -300,6 +306,78 @@ def use_link(connection: sa.Connection, token: str, now: datetime) -> str | None
         raise Refused("this link was used or is too old; ask for another one")
     identity: str | None = row.user
     return identity
+
+
+def _checked(values: Mapping[str, object]) -> dict[str, object]:
+    """What may be written about a person, tidied; raises InvalidRequest, `key` is which one."""
+    kept: dict[str, object] = {}
+    for key, value in values.items():
+        if key not in _READERS:
+            raise InvalidRequest(
+                f"found {key!r}; a person has {', '.join(sorted(_READERS))}", key=key
+            )
+        kept[key] = _READERS[key](value)
+    return kept
+
+
+def _name(value: object) -> str:
+    name = " ".join(value.split()) if isinstance(value, str) else ""
+    if not name or len(name) > LONGEST_NAME:
+        raise InvalidRequest(
+            f"found no name, or one over {LONGEST_NAME} characters; write the person's name",
+            key="name",
+        )
+    return name
+
+
+def _roles(value: object) -> list[str]:
+    given = {str(each) for each in value} if isinstance(value, Collection) else set()
+    roles = roles_of(given)
+    if not roles or len(roles) != len(given):
+        raise InvalidRequest("found no role; choose at least one", key="roles")
+    return sorted(role.value for role in roles)
+
+
+def _team(value: object) -> str | None:
+    team = " ".join(value.split()) if isinstance(value, str) else None
+    if team is not None and len(team) > LONGEST_TEAM:
+        raise InvalidRequest(
+            f"found a team of {len(team)} characters; expected at most {LONGEST_TEAM}", key="team"
+        )
+    return team or None
+
+
+def _place(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not PLACE_CODE.fullmatch(value):
+        shown = str(value)[:40]
+        raise InvalidRequest(
+            f"found the place {shown!r}; expected one such as NO or US-CA", key="place"
+        )
+    return value
+
+
+def _one_of(key: str, known: Sequence[str]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            shown = str(value)[:40]
+            raise InvalidRequest(
+                f"found the {key} {shown!r}; expected {' or '.join(known)}", key=key
+            )
+        return value
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "name": _name,
+    "roles": _roles,
+    "team": _team,
+    "place": _place,
+    "language": _one_of("language", LANGUAGES),
+    "theme": _one_of("theme", THEMES),
+}
 
 
 def _ensure_administrator(connection: sa.Connection) -> None:

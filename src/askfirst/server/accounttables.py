@@ -1,4 +1,4 @@
-"""Tables of the account: who may sign in, who is signed in, what is set, and what was done.
+"""Tables of the account: who may sign in, who is signed in, what is and was set, what was done.
 
 No queries live here; the tables stand in the same database as calls and ledger.
 """
@@ -62,6 +62,25 @@ settings = sa.Table(
     sa.Column("value", sa.JSON),
     _person("changed_by"),
     sa.Column("changed_at", UtcDateTime, nullable=False),
+)
+
+setting_changes = sa.Table(
+    "setting_changes",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(40), nullable=False),
+    sa.Column("value", sa.JSON),
+    _person("changed_by"),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Index("ix_setting_changes_key", "key", "position"),
+)
+
+notice_readings = sa.Table(
+    "notice_readings",
+    metadata,
+    _person("user", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 audit = sa.Table(

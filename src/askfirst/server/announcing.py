@@ -77,6 +77,19 @@ class Announcer:
         if self._running is None or self._running.done():
             self._announced_for = None
 
+    def announce(self) -> None:
+        """Play the notice of the present decision now, again if it was; unless it is playing."""
+        call = self._call
+        if call.facts.telling is not None:
+            return
+        if call.facts.told_ms is not None:
+            # An answer to the last one is no longer waited for; it is asked for anew.
+            call.report(ev.TellingCancelled(call.now_ms()), data={"why": "asked-again"})
+        if self._running is not None:
+            self._running.cancel()
+        self._announced_for = None
+        self.announce_if_due()
+
     def leave_to_agent(self) -> None:
         """The agent tells in person what the present decision wants told."""
         self._announced_for = self._call.facts.decision

@@ -20,7 +20,7 @@ from askfirst import events as ev
 from askfirst.audio.mixing import level_dbfs, to_samples
 from askfirst.decide import decide
 from askfirst.errors import AskfirstError
-from askfirst.gate import Because, Facts, State, after
+from askfirst.gate import Because, Facts, PartyFact, State, after
 from askfirst.ledger import Datum
 from askfirst.model import (
     UNKNOWN,
@@ -44,6 +44,8 @@ from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
 from askfirst.server.callbook import CallBook
+from askfirst.server.captioning import Captioning
+from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
@@ -69,11 +71,13 @@ class Call:
         *,
         separate_legs: bool = True,
         on_outbox: Callable[[], object] = lambda: None,
+        captioning: Captioning | None = None,
     ) -> None:
         self.id = new_id("call")
         self.request = request
         self.facts = Facts(separate_legs=separate_legs)
         self.recordings: list[str] = []
+        self.captions = Captions(captioning, clock, request.language, self.now_ms)
         self._store = store
         self._clock = clock
         self._on_outbox = on_outbox
@@ -98,6 +102,7 @@ class Call:
         self._was_erased = False
         self._has_audio = False
         self._unwritten: dict[int, str] = {}
+        self._keyed: dict[str, int | None] = {}
 
     # The course of a call
 
@@ -235,6 +240,12 @@ class Call:
         self._announcer.renew()
         self.report(ev.Wanted(self.now_ms()))
 
+    def announce(self) -> None:
+        """Record, please, and let the announcement ask, also where none starts by itself."""
+        self.want()
+        if self.facts.state is State.ASKING:
+            self._announcer.announce()
+
     def unwant(self) -> None:
         """Do not record any more."""
         self.report(ev.Unwanted(self.now_ms()))
@@ -329,6 +340,7 @@ class Call:
             self._announcer.announce_if_due()
 
     def _follow(self) -> None:
+        self.captions.follow(self.facts)
         if self._recorder is not None:
             try:
                 self._recorder.follow(self.facts)
@@ -358,17 +370,31 @@ class Call:
 
     def _key(self, leg: str, digit: str) -> None:
         """A digit of a contact: a no counts at once, a yes only after the whole notice."""
-        party = next((item for item in self.facts.parties if item.leg == leg), None)
-        if party is None or party.role is not Role.CONTACT:
+        party = self._presser(leg)
+        if party is None:
             return
         if digit == NO_KEY and self.facts.state in (State.TELLING, State.ASKING):
             self.refused(party.index, "keypad")
-        if digit == YES_KEY and self.facts.state is State.ASKING and self.facts.told_ms is not None:
+        told_ms = self.facts.told_ms
+        # Two people at one telephone are asked twice: one key is not the yes of both.
+        is_new = told_ms is not None and self._keyed.get(leg) != told_ms
+        if digit == YES_KEY and self.facts.state is State.ASKING and is_new:
             for requirement in self.facts.unmet():
                 if requirement.party == party.index and self.facts.decision is not None:
                     elements = self.facts.decision.elements
                     evidence = _evidence(requirement, Form.AGREED, Proof.KEY, elements)
+                    self._keyed[leg] = self.facts.told_ms
                     self._give(evidence, "keypad")
+
+    def _presser(self, leg: str) -> PartyFact | None:
+        """Who of the contacts on a leg a key is taken to be of: the first who still owes."""
+        here = [
+            each
+            for each in self.facts.parties
+            if each.leg == leg and each.role is Role.CONTACT and each.is_present
+        ]
+        owing = {owed.party for owed in self.facts.unmet()}
+        return next((each for each in here if each.index in owing), here[0] if here else None)
 
     def _attest(self, form: Form) -> None:
         """The agent's word, for every contact who is still owed something."""
@@ -440,6 +466,7 @@ class Call:
     def _take(self, frame: Frame, leg: TelephonyCall) -> None:
         if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
             self._announcer.own_speech()
+        self.captions.push(frame)
         if self._recorder is None:
             return
         try:

@@ -7,7 +7,7 @@ reach is Refused. Transcripts and audio are not read here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,24 +18,28 @@ from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode, Role
 from askfirst.server.access import Permission, Person, Reach
 from askfirst.server.accounttables import users
+from askfirst.server.callfilter import CallFilter, newest, with_numbers
 from askfirst.server.database import calls, consents, parties, recordings, timeline
 from askfirst.server.store import Store
 
 MOST = 200
 """Calls of one page, at most."""
 
-_newest = recordings.alias("newest")
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which calls to list. `before` is the id of the call that the page goes on behind."""
+    """Which calls to list. `before` is the id of the call that the page goes on behind.
+
+    `numbers` (E.164) leaves only calls to one of them; None does not narrow, none finds nothing.
+    """
 
     outcome: OutcomeCode | None = None
     agent: str | None = None
     is_recorded: bool | None = None
     before: str | None = None
     most: int = 50
+    also: CallFilter = field(default_factory=CallFilter)
+    numbers: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,17 @@ class CallRecord:
 
 def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> list[CallLine]:
     """The newest calls that a person may read and that fit, one page of them."""
-    query = _lines().where(_within(person)).order_by(calls.c.id.desc())
+    query = _lines().where(within(person, Permission.CALLS_READ)).order_by(calls.c.id.desc())
     if wanted.outcome is not None:
         query = query.where(calls.c.outcome == wanted.outcome.value)
     if wanted.agent is not None:
         query = query.where(calls.c.agent == wanted.agent)
     if wanted.is_recorded is not None:
-        kept = _newest.c.duration_ms.is_not(None)
+        kept = newest.c.duration_ms.is_not(None)
         query = query.where(kept if wanted.is_recorded else sa.not_(kept))
+    query = query.where(*wanted.also.conditions())
+    if wanted.numbers is not None:
+        query = query.where(with_numbers(sorted(wanted.numbers)))
     if wanted.before is not None:
         query = query.where(calls.c.id < wanted.before)
     rows = connection.execute(query.limit(max(1, min(wanted.most, MOST))))
@@ -161,7 +168,7 @@ def _lines() -> sa.Select[Any]:
     )
     joined = (
         calls.outerjoin(users, users.c.id == calls.c.agent)
-        .outerjoin(_newest, _newest.c.id == last)
+        .outerjoin(newest, newest.c.id == last)
         .outerjoin(
             parties, (parties.c.call == calls.c.id) & (parties.c.number_in_call == first_contact)
         )
@@ -171,12 +178,12 @@ def _lines() -> sa.Select[Any]:
         users.c.name.label("agent_name"),
         parties.c.number,
         parties.c.places,
-        _newest.c.id.label("recording"),
-        _newest.c.state.label("recording_state"),
-        _newest.c.duration_ms,
-        _newest.c.first_contact_ms,
-        _newest.c.expires_at,
-        _newest.c.legal_hold,
+        newest.c.id.label("recording"),
+        newest.c.state.label("recording_state"),
+        newest.c.duration_ms,
+        newest.c.first_contact_ms,
+        newest.c.expires_at,
+        newest.c.legal_hold,
     ).select_from(joined)
 
 
@@ -195,9 +202,10 @@ def _line(row: Any) -> CallLine:
     )
 
 
-def _within(person: Person) -> sa.ColumnElement[bool]:
+def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
+    """Which rows of calls, outer joined with their agents among the users, a permission reaches."""
     own = calls.c.agent == person.id
-    match person.reach(Permission.CALLS_READ):
+    match person.reach(permission):
         case Reach.ALL:
             return sa.true()
         case Reach.TEAM if person.team is not None:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from askfirst.errors import InvalidInput, NotFound, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.policy import PLACE_CODE, Policy
+from askfirst.server import accounts, erasure, tokens
 from askfirst.server import demo as demonstration
-from askfirst.server import erasure
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, parties, reading, recordings, transaction
 from askfirst.server.export import vcon_of
@@ -268,6 +269,25 @@ def _erased(store: Store, row: Any, *, dry_run: bool) -> str:
     if is_kept:
         return "held" if row.legal_hold else "mandatory"
     return "would-erase" if dry_run else "erased"
+
+
+def user_token(chosen: argparse.Namespace) -> int:
+    """Make a token with which a program acts for somebody; its secret is printed this once."""
+    scopes = [word.strip() for word in chosen.scopes.split(",") if word.strip()]
+    lasts = timedelta(days=max(0, min(chosen.days, 10_000)))
+    wanted = chosen.email.strip().lower()
+    with _store(chosen.data) as store, transaction(store.engine) as connection:
+        people = {each.email: each for each in accounts.all_users(connection)}
+        if wanted not in people or people[wanted].is_disabled:
+            raise NotFound("nobody who may sign in has this address; see the page Users")
+        made, secret = tokens.make(
+            connection, people[wanted], chosen.name, scopes, utc_now(), lasts
+        )
+    if chosen.json:
+        _print({"id": made.id, "scopes": sorted(made.scopes), "token": secret})
+    else:
+        print(secret)
+    return YES
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from babel import Locale
 
 from askfirst.errors import InvalidInput, InvalidRequest
 from askfirst.model import Party, Place, Source
+from askfirst.notice import LANGUAGES
 from askfirst.places import e164, locate
 from askfirst.policy import PLACE_CODE
 from askfirst.rules import packaged
@@ -23,6 +24,7 @@ LONGEST_NAME = 200
 LONGEST_EMAIL = 254
 LONGEST_NOTES = 10_000
 LONGEST_LABEL = 40
+LONGEST_REASON = 200
 MOST_NUMBERS = 20
 MOST_PLACES = 20
 SOURCES = (Source.ADDRESS, Source.STATED, Source.GIVEN)
@@ -58,7 +60,10 @@ class KnownPlace:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Everything about a contact that people may write; `owner` is a user's id."""
+    """Everything about a contact that people may write; `owner` is a user's id.
+
+    `language` is one that notices are written in, empty where nobody knows it.
+    """
 
     name: str = ""
     company: str = ""
@@ -67,6 +72,7 @@ class Draft:
     notes: str = ""
     numbers: tuple[Number, ...] = ()
     places: tuple[KnownPlace, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,13 @@ class Contact:
     email: str
     owner: str | None
     notes: str
+    language: str
     numbers: tuple[Number, ...]
     places: tuple[KnownPlace, ...]
     never_record: bool
     never_record_at: datetime | None
     never_record_by: str | None
+    never_record_why: str
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
@@ -99,6 +107,7 @@ class Contact:
             notes=self.notes,
             numbers=self.numbers,
             places=self.places,
+            language=self.language,
         )
 
     @property
@@ -121,6 +130,7 @@ def checked(draft: Draft, default_region: str | None = None) -> Draft:
         notes=_text("notes", draft.notes.strip(), LONGEST_NOTES),
         numbers=_numbers(draft.numbers, default_region),
         places=_places(draft.places),
+        language=_language(draft.language),
     )
     if not (tidied.name or tidied.company or tidied.email or tidied.numbers):
         raise InvalidRequest(
@@ -247,6 +257,17 @@ def _places(places: tuple[KnownPlace, ...]) -> tuple[KnownPlace, ...]:
         aware(each.since)
         found.setdefault((place_code(each.code), each.source), each)
     return tuple(found[key] for key in sorted(found))
+
+
+def checked_reason(text: str) -> str:
+    """Why a contact is never recorded, in one line; raises InvalidRequest, key ``why``."""
+    return _line("why", text, LONGEST_REASON)
+
+
+def _language(code: str) -> str:
+    if code and code not in LANGUAGES:
+        raise _wrong("language", "another language", f"one of {', '.join(LANGUAGES)}, or none")
+    return code
 
 
 def _email(text: str) -> str:

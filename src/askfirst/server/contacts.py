@@ -25,7 +25,7 @@ from askfirst.server.contactcard import (
     Number,
     aware,
     checked,
-    place_code,
+    checked_reason,
     searched,
     seat,
     sort_key,
@@ -36,13 +36,11 @@ from askfirst.server.contacttables import (
     contact_places,
     contacts,
     follow_ups,
-    reviewed_countries,
 )
-from askfirst.server.database import calls, consents, parties
+from askfirst.server.database import consents, parties
 from askfirst.server.ids import new_id
 
 MOST_CONSENTS = 500
-_SIMULATOR = "simulator"
 _AT_ONCE = 500
 
 
@@ -63,15 +61,6 @@ class Consent:
     at: datetime
     at_ms: int
     ledger: int
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """That a user has reviewed the rules of a country, and when."""
-
-    code: str
-    by: str
-    at: datetime
 
 
 # Written
@@ -172,12 +161,14 @@ def forget(connection: sa.Connection, number: str) -> int:
     goes too: nobody can keep it without keeping the number.
     """
     found = holder(connection, number)
-    if found is None:
-        return 0
+    return 0 if found is None else forget_contact(connection, found)
+
+
+def forget_contact(connection: sa.Connection, contact: str) -> int:
+    """Delete every trace of a contact, also of one without a number; says how many went."""
     for table in (contact_numbers, contact_places, follow_ups):
-        connection.execute(table.delete().where(table.c.contact == found))
-    connection.execute(contacts.delete().where(contacts.c.id == found))
-    return 1
+        connection.execute(table.delete().where(table.c.contact == contact))
+    return connection.execute(contacts.delete().where(contacts.c.id == contact)).rowcount
 
 
 # Read
@@ -247,15 +238,19 @@ def users_exist(connection: sa.Connection, ids: Iterable[str | None]) -> None:
 # Never record
 
 
-def never_record(connection: sa.Connection, contact: str, by: str, at: datetime) -> None:
+def never_record(
+    connection: sa.Connection, contact: str, by: str, at: datetime, why: str = ""
+) -> None:
     """From now on no call with this contact is recorded, whatever the law would allow.
 
-    Works on archived contacts too. The first to say so stays on record when it is said again.
-    Raises NotFound for an unknown contact or user.
+    Works on archived contacts too. The first to say so, and why, stays on record when it is said
+    again. Raises NotFound for an unknown contact or user, InvalidRequest for a reason that cannot
+    be kept.
     """
     aware(at)
+    reason = checked_reason(why)
     if not get(connection, contact).never_record:
-        _flag(connection, contact, True, by, at)
+        _flag(connection, contact, True, by, at, reason)
 
 
 def may_record_again(connection: sa.Connection, contact: str, by: str, at: datetime) -> None:
@@ -265,7 +260,7 @@ def may_record_again(connection: sa.Connection, contact: str, by: str, at: datet
     """
     aware(at)
     if get(connection, contact).never_record:
-        _flag(connection, contact, False, by, at)
+        _flag(connection, contact, False, by, at, "")
 
 
 def objected(connection: sa.Connection, number: str, default_region: str | None = None) -> bool:
@@ -328,56 +323,6 @@ def last_consent(connection: sa.Connection, contact: str) -> Consent | None:
     return next(iter(consent_history(connection, contact, 1)), None)
 
 
-# Countries
-
-
-def review_country(connection: sa.Connection, code: str, by: str, at: datetime) -> None:
-    """A user has reviewed the rules of a country; said again, the newest time counts.
-
-    Raises InvalidRequest for a code that is no place, NotFound for an unknown user.
-    """
-    aware(at)
-    users_exist(connection, {by})
-    country = _country(code)
-    key = (reviewed_countries.c.code == country) & (reviewed_countries.c.reviewed_by == by)
-    connection.execute(reviewed_countries.delete().where(key))
-    connection.execute(reviewed_countries.insert().values(code=country, reviewed_by=by, at=at))
-
-
-def reviews_of(connection: sa.Connection, code: str) -> tuple[Review, ...]:
-    """Who has reviewed the rules of a country, the newest first; raises InvalidRequest."""
-    rows = connection.execute(
-        sa.select(reviewed_countries)
-        .where(reviewed_countries.c.code == _country(code))
-        .order_by(reviewed_countries.c.at.desc(), reviewed_countries.c.reviewed_by)
-    )
-    return tuple(Review(row.code, row.reviewed_by, row.at) for row in rows)
-
-
-def is_first_call_to(connection: sa.Connection, code: str, *, is_simulated: bool = False) -> bool:
-    """Whether no contact in a country was on the phone with the account before.
-
-    Answered calls count, with every place that the contact plausibly was in; calls of the
-    simulator only where the coming call `is_simulated` too. A state stands for its country.
-    Raises InvalidRequest for a code that is no place.
-    """
-    country = _country(code)
-    listed = sa.cast(parties.c.places, sa.Text)
-    query = (
-        sa.select(parties.c.call)
-        .join(calls, calls.c.id == parties.c.call)
-        .where(
-            parties.c.role == Role.CONTACT.value,
-            calls.c.answered_at.is_not(None),
-            listed.contains(f'"{country}"') | listed.contains(f'"{country}-'),
-        )
-        .limit(1)
-    )
-    if not is_simulated:
-        query = query.where(calls.c.provider != _SIMULATOR)
-    return connection.execute(query).first() is None
-
-
 # Parts
 
 
@@ -389,11 +334,13 @@ def _contact(row: Any, numbers: Sequence[Number], places: Sequence[KnownPlace]) 
         email=row.email,
         owner=row.owner,
         notes=row.notes,
+        language=row.language or "",
         numbers=tuple(numbers),
         places=tuple(places),
         never_record=row.never_record,
         never_record_at=row.never_record_at,
         never_record_by=row.never_record_by,
+        never_record_why=row.never_record_why or "",
         created_at=row.created_at,
         updated_at=row.updated_at,
         archived_at=row.archived_at,
@@ -407,6 +354,7 @@ def _columns(draft: Draft) -> dict[str, object]:
         "email": draft.email,
         "owner": draft.owner,
         "notes": draft.notes,
+        "language": draft.language or None,
         "sort_key": sort_key(draft),
         "searched": searched(draft),
         "seat": seat(draft),
@@ -464,7 +412,9 @@ def _check_users(connection: sa.Connection, drafts: Iterable[Draft]) -> None:
     users_exist(connection, wanted)
 
 
-def _flag(connection: sa.Connection, contact: str, flag: bool, by: str, at: datetime) -> None:
+def _flag(
+    connection: sa.Connection, contact: str, flag: bool, by: str, at: datetime, why: str
+) -> None:
     users_exist(connection, {by})
     _update(
         connection,
@@ -472,13 +422,10 @@ def _flag(connection: sa.Connection, contact: str, flag: bool, by: str, at: date
         never_record=flag,
         never_record_at=at,
         never_record_by=by,
+        never_record_why=why or None,
         updated_at=at,
     )
 
 
 def _update(connection: sa.Connection, contact: str, **values: object) -> None:
     connection.execute(contacts.update().where(contacts.c.id == contact).values(**values))
-
-
-def _country(code: str) -> str:
-    return place_code(code).partition("-")[0]

@@ -1,4 +1,4 @@
-"""Tables of the people who are called: their numbers, places, follow-ups, and countries reviewed.
+"""Tables of the people who are called: their numbers, places, follow-ups, and rules reviewed.
 
 No queries live here; the tables stand in the same database as calls, ledger and account.
 """
@@ -30,9 +30,11 @@ contacts = sa.Table(
     sa.Column("email", sa.String(254), nullable=False),
     _user("owner"),
     sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("language", sa.String(8)),
     sa.Column("never_record", sa.Boolean, nullable=False),
     sa.Column("never_record_at", UtcDateTime),
     _user("never_record_by"),
+    sa.Column("never_record_why", sa.String(200)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Column("archived_at", UtcDateTime),
@@ -79,12 +81,14 @@ follow_ups = sa.Table(
     sa.Index("ix_follow_ups_due", "done_at", "due", "id"),
 )
 
-reviewed_countries = sa.Table(
-    "reviewed_countries",
+reviews = sa.Table(
+    "reviews",
     metadata,
-    sa.Column("code", sa.String(2), primary_key=True),
+    sa.Column("code", sa.String(8), primary_key=True),
     _user("reviewed_by", primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
+    # Of the whole rulebook; NULL for reviews from before it was kept.
+    sa.Column("fingerprint", sa.String(80)),
 )
 
 # What a contact has agreed to is found by number, over every call that there ever was.

@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from askfirst.errors import InvalidInput, NotFound, Refused
-from askfirst.policy import Policy
+from askfirst.override import Override
+from askfirst.policy import OWN_PROFILE
 from askfirst.ports import AgentLeg, Clock
-from askfirst.server import contacts
-from askfirst.server.account import Account, account
 from askfirst.server.accounts import User
+from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
-from askfirst.server.livecall import LiveCall, ReportingCall
+from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.node import Node
+from askfirst.server.precall import PreCall, prepare
 from askfirst.server.prompts import packaged_prompt
 from askfirst.server.request import CallRequest, Prompts
 from askfirst.server.simulation import DEMO_FACTS
-from askfirst.telephony.conversation import Conversation, ConversationProvider
+from askfirst.server.store import Store
+from askfirst.telephony.conversation import ConversationProvider
 from askfirst.telephony.persona import Persona, by_number, packaged_personas
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,14 @@ log = logging.getLogger(__name__)
 SPOKEN = "en"
 """Language of simulated calls: personas, their prompts and the packaged recogniser know no other,
 whatever language the account's pages have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a call starts from; `switches` counts what the account's switch had been set to."""
+
+    start: PreCall
+    switches: int
 
 
 class Desk:
@@ -48,7 +58,7 @@ class Desk:
         prompts: Prompts = packaged_prompt,
     ) -> None:
         self._node = node
-        self._clock = clock
+        self.clock = clock
         self.personas = packaged_personas() if personas is None else personas
         self._prompts = prompts
         self._calls: dict[str, LiveCall] = {}
@@ -58,12 +68,20 @@ class Desk:
         self._is_closed = False
 
     async def place(
-        self, user: User, to: str, leg: AgentLeg, *, persona: str | None = None
+        self,
+        user: User,
+        to: str,
+        leg: AgentLeg,
+        *,
+        persona: str | None = None,
+        has_browser: bool = False,
     ) -> LiveCall:
-        """Call a persona by its number for a user whose sound is a leg; the leg stays the caller's.
+        """Call a persona by its number for a user whose sound is a leg; it is closed with the call.
 
-        Raises InvalidInput for a number that is no persona's or not the named one's, Refused for
-        a user who is on a call already and while the desk closes.
+        With `has_browser` the call pauses while the leg is not connected, and ends when it stays
+        so. Where nothing is placed the leg stays the caller's. Raises InvalidInput for a number
+        that is no persona's or not the named one's, Refused for a user who is on a call already
+        and while the desk closes.
         """
         callee = self._callee(to, persona)
         if self._is_closed:
@@ -72,7 +90,7 @@ class Desk:
             raise Refused("you are on a call already; end it before you make another one")
         self._placing.add(user.id)
         try:
-            return await self._dial(user, callee, leg)
+            return await self._dial(user, callee, leg, has_browser)
         finally:
             self._placing.discard(user.id)
 
@@ -105,8 +123,12 @@ class Desk:
             await live.hangup()
         await asyncio.gather(*self._tasks)
 
+    def callee(self, to: str) -> Persona | None:
+        """Whom the simulator calls by a number in any usual spelling, None for nobody's."""
+        return by_number(self.personas)(standard(to) or to)
+
     def _callee(self, to: str, persona: str | None) -> Persona:
-        callee = by_number(self.personas)(to)
+        callee = self.callee(to)
         if callee is None:
             raise InvalidInput(
                 "found a number that no demo contact has; the simulator calls nobody else. "
@@ -116,25 +138,60 @@ class Desk:
             raise InvalidInput("found a demo contact with another number; give the number it has")
         return callee
 
-    async def _dial(self, user: User, callee: Persona, leg: AgentLeg) -> LiveCall:
-        switched = len(self._switched)
-        settings, policy = await asyncio.to_thread(self._settings, callee.number)
-        provider = ConversationProvider(self._clock, by_number({callee.name: callee}))
+    async def _dial(
+        self, user: User, callee: Persona, leg: AgentLeg, has_browser: bool
+    ) -> LiveCall:
+        beginning = await self.begin(user, callee.number)
+        start = beginning.start
+        provider = ConversationProvider(self.clock, by_number({callee.name: callee}))
         line = await provider.dial(callee.number, leg)
-        if self._is_closed:
-            await line.hangup()
-            raise Refused("no calls are made any more: the program is ending")
         call = ReportingCall(
-            replace(self._node.store, retention=settings.retention(self._node.store.retention)),
-            self._clock,
-            self._request(user, settings, policy, callee),
+            self.store_for(start),
+            self.clock,
+            self._request(user, start, callee),
             DEMO_FACTS,
             self._prompts,
             separate_legs=provider.capabilities.separate_legs,
             on_outbox=self._node.jobs.dispatch,
+            captioning=self._node.captioning,
         )
-        live = LiveCall(user, call, line, leg, settings.notice_facts())
-        for on in self._switched[switched:]:  # while the settings were on their way
+        live = LiveCall(
+            user,
+            call,
+            line,
+            leg,
+            start.account.notice_facts(SPOKEN),
+            has_browser=has_browser,
+            name=start.name,
+        )
+        await self.enter(live, line, beginning)
+        return live
+
+    # For every provider
+
+    async def begin(self, user: User, number: str) -> Beginning:
+        """What a user's call to a number starts from.
+
+        Raises Refused where the rules of its country have to be read first.
+        """
+        switches = len(self._switched)
+        start = await asyncio.to_thread(self.prepare, user, number)
+        if start.awaits_review:
+            raise Refused(
+                f"nobody has read the rules of {', '.join(start.awaits_review)}, and the account "
+                "wants that before the first call there; ask somebody with rules.review"
+            )
+        return Beginning(start, switches)
+
+    async def enter(self, live: LiveCall, line: Line, beginning: Beginning) -> None:
+        """Carry a call from now on until it is settled.
+
+        Raises Refused while the desk closes; the line is hung up then.
+        """
+        if self._is_closed:
+            await line.hangup()
+            raise Refused("no calls are made any more: the program is ending")
+        for on in self._switched[beginning.switches :]:  # while the settings were on their way
             live.switch(on)
         self._calls[live.id] = live
         task = asyncio.create_task(self._carry(live, line))
@@ -142,36 +199,46 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
         # The call writes down that it began before anybody can act in it.
         await asyncio.sleep(0)
-        return live
 
-    def _settings(self, number: str) -> tuple[Account, Policy]:
-        """The account, and its policy for a number: an objection of its contact is part of it."""
+    def store_for(self, start: PreCall) -> Store:
+        """The store as a call uses it: with the account's own period."""
+        store = self._node.store
+        return replace(store, retention=start.account.retention(store.retention))
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What the installation has loosened, with signatures that hold."""
+        return self._node.overrides
+
+    def prepare(self, user: User, to: str) -> PreCall:
+        """What a user's call to a number would start from; for a thread of its own."""
+        callee = self.callee(to)
+        number = callee.number if callee is not None else standard(to) or to
+        place = None if callee is None else callee.contact_place
         with reading(self._node.store.engine) as connection:
-            settings = account(connection)
-            return settings, contacts.policy_for(connection, number, settings.policy())
+            return prepare(connection, user, number, place, is_simulated=callee is not None)
 
-    def _request(
-        self, user: User, settings: Account, policy: Policy, callee: Persona
-    ) -> CallRequest:
-        place = user.place or settings.home_place
+    def _request(self, user: User, start: PreCall, callee: Persona) -> CallRequest:
+        wishes = start.account
         return CallRequest(
-            number=callee.number,
-            agent_places=(place,) if place else (),
-            policy=policy,
-            contact_places=(callee.contact_place,) if callee.contact_place else (),
-            announces=settings.announces,
+            number=start.number,
+            agent_places=start.agent_places,
+            policy=start.policy,
+            contact_places=start.contact_places,
+            # The other product plays nothing: its agents tell in person.
+            announces=wishes.announces and start.policy.profile == OWN_PROFILE,
             language=SPOKEN,
             persona=callee.name,
             agent=user.id,
-            recording_switch=settings.recording_enabled,
+            recording_switch=wishes.recording_enabled,
             # Nobody is recorded on a notice that there is not, or on an older one.
-            is_acknowledged=user.notice_version == settings.notice_version,
+            is_acknowledged=user.notice_version == wishes.notice_version,
             rules=self._node.rules,
             overrides=self._node.overrides,
         )
 
-    async def _carry(self, live: LiveCall, line: Conversation) -> None:
-        watching = asyncio.create_task(live.watch(self._clock))
+    async def _carry(self, live: LiveCall, line: Line) -> None:
+        watching = asyncio.create_task(live.watch(self.clock))
         try:
             await live.call.run(line)
         except Exception:
@@ -183,3 +250,4 @@ class Desk:
             await asyncio.gather(watching, return_exceptions=True)
             del self._calls[live.id]
             live.settle()
+            await live.leg.close()

@@ -16,8 +16,9 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import contacts
+from askfirst.server import callnotes, contacts
 from askfirst.server.blobs import disk_trouble
+from askfirst.server.clock import utc_now
 from askfirst.server.database import (
     assets,
     calls,
@@ -79,6 +80,21 @@ def intend(
         recording=recording,
         data={"reason": reason},
     )
+
+
+def ensure_may_go(connection: sa.Connection, recording: str) -> None:
+    """Raise NotFound, or Refused for a recording that a legal hold or a mandatory period keeps."""
+    row = connection.execute(
+        sa.select(recordings).where(recordings.c.id == recording)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no recording {recording}")
+    if _must_stay(row):
+        kept_by = "a legal hold" if row.legal_hold else f"a mandatory period ({row.mandatory})"
+        raise Refused(
+            f"recording {recording} is kept by {kept_by}; nothing was erased. It can be erased "
+            "once that is released or has run"
+        )
 
 
 def is_intended(connection: sa.Connection, recording: str) -> bool:
@@ -176,8 +192,9 @@ def forget(store: Store, number: str) -> int:
     """Forget a person's number in every call that has no recording left; says in how many.
 
     Its salt is destroyed with it, so that no commitment in the ledger can be tied to the number
-    again; the entries stay. Calls whose recordings must stay are left as they are. The contact
-    who has the number is deleted, and with it that this person was never to be recorded.
+    again; the entries stay. What the agent wrote about these calls goes too. Calls whose
+    recordings must stay are left as they are. The contact who has the number is deleted, and with
+    it that this person was never to be recorded.
     """
     kept = sa.select(recordings.c.call).where(recordings.c.state != RecordingState.ERASED.value)
     with reading(store.engine) as connection:
@@ -203,6 +220,7 @@ def forget(store: Store, number: str) -> int:
                 .where(calls.c.id == row.call)
                 .values(decision=_without(row.decision, number))
             )
+            callnotes.forget(connection, [row.call], utc_now())
     with transaction(store.engine) as connection:
         known = contacts.forget(connection, number)
     if rows or known:

@@ -25,6 +25,7 @@ from askfirst.model import (
 from askfirst.notice import NoticeCheck, check
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer
+from askfirst.server import peaks
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.playback import Playback
@@ -61,7 +62,7 @@ class Finishing:
             self._judge(call, recording, own)
 
     def transcribe(self, call: str) -> None:
-        """Transcribe the contact's side of what is ready, where transcribing is allowed."""
+        """Transcribe the contact's side of what is ready, where it may be, and make its peaks."""
         for recording in self._recordings(call, RecordingState.READY):
             with reading(self.store.engine) as connection:
                 may = connection.execute(
@@ -72,6 +73,7 @@ class Finishing:
                 other = self._heard(recording, "contact-transcript", "contact", own_side=False)
                 both = sorted([*own, *other], key=lambda item: (item.start_ms, item.end_ms))
                 write_asset(self.store, recording, "transcript", _to_bytes(both), utc_now())
+            peaks.prepare(self.store, recording)
 
     def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:
         with reading(self.store.engine) as connection:

@@ -80,6 +80,24 @@ def done(connection: sa.Connection, follow_up: str, at: datetime) -> None:
     )
 
 
+def move(connection: sa.Connection, follow_up: str, due: date | None) -> None:
+    """Another day for a follow-up that is not done, or None: it is taken back. Raises NotFound."""
+    key = (follow_ups.c.id == follow_up) & follow_ups.c.done_at.is_(None)
+    if due is None:
+        gone = connection.execute(follow_ups.delete().where(key)).rowcount
+    else:
+        gone = connection.execute(follow_ups.update().where(key).values(due=due)).rowcount
+    if gone != 1:
+        raise NotFound("no follow-up that is not done has this id")
+
+
+def promised_in(connection: sa.Connection, call: str) -> FollowUp | None:
+    """What was promised about a call, the newest promise, done or not; None without one."""
+    query = sa.select(follow_ups).where(follow_ups.c.call == call)
+    found = connection.execute(query.order_by(follow_ups.c.id.desc()).limit(1)).mappings().first()
+    return None if found is None else FollowUp(**found)
+
+
 def follow_ups_of(connection: sa.Connection, contact: str) -> tuple[FollowUp, ...]:
     """Everything promised to a contact, done or not, by day; raises NotFound."""
     get(connection, contact)

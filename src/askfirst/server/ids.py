@@ -5,7 +5,21 @@ from __future__ import annotations
 import secrets
 import time
 
-PREFIXES = ("call", "rec", "leg", "con", "usr", "ent", "ast", "hold", "pers", "fol")
+PREFIXES = (
+    "call",
+    "rec",
+    "leg",
+    "con",
+    "usr",
+    "ent",
+    "ast",
+    "hold",
+    "pers",
+    "fol",
+    "view",
+    "req",
+    "tok",
+)
 
 
 def new_id(prefix: str) -> str:

@@ -47,13 +47,18 @@ _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 
 
 class Jobs:
-    """The job engine of one process; there can be one at a time. Start it, stop it."""
+    """The job engine of one process; there can be one at a time. Start it, stop it.
+
+    While it is not started, orders wait for a process that starts it; only erasures are carried out
+    at once, because whoever takes a yes back does not wait.
+    """
 
     def __init__(self, store: Store, finishing: Finishing) -> None:
         self.store = store
         self.finishing = finishing
         self._lock = threading.Lock()
         self._handles: list[WorkflowHandle[None]] = []
+        self._is_started = False
 
     def start(self) -> None:
         """Launch the engine, take up what a crash left behind, and hand over open orders."""
@@ -72,6 +77,7 @@ class Jobs:
             )
         )
         _running = self
+        self._is_started = True
         DBOS.launch()
         DBOS.apply_schedules(
             [
@@ -89,6 +95,9 @@ class Jobs:
 
     def dispatch(self) -> int:
         """Hand over every order of the outbox that was not yet handed over; says how many."""
+        if not self._is_started:
+            erasure.carry_out(self.store, utc_now())
+            return 0
         with self._lock:
             with reading(self.store.engine) as connection:
                 orders = connection.execute(
@@ -113,8 +122,10 @@ class Jobs:
     def stop(self) -> None:
         """Stop taking work; what is unfinished is taken up at the next start."""
         global _running
-        DBOS.destroy(destroy_registry=False)
-        _running = None
+        if self._is_started:
+            self._is_started = False
+            DBOS.destroy(destroy_registry=False)
+            _running = None
 
 
 _running: Jobs | None = None

@@ -153,6 +153,16 @@ class Ledger:
         with reading(self._engine) as connection:
             return [(row.position, json.loads(row.entry)) for row in connection.execute(query)]
 
+    def entry(self, position: int) -> dict[str, object]:
+        """One entry by its position, from 0. Raises NotFound."""
+        query = sa.select(ledger_entries.c.entry).where(ledger_entries.c.position == position)
+        with reading(self._engine) as connection:
+            found = connection.execute(query).scalar()
+        if found is None:
+            raise NotFound(f"no ledger entry {position}")
+        entry: dict[str, object] = json.loads(found)
+        return entry
+
     def prove(self, position: int, at: datetime) -> dict[str, Any]:
         """An inclusion proof of one entry against a fresh checkpoint, as JSON."""
         note = self.checkpoint(at)

@@ -90,6 +90,26 @@ class Listening:
         another session's, or has run out; the access is in the ledger before anything is read.
         """
         self._ensure(person, recording)
+        said, purpose, expires_at = self._read(session, recording, token, now)
+        with self._lock:
+            self._used = {key: end for key, end in self._used.items() if end > now}
+            is_more = said in self._used
+        if is_more:
+            return self._playback.replay(recording)
+        # Not under the lock: others listen meanwhile. Twice at once is written down twice.
+        played = self._playback.play(recording, person=person.id, purpose=purpose)
+        with self._lock:
+            self._used[said] = expires_at
+        return played
+
+    def purpose(self, session: str, recording: str, token: str, now: datetime) -> ListeningPurpose:
+        """What a link was made for; opens nothing. Raises Refused as `audio` does."""
+        return self._read(session, recording, token, now)[1]
+
+    def _read(
+        self, session: str, recording: str, token: str, now: datetime
+    ) -> tuple[str, ListeningPurpose, datetime]:
+        """What a link says, why, and until when, once it is shown to be ours and to hold."""
         said, _, seal = token.rpartition(".")
         if not hmac.compare_digest(
             seal.encode("utf-8"), self._seal(said, recording, session).encode("utf-8")
@@ -102,16 +122,7 @@ class Listening:
         expires_at = datetime.fromtimestamp(int(until), UTC)
         if now >= expires_at:
             raise Refused("this link has run out; open the call and choose to listen again")
-        with self._lock:
-            self._used = {key: end for key, end in self._used.items() if end > now}
-            is_more = said in self._used
-        if is_more:
-            return self._playback.replay(recording)
-        # Not under the lock: others listen meanwhile. Twice at once is written down twice.
-        played = self._playback.play(recording, person=person.id, purpose=purpose)
-        with self._lock:
-            self._used[said] = expires_at
-        return played
+        return said, ListeningPurpose(purpose), expires_at
 
     def _ensure(self, person: Person, recording: str) -> None:
         with reading(self.store.engine) as connection:

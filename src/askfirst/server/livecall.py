@@ -8,24 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from askfirst import events as ev
 from askfirst.errors import InvalidInput, NotFound, Refused
 from askfirst.explain import notice
 from askfirst.gate import Because, Facts
-from askfirst.model import Decision, Form, Role, Source, Use
+from askfirst.model import Decision, Form, Party, Place, Proof, Role, Source, Use
 from askfirst.notice import NoticeFacts
 from askfirst.policy import PLACE_CODE
-from askfirst.ports import AgentLeg, Clock
+from askfirst.ports import AgentLeg, Clock, TelephonyCall
 from askfirst.server.accounts import User
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
-from askfirst.telephony.conversation import Conversation, Sentence
+from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
 """Why a recording may be paused; the ledger takes codes and no words of anybody."""
+
+AWAY = "away"
+"""The hold of a call whose agent's browser is gone."""
+
+ON_HOLD = "on-hold"
+"""The hold of a call whose contact waits."""
+
+REJOIN_MS = 30_000
+"""How long a call is kept for a browser that is gone, or that has not come yet."""
 
 WATCH_MS = 100
 """How often a call is asked for what changes without a report: sentences, and the agent's link."""
@@ -49,6 +58,22 @@ def light(facts: Facts) -> str:
     return "waiting" if facts.is_wanted and facts.because in _WAITING else "off"
 
 
+class Line(TelephonyCall, Protocol):
+    """A provider's call, and what its agent can do there by buttons."""
+
+    def mute(self, on: bool) -> None:
+        """Make the agent's frames silence, or no longer."""
+        ...
+
+    def sentences(self) -> tuple[Sentence, ...]:
+        """The lines that the agent can have said now."""
+        ...
+
+    async def say(self, id: str) -> bool:
+        """Say one of them; whether it was played to its end."""
+        ...
+
+
 class ReportingCall(Call):
     """A call that says when it has taken a report."""
 
@@ -70,9 +95,12 @@ class LiveCall:
         self,
         user: User,
         call: ReportingCall,
-        line: Conversation,
+        line: Line,
         leg: AgentLeg,
         notice_facts: NoticeFacts,
+        *,
+        has_browser: bool = False,
+        name: str = "",
     ) -> None:
         self.id = call.id
         self.user_id = user.id
@@ -82,6 +110,10 @@ class LiveCall:
         self._line = line
         self._notice_facts = notice_facts
         self.leg = leg
+        self.has_browser = has_browser
+        self.name = name
+        self._away_since_ms: int | None = None
+        self._away_ms: int | None = None
         self._is_hung_up = False
         self._is_muted = False
         self._is_settled = False
@@ -112,6 +144,11 @@ class LiveCall:
         """The agent is telling them now."""
         self._ensure_live()
         self.call.tell()
+
+    def announce(self) -> None:
+        """Have the announcement played, which asks for a key where a yes is owed."""
+        self._ensure_live()
+        self.call.announce()
 
     def consent(
         self, kind: str, how: str = "agent", party: int | None = None, past: str | None = None
@@ -177,6 +214,50 @@ class LiveCall:
         _ensure_one_of("source", source, tuple(Source))
         self.call.learn_place(party, code, Source(source))
 
+    def join(
+        self, number: str | None = None, colleague: User | None = None, *, has_read: bool = False
+    ) -> int:
+        """Somebody else is on the line: with the other side, or a colleague with the agent.
+
+        Gives the party. The gate closes until the new person is decided about and has agreed.
+        `has_read` is whether the colleague has read the account's present employee notice.
+        """
+        self._ensure_live()
+        if colleague is None:
+            return self.call.join(self._line.contact_leg, Party(Role.CONTACT, number))
+        places = (Place(colleague.place),) if colleague.place else ()
+        party = self.call.join(self._line.agent_leg, Party(Role.AGENT, None, places))
+        decision = self.call.facts.decision
+        asked = replace(self.call.request, is_acknowledged=has_read)
+        settled = decision is not None and asked.may_record_agent(decision)
+        event = ev.AcknowledgementChanged(self.call.now_ms(), party, settled)
+        self.call.report(event, data={"given": settled})
+        return party
+
+    def leave(self, party: int) -> None:
+        """Somebody who had joined has left; nothing is loosened by that.
+
+        Raises InvalidInput for the first two people, with whom the call itself ends.
+        """
+        self._ensure_live()
+        joined = {each.index for each in self.call.facts.parties[2:] if each.is_present}
+        if party not in joined:
+            raise InvalidInput(
+                f"found party {party}; expected somebody who joined: {joined or '–'}"
+            )
+        self.call.report(ev.PartyLeft(self.call.now_ms(), party))
+
+    async def put_on_hold(self, on: bool) -> None:
+        """Let the contact wait, with nothing captured of it; or take it back."""
+        self._ensure_live()
+        is_held = ON_HOLD in self.call.facts.holds
+        if on and not is_held:
+            self.call.pause("on-hold", ON_HOLD)
+            await self._line.hold()
+        elif is_held and not on:
+            await self._line.resume()
+            self.call.resume(ON_HOLD)
+
     async def keypad(self, digits: str) -> None:
         """Send digits to the other side; InvalidInput for anything but 0-9 * # A-D."""
         self._ensure_live()
@@ -237,7 +318,26 @@ class LiveCall:
         """Notice what changes without a report, until cancelled."""
         while True:
             await clock.sleep_until(clock.now_ms() + WATCH_MS)
+            if self.has_browser and not self.has_ended:
+                await self._follow_browser(clock.now_ms())
             self._look()
+
+    async def _follow_browser(self, now_ms: int) -> None:
+        """Pause a call whose agent is away, and end it when nobody comes back in time."""
+        is_held = AWAY in self.call.facts.holds
+        if self.leg.is_connected:
+            self._away_since_ms = self._away_ms = None
+            if is_held:
+                self.call.resume(AWAY)
+            return
+        if self._away_since_ms is None:
+            self._away_since_ms = now_ms
+        # In whole seconds, so that what is shown changes once in each.
+        self._away_ms = (now_ms - self._away_since_ms) // 1000 * 1000
+        if self.call.facts.parties and not is_held:
+            self.call.pause("agent-away", AWAY)
+        if now_ms - self._away_since_ms >= REJOIN_MS:
+            await self.hangup()
 
     def switch(self, on: bool) -> None:
         """The account's switch was set; what is being recorded ends and does not come back."""
@@ -278,14 +378,21 @@ class LiveCall:
             "because": facts.because.value,
             "light": light(facts),
             "to": self.call.request.number,
+            "name": self.name,
             "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,
             "telling": None if facts.telling is None else facts.telling.by.value,
             "told": facts.told_ms is not None,
             "holds": sorted(facts.holds),
+            "on_hold": ON_HOLD in facts.holds,
             "muted": self._is_muted,
             "connected": self.leg.is_connected,
+            "browser": self.has_browser,
+            "rejoin_ms": None if self._away_ms is None else REJOIN_MS - self._away_ms,
+            "recording_since_ms": facts.opened_ms,
+            "owed": sorted({owed.party for owed in facts.unmet()}),
+            "needs_key": any(owed.proof > Proof.AGENT_WORD for owed in facts.unmet()),
             "parties": [
                 {
                     "party": party.index,
@@ -307,6 +414,8 @@ class LiveCall:
             "id": decision.id,
             "mode": decision.mode.word,
             "governing": list(decision.governing),
+            "primary": list(decision.primary),
+            "profile": self.call.request.policy.profile,
             "asks": any(owed.form is not Form.TOLD for owed in decision.requirements),
             "say": {"text": said.text, "language": said.language},
         }

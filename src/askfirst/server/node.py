@@ -6,7 +6,7 @@ import fcntl
 import os
 import resource
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from askfirst.errors import Unavailable
@@ -14,6 +14,7 @@ from askfirst.override import Override
 from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
+from askfirst.server.captioning import Captioning
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs
 from askfirst.server.overrides import of_installation
@@ -40,10 +41,13 @@ class Node:
     jobs: Jobs
     playback: Playback
     claim: int
+    captioning: Captioning = field(default_factory=Captioning)
 
     @classmethod
-    def open(cls, folder: Path, recognizer: Recognizer | None = None) -> Node:
-        """Open an installation, end what a crash left behind, and start its jobs.
+    def open(
+        cls, folder: Path, recognizer: Recognizer | None = None, *, works: bool = True
+    ) -> Node:
+        """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
         Raises Unavailable while another node has the same folder: what looks cut off to us may
         be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
@@ -62,13 +66,17 @@ class Node:
             recover(store)
             jobs = Jobs(store, Finishing(store, heard_by))
             undo.callback(jobs.stop)
-            jobs.start()
+            if works:
+                jobs.start()
+            # A node that was given what hears its jobs has nothing that hears live speech.
+            captioning = Captioning.open(heard_by.name) if recognizer is None else Captioning()
             undo.pop_all()
-        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim)
+        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim, captioning)
 
     def close(self) -> None:
-        """Stop jobs, recogniser and databases."""
+        """Stop jobs, recognisers and databases."""
         self.jobs.stop()
+        self.captioning.close()
         self.recognizer.close()
         self.store.close()
         os.close(self.claim)

@@ -26,7 +26,8 @@ class Settings:
     `public_url` is the address that people type, when a proxy stands before us; it decides the
     cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
     `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
-    signing in. `sources` says where each value came from.
+    signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sources`
+    says where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +40,7 @@ class Settings:
     public_checker: bool = True
     session_hours: int = 12
     roles: tuple[str, ...] = ROLES
+    open_metrics: bool = False
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -114,6 +116,12 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
         faults.append("tls_cert and tls_key belong together; give both or neither")
     if values.get("self_signed") and values.get("tls_cert") is not None:
         faults.append("self_signed and tls_cert exclude each other; give one")
+    roles = values.get("roles", ROLES)
+    if isinstance(roles, tuple) and "media" in roles and "web" not in roles:
+        faults.append(
+            "roles: found media without web; calls are placed by the pages and the interface of "
+            "the process that carries them, so give web,media"
+        )
     return faults
 
 
@@ -173,4 +181,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "public_checker": _flag,
     "session_hours": _number(1, 720),
     "roles": _roles,
+    "open_metrics": _flag,
 }

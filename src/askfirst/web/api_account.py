@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from askfirst.server import account, accounts, audit
 from askfirst.server.access import Permission, UserRole
@@ -60,6 +60,19 @@ class NewUser(BaseModel):
     language: str = "en"
 
 
+class ChangedUser(BaseModel):
+    """What is to be different about somebody; what the body does not name stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    roles: list[UserRole] = Field(default_factory=list)
+    team: str | None = None
+    place: str | None = None
+    language: str = ""
+    disabled: bool = False
+
+
 @router.get("/users")
 def users(visit: Manager) -> list[dict[str, object]]:
     """Everybody, by name."""
@@ -72,6 +85,34 @@ def add_user(visit: Manager, wanted: NewUser) -> dict[str, object]:
     """Add somebody; gives the person with a one-time link to sign in by."""
     user, link = added(visit, wanted)
     return {**_shown(user), "sign_in_link": link}
+
+
+@router.patch("/users/{identity}")
+def change_user(visit: Manager, identity: str, wanted: ChangedUser) -> dict[str, object]:
+    """Change somebody, or let them sign in no more; somebody stays administrator."""
+    values = {key: getattr(wanted, key) for key in wanted.model_fields_set}
+    return _shown(user_changed(visit, identity, values))
+
+
+def user_changed(visit: Visit, identity: str, values: dict[str, Any]) -> accounts.User:
+    """Somebody after a change by the visit's person, all or none; raises as `change_user`."""
+    now, by = utc_now(), visit.who.id
+    own = {key: value for key, value in values.items() if key != "disabled"}
+    with transaction(visit.site.store.engine) as connection:
+        before = accounts.user(connection, identity)
+        if own:
+            after = accounts.change_user(connection, identity, **own)
+            roles = {"roles": sorted(role.value for role in after.roles)} if "roles" in own else {}
+            detail = {"fields": sorted(own), **roles}
+            audit.note(connection, now, by, "user.changed", identity, detail)
+        if values.get("disabled", before.is_disabled) != before.is_disabled:
+            if values["disabled"]:
+                accounts.disable(connection, identity, now)
+            else:
+                accounts.enable(connection, identity)
+            action = "user.disabled" if values["disabled"] else "user.enabled"
+            audit.note(connection, now, by, action, identity)
+        return accounts.user(connection, identity)
 
 
 def added(visit: Visit, wanted: NewUser) -> tuple[accounts.User, str]:

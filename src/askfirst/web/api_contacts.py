@@ -34,7 +34,7 @@ Writer = Annotated[Visit, Depends(permitted(Permission.CONTACTS_WRITE))]
 LARGEST_IMPORT = 5 * 1024 * 1024
 # A file that comes back for writing is base64 in a form, a third longer than the file itself.
 _LONGEST_FORM = LARGEST_IMPORT * 3 // 2
-WORDS = ("name", "company", "email", "notes", "owner")
+WORDS = ("name", "company", "email", "notes", "owner", "language")
 CSV_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
@@ -102,9 +102,16 @@ class NewContact(_Body):
     company: str = ""
     email: str = ""
     notes: str = ""
+    language: str = ""
     owner: str | None = None
     numbers: list[NewNumber] = Field(default_factory=list)
     places: list[NewPlace] = Field(default_factory=list)
+
+
+class Objection(_Body):
+    """Why a contact is never recorded, in words of whoever writes it down."""
+
+    why: str = ""
 
 
 class ChangedContact(NewContact):
@@ -167,19 +174,13 @@ def change_contact(visit: Writer, contact: str, wanted: ChangedContact) -> dict[
 @router.delete("/contacts/{contact}")
 def archive_contact(visit: Writer, contact: str) -> dict[str, object]:
     """Take a contact out of lists; its numbers and its "never record" stay."""
-    now = utc_now()
-    with transaction(visit.site.store.engine) as connection:
-        before = contacts.get(connection, contact)
-        contacts.archive(connection, contact, now)
-        if before.archived_at is None:
-            audit.note(connection, now, visit.who.id, "contact.archived", contact)
-        return shown(contacts.get(connection, contact))
+    return shown(archived(visit, contact, wanted=True))
 
 
 @router.post("/contacts/{contact}/never-record")
-def never_record(visit: Writer, contact: str) -> dict[str, object]:
+def never_record(visit: Writer, contact: str, wanted: Objection | None = None) -> dict[str, object]:
     """Record no call with this contact from now on, whatever the law would allow."""
-    return shown(objected(visit, contact, wanted=True))
+    return shown(objected(visit, contact, wanted=True, why=wanted.why if wanted else ""))
 
 
 @router.delete("/contacts/{contact}/never-record")
@@ -209,10 +210,13 @@ def outlook_of(visit: Visit) -> Outlook:
     return Outlook(where, visit.account.policy(), utc_now().date(), visit.site.rules)
 
 
-def search_of(visit: Visit, text: str, place: str | None, mode: str | None) -> Search:
+def search_of(
+    visit: Visit, text: str, place: str | None, mode: str | None, *, archived: bool = False
+) -> Search:
     """What to look for; empty words do not narrow."""
     chosen = next((each for each in Mode if each.word == mode), None)
-    return Search(text, place or None, chosen, default_region=region_of(visit))
+    region = region_of(visit)
+    return Search(text, place or None, chosen, archived=archived, default_region=region)
 
 
 def added(visit: Visit, wanted: NewContact) -> Contact:
@@ -225,14 +229,29 @@ def added(visit: Visit, wanted: NewContact) -> Contact:
         return contacts.get(connection, made)
 
 
-def objected(visit: Visit, contact: str, *, wanted: bool) -> Contact:
+def archived(visit: Visit, contact: str, *, wanted: bool) -> Contact:
+    """The contact after it was taken out of lists, or put back into them."""
+    now, user = utc_now(), visit.who
+    carry_out = contacts.archive if wanted else contacts.restore
+    with transaction(visit.site.store.engine) as connection:
+        before = contacts.get(connection, contact)
+        carry_out(connection, contact, now)
+        if (before.archived_at is not None) is not wanted:
+            action = "contact.archived" if wanted else "contact.restored"
+            audit.note(connection, now, user.id, action, contact)
+        return contacts.get(connection, contact)
+
+
+def objected(visit: Visit, contact: str, *, wanted: bool, why: str = "") -> Contact:
     """The contact after it was said that no call, or again every call, may be recorded."""
     now, user = utc_now(), visit.who
-    say = contacts.never_record if wanted else contacts.may_record_again
     action = "contact.never-record" if wanted else "contact.may-record-again"
     with transaction(visit.site.store.engine) as connection:
         before = contacts.get(connection, contact)
-        say(connection, contact, user.id, now)
+        if wanted:
+            contacts.never_record(connection, contact, user.id, now, why)
+        else:
+            contacts.may_record_again(connection, contact, user.id, now)
         if before.never_record is not wanted:
             audit.note(connection, now, user.id, action, contact)
         return contacts.get(connection, contact)

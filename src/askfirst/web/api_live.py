@@ -12,17 +12,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from askfirst.errors import InvalidInput, Refused
 from askfirst.server import accounts
 from askfirst.server.access import Permission
-from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.livecall import LiveCall
+from askfirst.telephony.agentsound import WAY_MS
 from askfirst.telephony.memoryleg import MemoryLeg
-from askfirst.web.visit import Visit, permitted
+from askfirst.telephony.movingleg import MovingLeg
+from askfirst.web.api_external import place_external
+from askfirst.web.visit import Visit, permitted, present_user
 
 router = APIRouter(tags=["live calls"])
 
@@ -40,10 +42,15 @@ class _Wanted(BaseModel):
 
 
 class NewCall(_Wanted):
-    """Whom to call. Without a browser's sound the agent speaks by choosing sentences."""
+    """Whom to call. `browser`: the agent's sound comes by `leg` or `sound` within 30 s; `script`:
+    the agent speaks by choosing sentences. `external`: somebody else's dialer makes the call and
+    sends its frames, each captured `capture_lag_ms` before it comes at the fastest.
+    """
 
     to: str
     persona: str | None = None
+    provider: Literal["simulator", "external"] = "simulator"
+    capture_lag_ms: int = Field(default=WAY_MS, ge=0, le=2_000)
     agent_audio: Literal["browser", "file", "script"] = "script"
 
 
@@ -62,6 +69,14 @@ class LearntPlace(_Wanted):
     party: int
     code: str
     source: str = "stated"
+
+
+class Joined(_Wanted):
+    """Who joined: somebody with the other side, or the user of a colleague."""
+
+    role: Literal["contact", "agent"] = "contact"
+    number: str | None = Field(default=None, max_length=40)
+    user: str | None = None
 
 
 class Hold(_Wanted):
@@ -85,13 +100,15 @@ class Said(_Wanted):
 @router.post("/calls", status_code=201)
 async def place(visit: Caller, wanted: NewCall) -> State:
     """Place a call; the answer is its first state."""
-    if wanted.agent_audio != "script":
-        raise InvalidInput(
-            f"found agent_audio {wanted.agent_audio!r}, expected script: the agent speaks by "
-            "chosen sentences here"
-        )
-    desk = visit.site.carrier.desk
-    live = await desk.place(visit.who, wanted.to, MemoryLeg(), persona=wanted.persona)
+    if wanted.provider == "external":
+        return await place_external(visit, wanted, wanted.capture_lag_ms)
+    if wanted.agent_audio == "file":
+        raise InvalidInput("found agent_audio 'file', expected browser or script for a live call")
+    has_browser = wanted.agent_audio == "browser"
+    leg = MovingLeg() if has_browser else MemoryLeg()
+    live = await visit.site.carrier.desk.place(
+        visit.who, wanted.to, leg, persona=wanted.persona, has_browser=has_browser
+    )
     return live.state()
 
 
@@ -129,7 +146,7 @@ async def live_state(visit: Watcher, call: str) -> State:
 @router.post("/calls/{call}/record")
 async def record(visit: Caller, call: str) -> State:
     """The agent wants a recording."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.record()
     return live.state()
 
@@ -137,7 +154,7 @@ async def record(visit: Caller, call: str) -> State:
 @router.delete("/calls/{call}/record")
 async def stop(visit: Caller, call: str) -> State:
     """The agent wants no recording any more."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.stop()
     return live.state()
 
@@ -145,23 +162,54 @@ async def stop(visit: Caller, call: str) -> State:
 @router.post("/calls/{call}/telling")
 async def telling(visit: Caller, call: str) -> State:
     """The agent is telling them now."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.telling()
+    return live.state()
+
+
+@router.post("/calls/{call}/announcement")
+async def announce(visit: Caller, call: str) -> State:
+    """Have the announcement played; where a yes is owed it asks for a key."""
+    live = own(visit, call)
+    live.announce()
     return live.state()
 
 
 @router.post("/calls/{call}/consents", status_code=201)
 async def consent(visit: Caller, call: str, wanted: Consent) -> State:
     """Somebody was told, agreed, refused or took it back."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.consent(wanted.kind, wanted.how, wanted.party, wanted.past)
+    return live.state()
+
+
+@router.post("/calls/{call}/parties", status_code=201)
+async def join(visit: Caller, call: str, wanted: Joined) -> State:
+    """Somebody else is on the line; `party` is the number that the person has in the call."""
+    live = own(visit, call)
+    colleague, has_read = None, False
+    if wanted.role == "agent":
+        if wanted.user is None or wanted.number is not None:
+            raise InvalidInput("found an agent without user or with a number; name the user only")
+        colleague = await asyncio.to_thread(_colleague, visit, wanted.user)
+        has_read = colleague.notice_version == visit.account.notice_version
+    elif wanted.user is not None:
+        raise InvalidInput("found a contact with a user; give a number, or nothing")
+    return {"party": live.join(wanted.number, colleague, has_read=has_read), **live.state()}
+
+
+@router.delete("/calls/{call}/parties/{party}")
+async def leave(visit: Caller, call: str, party: int) -> State:
+    """Somebody who had joined has left."""
+    live = own(visit, call)
+    live.leave(party)
     return live.state()
 
 
 @router.post("/calls/{call}/places", status_code=201)
 async def learn_place(visit: Caller, call: str, wanted: LearntPlace) -> State:
     """Somebody turned out to be in a place; the law is decided again."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.learn_place(wanted.party, wanted.code, wanted.source)
     return live.state()
 
@@ -169,7 +217,7 @@ async def learn_place(visit: Caller, call: str, wanted: LearntPlace) -> State:
 @router.post("/calls/{call}/holds", status_code=201)
 async def hold(visit: Caller, call: str, wanted: Hold) -> State:
     """Pause every use; `hold` is what ends it."""
-    live = _own(visit, call)
+    live = own(visit, call)
     made = live.hold(wanted.reason)
     return {"hold": made, **live.state()}
 
@@ -177,15 +225,47 @@ async def hold(visit: Caller, call: str, wanted: Hold) -> State:
 @router.delete("/calls/{call}/holds/{made}")
 async def release(visit: Caller, call: str, made: str) -> State:
     """End a pause."""
-    live = _own(visit, call)
+    live = own(visit, call)
     live.release(made)
+    return live.state()
+
+
+@router.post("/calls/{call}/mute")
+async def mute(visit: Caller, call: str) -> State:
+    """Make the agent inaudible."""
+    live = own(visit, call)
+    live.mute(True)
+    return live.state()
+
+
+@router.delete("/calls/{call}/mute")
+async def unmute(visit: Caller, call: str) -> State:
+    """Make the agent audible again."""
+    live = own(visit, call)
+    live.mute(False)
+    return live.state()
+
+
+@router.post("/calls/{call}/on-hold")
+async def put_on_hold(visit: Caller, call: str) -> State:
+    """Let the contact wait; nothing is captured meanwhile."""
+    live = own(visit, call)
+    await live.put_on_hold(True)
+    return live.state()
+
+
+@router.delete("/calls/{call}/on-hold")
+async def take_back(visit: Caller, call: str) -> State:
+    """Take the contact back."""
+    live = own(visit, call)
+    await live.put_on_hold(False)
     return live.state()
 
 
 @router.post("/calls/{call}/dtmf")
 async def press(visit: Caller, call: str, wanted: Keys) -> State:
     """Press keys."""
-    live = _own(visit, call)
+    live = own(visit, call)
     await live.keypad(wanted.digits)
     return live.state()
 
@@ -193,7 +273,7 @@ async def press(visit: Caller, call: str, wanted: Keys) -> State:
 @router.post("/calls/{call}/sentences")
 async def say(visit: Caller, call: str, wanted: Said) -> State:
     """Have a sentence said for the agent; answers when it is over, `said` is whether to its end."""
-    live = _own(visit, call)
+    live = own(visit, call)
     done = await live.say(wanted.sentence)
     return {"said": done, **live.state()}
 
@@ -201,16 +281,22 @@ async def say(visit: Caller, call: str, wanted: Said) -> State:
 @router.post("/calls/{call}/hangup")
 async def hang_up(visit: Caller, call: str) -> State:
     """End the call."""
-    live = _own(visit, call)
+    live = own(visit, call)
     await live.hangup()
     return live.state()
 
 
-def _own(visit: Visit, call: str) -> LiveCall:
+def own(visit: Visit, call: str) -> LiveCall:
+    """A live call of whoever asks. Raises NotFound, Refused for somebody else's."""
     live = visit.site.carrier.desk.get(call)
     if live.user_id != visit.who.id:
         raise Refused(f"call {call} is another agent's; only its agent acts in it")
     return live
+
+
+def _colleague(visit: Visit, user: str) -> accounts.User:
+    with reading(visit.site.store.engine) as connection:
+        return accounts.user(connection, user)
 
 
 def _seen(visit: Visit, call: str) -> LiveCall:
@@ -221,9 +307,8 @@ def _seen(visit: Visit, call: str) -> LiveCall:
 
 
 def _may_still_see(visit: Visit, live: LiveCall) -> bool:
-    """Whether the session of a stream still holds, and still reaches the call."""
-    with reading(visit.site.store.engine) as connection:
-        user = accounts.session_user(connection, visit.session or "", utc_now())
+    """Whether the session or token of a stream still holds, and still reaches the call."""
+    user = present_user(visit)
     return user is not None and user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
 
 

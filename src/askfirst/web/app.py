@@ -15,21 +15,45 @@ from starlette.types import Scope
 
 from askfirst.web import (
     api_account,
+    api_callnotes,
     api_calls,
+    api_captions,
     api_contacts,
     api_decisions,
+    api_erasures,
+    api_external,
     api_health,
     api_jurisdictions,
+    api_ledger,
     api_live,
+    api_metrics,
+    api_recordings,
+    api_search,
+    api_sound,
+    api_tokens,
     pages_account,
+    pages_calllist,
+    pages_callnotes,
     pages_calls,
+    pages_contactedit,
     pages_contacts,
+    pages_demo,
+    pages_live,
+    pages_me,
+    pages_phone,
+    pages_policies,
+    pages_recordings,
+    pages_reviews,
     pages_rules,
+    pages_settings,
     pages_setup,
     pages_signin,
+    pages_texts,
+    pages_users,
 )
 from askfirst.web.guard import Guard
 from askfirst.web.problems import add_handlers
+from askfirst.web.repeats import Repeats
 from askfirst.web.visit import Site
 
 API = "/api/v1"
@@ -40,16 +64,41 @@ APIS = (
     api_calls.router,
     api_contacts.router,
     api_live.router,
+    api_callnotes.router,
+    api_erasures.router,
+    api_ledger.router,
+    api_search.router,
+    api_captions.router,
+    api_recordings.router,
+    api_sound.router,
+    api_external.router,
+    api_tokens.router,
 )
 PAGES = (
     api_health.router,
+    api_metrics.router,
     pages_signin.router,
     pages_setup.router,
     pages_rules.router,
     pages_account.router,
+    pages_calllist.router,
     pages_calls.router,
+    pages_callnotes.router,
+    pages_me.router,
+    pages_live.router,
     pages_contacts.router,
+    pages_contactedit.router,
+    pages_settings.router,
+    pages_policies.router,
+    pages_texts.router,
+    pages_users.router,
+    pages_reviews.router,
+    pages_demo.router,
+    pages_phone.router,
+    pages_recordings.router,
 )
+HEALTH = (api_health.router, api_metrics.router)
+"""What a process shows that has no pages."""
 
 
 def create_app(site: Site) -> FastAPI:
@@ -64,13 +113,15 @@ def create_app(site: Site) -> FastAPI:
         lifespan=lambda _: site.carrier.running(),
     )
     app.state.site = site
-    for router in APIS:
+    has_pages = "web" in site.settings.roles
+    for router in APIS if has_pages else ():
         app.include_router(router, prefix=API)
-    for router in PAGES:
-        app.include_router(router, include_in_schema=router is api_health.router)
+    for router in PAGES if has_pages else HEALTH:
+        app.include_router(router, include_in_schema=router in HEALTH)
     folder = resources.files("askfirst") / "web" / "static"
     app.mount("/static", _Static(directory=str(folder)), name="static")
     add_handlers(app)
+    app.add_middleware(Repeats)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Guard, origin=site.settings.origin)
     return app

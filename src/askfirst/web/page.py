@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from askfirst.server.access import Permission
-from askfirst.web import callwords, words
+from askfirst.web import callwords, captionwords, phonewords, words
 from askfirst.web.visit import Visit
 from askfirst.web.words import LANGUAGES
 
@@ -23,6 +23,8 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/contacts", words.mark("Contacts"), Permission.CONTACTS_READ),
     ("/forecast", words.mark("Forecast"), Permission.CONTACTS_READ),
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
+    ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
+    ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),
@@ -47,6 +49,7 @@ def render(
         "theme": visit.theme,
         "nonce": visit.nonce,
         "account": visit.account,
+        "demo": visit.account.is_demo,
         "may": visit.may,
         "navigation": [
             (href, visit.say(label), visit.path == href or visit.path.startswith(f"{href}/"))
@@ -55,6 +58,10 @@ def render(
         ],
         "has_phone": visit.may(Permission.CALLS_MAKE),
         "causes": visit.said(callwords.CAUSES),
+        "pauses": visit.said(phonewords.PAUSES),
+        "phone_words": visit.said(phonewords.PHONE),
+        "shortcuts": [(keys, visit.say(does)) for keys, does in phonewords.SHORTCUTS],
+        "captions": visit.said(captionwords.CAPTIONS),
         "shell": "base.html" if visit.user is not None else "plain.html",
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})
@@ -87,6 +94,12 @@ def _plural(language: str, one: str, many: str, number: int) -> str:
 
 @cache
 def static(path: str) -> str:
-    """The address of a static file, with a hash of its content."""
+    """The address of a static file, with a hash of its content.
+
+    Own modules have none: they import one another by name, and a second address would be a second
+    module with a state of its own. Browsers ask again whether they have changed.
+    """
+    if path.startswith("js/"):
+        return f"/static/{path}"
     content = (resources.files("askfirst") / "web" / "static" / path).read_bytes()
     return f"/static/{path}?v={hashlib.sha256(content).hexdigest()[:12]}"

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import Response
 
 from askfirst.errors import NotFound
-from askfirst.model import OutcomeCode
 from askfirst.server import accounts
 from askfirst.server.access import Permission
-from askfirst.server.callreader import CallRecord, Wanted, call_lines
+from askfirst.server.callreader import CallRecord
 from askfirst.server.database import reading
 from askfirst.server.listening import ListeningPurpose
-from askfirst.web import callwords
-from askfirst.web.api_calls import found_call, linked, stored_transcript
+from askfirst.web import callpage, callwords, recordingview
+from askfirst.web.aftercall import after_call
+from askfirst.web.api_calls import found_call, linked
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
 
@@ -25,60 +25,42 @@ router = APIRouter()
 Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
-PAGE = 50
 LISTENED_FOR = timedelta(minutes=30)
 
 
-@router.get("/calls")
-def calls(visit: Reader, outcome: str = "", before: str | None = None) -> Response:
-    """The newest calls that somebody may read, filtered by outcome."""
-    chosen = OutcomeCode(outcome) if outcome in callwords.OUTCOMES else None
-    with reading(visit.site.store.engine) as connection:
-        lines = call_lines(
-            connection, visit.who.person, Wanted(outcome=chosen, before=before, most=PAGE)
-        )
-    return render(
-        visit,
-        "calls.html",
-        lines=lines,
-        outcome=outcome,
-        outcomes=visit.said(callwords.OUTCOMES),
-        before=before,
-        clock=clock,
-        older=lines[-1].id if len(lines) == PAGE else None,
-    )
-
-
 @router.get("/calls/{call}")
-def one_call(visit: Reader, call: str) -> Response:
+def one_call(visit: Reader, call: str, check: str = "") -> Response:
     """One call; its audio is not opened by looking at the page."""
-    return _shown(visit, found_call(visit, call))
+    return _shown(visit, found_call(visit, call), checks_ledger=check == "ledger")
 
 
 @router.post("/calls/{call}/listen")
 def listen(visit: Listener, call: str, purpose: Annotated[ListeningPurpose, Form()]) -> Response:
-    """The call with its player, for a stated purpose."""
+    """The call with its player and transcript, for a stated purpose; no sound is loaded yet."""
     record = found_call(visit, call)
     if record.line.recording is None:
         raise NotFound(f"call {call} has no recording")
     url, _ = linked(visit, record.line.recording, purpose, LISTENED_FOR)
-    return _shown(visit, record, audio=url)
+    return _shown(visit, record, callpage.opened(visit, record, url, purpose))
 
 
-def _shown(visit: Visit, record: CallRecord, audio: str | None = None) -> Response:
-    line = record.line
+def _shown(
+    visit: Visit,
+    record: CallRecord,
+    listened: callpage.Listened | None = None,
+    *,
+    checks_ledger: bool = False,
+) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
-    said = (
-        stored_transcript(visit, line.recording) if audio is not None and line.recording else None
-    )
     return render(
         visit,
         "call.html",
         record=record,
-        line=line,
-        audio=audio,
-        utterances=said,
+        line=record.line,
+        listened=listened,
+        known=callpage.known(visit, record, checks_ledger=checks_ledger),
+        after=after_call(visit, record.line.id),
         names=names,
         opened=[{**each, "at": _moment(str(each["at"]))} for each in record.opened],
         outcomes=visit.said(callwords.OUTCOMES),
@@ -89,8 +71,7 @@ def _shown(visit: Visit, record: CallRecord, audio: str | None = None) -> Respon
         openings=visit.said(callwords.OPENINGS),
         recording_states=visit.said(callwords.RECORDING_STATES),
         purposes=visit.said(callwords.PURPOSES),
-        may_listen=visit.may(Permission.RECORDINGS_LISTEN),
-        clock=clock,
+        clock=recordingview.clock,
     )
 
 

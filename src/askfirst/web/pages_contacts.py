@@ -15,6 +15,7 @@ from askfirst.model import POLICY, UNKNOWN, Source
 from askfirst.server import accounts, audit, contacts, followups
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
+from askfirst.server.contactcalls import calls_with
 from askfirst.server.contactcard import SOURCES, Contact
 from askfirst.server.contactimport import Report
 from askfirst.server.contactsearch import Page as SearchPage
@@ -30,6 +31,7 @@ from askfirst.web.api_contacts import (
     Upload,
     Writer,
     added,
+    archived,
     foretold,
     imported,
     objected,
@@ -37,9 +39,10 @@ from askfirst.web.api_contacts import (
     search_of,
     upload,
 )
-from askfirst.web.callwords import HOWS, KINDS
+from askfirst.web.callwords import HOWS, KINDS, OUTCOMES
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
+from askfirst.web.settingwords import NOTICE_LANGUAGES
 from askfirst.web.visit import Visit
 
 router = APIRouter()
@@ -88,15 +91,22 @@ class ContactForm(BaseModel):
     email: str = ""
     number: str = ""
     place: str = ""
+    language: str = ""
     notes: str = ""
 
 
 @router.get("/contacts")
 def contacts_page(
-    visit: Reader, q: str = "", place: str = "", mode: str = "", before: str | None = None
+    visit: Reader,
+    q: str = "",
+    place: str = "",
+    mode: str = "",
+    archived: bool = False,
+    before: str | None = None,
 ) -> Response:
-    """Contacts by name, filtered by words, place and rule."""
-    search, outlook = search_of(visit, q, place, mode), outlook_of(visit)
+    """Contacts by name, filtered by words, place and rule; archived ones by themselves."""
+    search = search_of(visit, q, place, mode, archived=archived)
+    outlook = outlook_of(visit)
     error, found, total = None, SearchPage((), None), 0
     with reading(visit.site.store.engine) as connection:
         try:
@@ -111,10 +121,11 @@ def contacts_page(
         lines=[_line(each, outlook) for each in found.contacts],
         after=found.after,
         total=total,
-        wanted={"q": q[:200], "place": place[:20], "mode": mode[:20]},
+        wanted={"q": q[:200], "place": place[:20], "mode": mode[:20], "archived": archived},
         places=_places(visit),
         place_name=_namer(visit),
         may_write=visit.may(Permission.CONTACTS_WRITE),
+        may_call=visit.may(Permission.CALLS_MAKE),
         error=error,
     )
 
@@ -166,9 +177,26 @@ def one_contact(visit: Reader, contact: str) -> Response:
 
 
 @router.post("/contacts/{contact}/never-record")
-def never_record(visit: Writer, contact: str, never: Text = "on") -> Response:
+def never_record(visit: Writer, contact: str, never: Text = "on", why: Text = "") -> Response:
     """Never record the contact, or record again because they said so themselves."""
-    objected(visit, contact, wanted=never != "off")
+    try:
+        objected(visit, contact, wanted=never != "off", why=why)
+    except InvalidInput as error:
+        return _contact(visit, contact, error=str(error), why=why)
+    return RedirectResponse(f"/contacts/{contact}", status_code=303)
+
+
+@router.post("/contacts/{contact}/archive")
+def archive_contact(visit: Writer, contact: str) -> Response:
+    """Take the contact out of lists; its numbers and its "never record" stay."""
+    archived(visit, contact, wanted=True)
+    return RedirectResponse(f"/contacts/{contact}", status_code=303)
+
+
+@router.post("/contacts/{contact}/restore")
+def restore_contact(visit: Writer, contact: str) -> Response:
+    """Put the contact back into lists."""
+    archived(visit, contact, wanted=False)
     return RedirectResponse(f"/contacts/{contact}", status_code=303)
 
 
@@ -209,6 +237,7 @@ def _new(
         status=422 if error else 200,
         values=values,
         places=_places(visit),
+        languages_of_notices=NOTICE_LANGUAGES,
         error=error,
         wrong=wrong,
     )
@@ -234,9 +263,10 @@ def _import(
     )
 
 
-def _contact(visit: Visit, contact: str, *, error: str | None = None) -> Response:
+def _contact(visit: Visit, contact: str, *, error: str | None = None, why: str = "") -> Response:
     with reading(visit.site.store.engine) as connection:
         found = contacts.get(connection, contact)
+        made = calls_with(connection, visit.who.person, contact)
         consents = contacts.consent_history(connection, contact)
         promised = followups.follow_ups_of(connection, contact)
         names = accounts.names(connection)
@@ -247,6 +277,9 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None) -> Respons
         contact=found,
         line=_line(found, outlook_of(visit)),
         consents=consents,
+        calls=made,
+        outcomes=visit.said(OUTCOMES),
+        languages_of_notices=NOTICE_LANGUAGES,
         due=[each for each in promised if each.done_at is None],
         names=names,
         kinds=visit.said(KINDS),
@@ -255,6 +288,9 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None) -> Respons
         places=_places(visit),
         place_name=_namer(visit),
         may_write=visit.may(Permission.CONTACTS_WRITE),
+        may_call=visit.may(Permission.CALLS_MAKE),
+        may_read_calls=visit.may(Permission.CALLS_READ),
+        why=why,
         error=error,
     )
 

@@ -25,6 +25,7 @@ from askfirst.web import words
 from askfirst.web.api_decisions import ensure_may_ask
 from askfirst.web.maps import svg
 from askfirst.web.page import render
+from askfirst.web.pages_reviews import review_of
 from askfirst.web.placewords import by_name, ruled_places
 from askfirst.web.visit import AnyVisit, Visit
 
@@ -124,7 +125,15 @@ def rule(visit: AnyVisit, code: str) -> Response:
     if file is None:
         raise NotFound(f"there is no rule file {code[:12]}; all of them stand under Rules")
     row = next(row for row in _rows(visit.site.rules) if row.code == code)
-    return render(visit, "rule.html", file=file, row=row, name=_name(visit, code), say=_say(visit))
+    return render(
+        visit,
+        "rule.html",
+        file=file,
+        row=row,
+        name=_name(visit, code),
+        say=_say(visit),
+        review=review_of(visit, code),
+    )
 
 
 def _checker(
@@ -138,7 +147,7 @@ def _checker(
     shown = None
     if decision is not None:
         # The account's name and purpose are said to its own people only.
-        own = visit.account.notice_facts() if visit.user is not None else None
+        own = visit.account.notice_facts(visit.language) if visit.user is not None else None
         said = notice(decision, visit.language, own or NoticeFacts(visit.say("Your company")))
         shown = {
             "mode": decision.mode.word,

@@ -26,12 +26,14 @@ from askfirst.errors import (
     Unavailable,
     Unverified,
 )
+from askfirst.server.callnotes import Conflict
 from askfirst.web.page import render
 from askfirst.web.visit import NotSetUp, SignedOut, visit
 
 STATUSES: Mapping[type[AskfirstError], tuple[int, str]] = {
     SignedOut: (401, "signed-out"),
     NotSetUp: (409, "not-set-up"),
+    Conflict: (409, "conflict"),
     InvalidRequest: (422, "invalid-request"),
     InvalidInput: (422, "invalid-input"),
     Refused: (403, "refused"),
@@ -63,7 +65,10 @@ def _of_error(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSetUp) and _is_page(request):
         return RedirectResponse("/setup", status_code=303)
     extra = {"key": error.key} if isinstance(error, InvalidRequest) else {}
-    return problem(request, status, kind, str(error), extra)
+    answer = problem(request, status, kind, str(error), extra)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
 
 
 def _of_http(request: Request, error: Exception) -> Response:
@@ -98,4 +103,4 @@ def problem(
 
 
 def _is_page(request: Request) -> bool:
-    return not request.url.path.startswith(("/api/", "/healthz", "/readyz"))
+    return not request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics"))

@@ -10,7 +10,8 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,19 +22,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from askfirst.errors import Misconfigured, Unavailable
-from askfirst.server import accounts
+from askfirst.errors import InvalidInput, Misconfigured, Unavailable
+from askfirst.server import accounts, demodata
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
-from askfirst.server.settings import FILE, Settings, read_settings
+from askfirst.server.settings import FILE, ROLES, Settings, read_settings
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
 
 ENDS_WITHIN_SECONDS = 3
 """How long connections may last once the program is to end and its calls have ended."""
+
+LARGEST_SOCKET_MESSAGE = 65_536
+"""Bytes; what comes over a socket is single frames of sound."""
 
 CERTIFICATE_LASTS = timedelta(days=30)
 
@@ -51,33 +55,50 @@ def serve(chosen: argparse.Namespace) -> int:
         "roles": chosen.roles,
     }
     settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
-    node = Node.open(settings.data)
+    if chosen.demo and settings.roles != ROLES:
+        raise InvalidInput("found --demo with fewer roles; a demonstration needs all of them")
+    node = Node.open(settings.data, works="worker" in settings.roles)
     try:
         store = node.store
-        site = Site(store, settings, node.rules, Listening(store), Carrier(node))
-        with _listening(settings) as listener:
-            _tell(site)
+        carrier = Carrier(node if "media" in settings.roles else None)
+        site = Site(store, settings, node.rules, Listening(store), carrier)
+        with _listening(settings) as listener, contextlib.ExitStack() as at_end:
+            demonstration = _Demonstration(node) if chosen.demo else None
+            if demonstration is not None:
+                at_end.callback(demonstration.end)
+            _tell(site, () if demonstration is None else demonstration.people)
             config = uvicorn.Config(
                 create_app(site),
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                ws_max_size=LARGEST_SOCKET_MESSAGE,
                 timeout_graceful_shutdown=ENDS_WITHIN_SECONDS,
                 **_tls(settings),  # type: ignore[arg-type]  # names of uvicorn's own parameters
             )
-            asyncio.run(_Server(config, site).serve(sockets=[listener]))
+            begin = (lambda: None) if demonstration is None else demonstration.begin
+            asyncio.run(_Server(config, site, begin).serve(sockets=[listener]))
     finally:
         node.close()
     return 0
 
 
 class _Server(uvicorn.Server):
-    """A server whose calls end first: streams about them would keep it waiting."""
+    """A server whose calls end first: streams about them would keep it waiting.
 
-    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+    `on_started` is called when it answers.
+    """
+
+    def __init__(self, config: uvicorn.Config, site: Site, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._site = site
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the calls, then the connections."""
@@ -106,16 +127,50 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _tell(site: Site) -> None:
+class _Demonstration:
+    """A demonstration's people with their links, and its calls, which are made beside the server.
+
+    Raises InvalidInput where other people are in the installation.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.people = demodata.prepare(node.store, utc_now())
+        self._node = node
+        self._stopping = threading.Event()
+        self._calling = threading.Thread(target=self._call, name="demonstration")
+
+    def begin(self) -> None:
+        """Make the calls that are missing, if any are."""
+        if missing := len(demodata.missing(self._node.store)):
+            print(f"askfirst: demo: making {missing} calls to simulated people", flush=True)
+            self._calling.start()
+
+    def end(self) -> None:
+        """Return when the call that is being made, if any, has ended."""
+        self._stopping.set()
+        if self._calling.is_alive():
+            print("askfirst: demo: waiting for the end of a call", flush=True)
+            self._calling.join()
+
+    def _call(self) -> None:
+        made = demodata.call_all(self._node, self._stopping)
+        print(f"askfirst: demo: {made} calls were made; they are under Calls", flush=True)
+
+
+def _tell(site: Site, people: Sequence[tuple[accounts.User, str]]) -> None:
     """Say where the application is, and how to get in before anybody can sign in."""
     now = utc_now()
     with transaction(site.store.engine) as connection:
-        token = (
-            None if accounts.has_users(connection) else accounts.make_link(connection, None, now)
-        )
+        is_begun = accounts.has_users(connection) or "web" not in site.settings.roles
+        token = None if is_begun else accounts.make_link(connection, None, now)
     print(f"askfirst: {site.settings.origin}/", flush=True)
     if token is not None:
         print(f"askfirst: begin here (once, for 30 minutes): {site.settings.origin}/setup/{token}")
+    if "web" not in site.settings.roles:
+        print("askfirst: this process only works; it shows /healthz, /readyz and /metrics")
+    for user, link in people:
+        roles = ", ".join(role.value for role in sorted(user.roles))
+        print(f"askfirst: sign in as {user.name} ({roles}): {site.settings.origin}/demo/{link}")
     if not site.settings.is_secure and site.settings.host not in ("127.0.0.1", "localhost", "::1"):
         print(
             "askfirst: browsers give a microphone only to https; use --tls-cert and --tls-key, a "

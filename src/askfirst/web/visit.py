@@ -1,7 +1,8 @@
 """One request: who asks, in which language, and with which rights.
 
 Routes take a `Visit` and ask it; they read no cookie themselves. Somebody who is not signed in is
-sent to the sign-in page, or told so where a program or a part of a page asks.
+sent to the sign-in page, or told so where a program or a part of a page asks. A program may bring
+a token in place of a session, below ``/api/`` only: it opens no page.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from askfirst.errors import Refused
 from askfirst.rules import Rulebook
-from askfirst.server import accounts
+from askfirst.server import accounts, tokens
 from askfirst.server.access import Permission
 from askfirst.server.account import Account, account
 from askfirst.server.accounts import THEMES
 from askfirst.server.clock import utc_now
-from askfirst.server.database import reading
+from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import words
 from askfirst.web.carrying import Carrier
 
+API = "/api/"
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
 
@@ -33,8 +36,10 @@ THEME_COOKIE = "theme"
 class SignedOut(Refused):
     """Nobody is signed in, or no longer; `wanted` is the page that was asked for."""
 
-    def __init__(self, wanted: str) -> None:
-        super().__init__("nobody is signed in; sign in and try again")
+    def __init__(
+        self, wanted: str, why: str = "nobody is signed in; sign in and try again"
+    ) -> None:
+        super().__init__(why)
         self.wanted = wanted
 
 
@@ -60,7 +65,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who asks for what. `user` None: nobody is signed in."""
+    """Who asks for what. `user` None: nobody is signed in.
+
+    `session` is what links and calls are bound to: the session's token or, where a program asks by
+    the token whose id is `token`, that id.
+    """
 
     site: Site
     account: Account
@@ -70,6 +79,7 @@ class Visit:
     path: str
     nonce: str
     session: str | None
+    token: str | None = None
 
     @property
     def who(self) -> accounts.User:
@@ -92,19 +102,28 @@ class Visit:
         return {key: self.say(text) for key, text in texts.items()}
 
 
-def site_of(request: Request) -> Site:
+def site_of(request: HTTPConnection) -> Site:
     """The installation that a request is for."""
     site: Site = request.app.state.site
     return site
 
 
 def visit(request: Request) -> Visit:
-    """The visit of a request, signed in or not."""
+    """The visit of a request, signed in or not. Raises SignedOut for a token that opens nothing."""
+    return visit_of(request)
+
+
+def visit_of(request: HTTPConnection) -> Visit:
+    """The visit of a request or socket, as `visit`."""
     site = site_of(request)
+    secret = _bearer(request)
     with reading(site.store.engine) as connection:
         wants = account(connection)
-        token = request.cookies.get(site.cookie)
-        user = accounts.session_user(connection, token, utc_now()) if token else None
+        session = None if secret is not None else request.cookies.get(site.cookie)
+        user = accounts.session_user(connection, session, utc_now()) if session else None
+    token = None
+    if secret is not None:
+        user, token = _program(site, secret, request.url.path)
     asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
     language = words.chosen(
         asked or (user.language if user else None),
@@ -120,8 +139,39 @@ def visit(request: Request) -> Visit:
         theme=theme if theme in THEMES else THEMES[0],
         path=request.url.path,
         nonce=request.scope["state"]["nonce"],
-        session=token if user else None,
+        session=token or (session if user else None),
+        token=token,
     )
+
+
+def _bearer(request: HTTPConnection) -> str | None:
+    """The token that a program brings; pages look at none."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    is_asked = kind.lower() == "bearer" and request.url.path.startswith(API)
+    return secret.strip() if is_asked else None
+
+
+def _program(site: Site, secret: str, path: str) -> tuple[accounts.User, str]:
+    now = utc_now()
+    with reading(site.store.engine) as connection:
+        found = tokens.holder(connection, secret, now)
+    if found is None:
+        # Never a session in its place: whoever brings a token means to act by it.
+        raise SignedOut(path, "this token is unknown, has expired or was revoked; make another one")
+    user, token = found
+    if tokens.is_use_due(token, now):
+        with transaction(site.store.engine) as connection:
+            tokens.note_use(connection, token.id, now)
+    return user, token.id
+
+
+def present_user(visit: Visit) -> accounts.User | None:
+    """Who a visit's session or token stands for now; None once it has ended."""
+    now = utc_now()
+    with reading(visit.site.store.engine) as connection:
+        if visit.token is not None:
+            return tokens.present(connection, visit.token, now)
+        return accounts.session_user(connection, visit.session or "", now)
 
 
 AnyVisit = Annotated[Visit, Depends(visit)]
@@ -138,6 +188,16 @@ def signed_in(visit: AnyVisit, request: Request) -> Visit:
 
 
 SignedIn = Annotated[Visit, Depends(signed_in)]
+
+
+def in_person(visit: SignedIn) -> Visit:
+    """The visit of somebody who asks in person; raises Refused for a program with a token."""
+    if visit.token is not None:
+        raise Refused("found a token; this is done in person: sign in with a browser")
+    return visit
+
+
+InPerson = Annotated[Visit, Depends(in_person)]
 
 
 def permitted(permission: Permission) -> Callable[..., Visit]:

@@ -1,0 +1,229 @@
+"""Live calls that somebody else's dialer carries: placed, connected, reported, and shut when lost.
+
+The dialer sends frames over one connection at a time and follows the gate's states; what it reports
+is what a provider reports. While it is not connected the gate is closed, and opens again only by a
+decision that is made after it has come back.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeVar
+
+from askfirst import events as ev
+from askfirst.errors import InvalidInput, Refused
+from askfirst.model import Party, Role
+from askfirst.notice import NoticeFacts
+from askfirst.ports import EndCause
+from askfirst.server.accounts import User
+from askfirst.server.desk import Desk
+from askfirst.server.livecall import LiveCall, ReportingCall
+from askfirst.server.node import Node
+from askfirst.server.precall import PreCall
+from askfirst.server.request import CallRequest
+from askfirst.telephony.externalline import AgentElsewhere, ExternalLine
+
+log = logging.getLogger(__name__)
+
+PROVIDER = "external"
+LONGEST_NUMBER = 64
+MOST_CALLS = 100
+"""Live calls of one user; a dialer may carry those of many agents under one token."""
+
+Value = TypeVar("Value")
+
+REPORTS = ("answered", "machine", "joined", "left", "dtmf", "ended")
+
+
+class CarriedCall(ReportingCall):
+    """A call whose media path may be lost and come back."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._is_cut_off = False
+        self._durable_meanwhile: list[int] = []
+
+    def cut_off(self) -> None:
+        """Frames come no more: the gate closes now, and stays closed until `reconnect`."""
+        if self.facts.parties and not self.facts.has_ended and not self._is_cut_off:
+            self._is_cut_off = True
+            self.report(ev.Failed(self.now_ms()), data={"why": "connection-lost"})
+
+    def reconnect(self) -> None:
+        """Frames come again: the law is decided anew, and only that may open the gate."""
+        if not self._is_cut_off:
+            return
+        self._is_cut_off = False
+        if self.facts.has_ended:
+            return
+        durable, self._durable_meanwhile = self._durable_meanwhile, []
+        for serial in durable:
+            self._durable(serial)
+        self._decided(self._decide())
+
+    def _durable(self, serial: int) -> None:
+        # What is sealed heals a fault; this fault is not the disk's.
+        if self._is_cut_off:
+            self._unwritten.pop(serial, None)
+            self._durable_meanwhile.append(serial)
+        else:
+            super()._durable(serial)
+
+
+class ExternalLive(LiveCall):
+    """A live call with what its dialer may do; `holder` is the session or token that placed it."""
+
+    def __init__(
+        self,
+        user: User,
+        call: CarriedCall,
+        line: ExternalLine,
+        facts: NoticeFacts,
+        holder: str,
+    ) -> None:
+        super().__init__(user, call, line, AgentElsewhere(line), facts)
+        self.line = line
+        self.holder = holder
+        self._carried = call
+        self._joins = 1
+        self._connection: object | None = None
+
+    def connect(self) -> object:
+        """The dialer's one connection stands; gives what stands for it.
+
+        Raises Refused for a second one and after the end.
+        """
+        if self.has_ended:
+            raise Refused("the call is over; no frames are taken any more")
+        if self.line.is_connected:
+            raise Refused("the frames of this call come by another connection; close that first")
+        self._connection = object()
+        self.line.is_connected = True
+        self.line.renew()
+        self._carried.reconnect()
+        self._look()
+        return self._connection
+
+    def disconnect(self, connection: object) -> None:
+        """A connection is lost or closed; the gate closes with it. Nothing where it was before."""
+        if connection is self._connection:
+            self._connection = None
+            self.line.is_connected = False
+            self._carried.cut_off()
+            self._look()
+
+    def receive(self, connection: object, message: bytes) -> None:
+        """Take a message of the dialer's one connection, as `ExternalLine.receive`."""
+        if connection is self._connection:
+            self.line.receive(message)
+
+    def report(
+        self,
+        what: str,
+        *,
+        party: int | None = None,
+        digit: str | None = None,
+        number: str | None = None,
+        cause: str | None = None,
+    ) -> int | None:
+        """What the dialer saw; gives the party that joined. Raises InvalidInput, Refused.
+
+        `what` is one of `REPORTS`: `joined` takes a number, `left` and `dtmf` a party, `dtmf` one
+        digit, `ended` a cause of `ports.EndCause`.
+        """
+        if self.has_ended:
+            raise Refused("the call is over; nothing can be reported about it any more")
+        match what:
+            case "answered":
+                if not self.line.is_connected:
+                    raise Refused("no frames can come yet; connect to frames, then report it")
+                self.line.answer()
+            case "machine":
+                self.line.machine()
+            case "joined":
+                return self._joined(number)
+            case "left":
+                self.leave(_given("party", party))
+            case "dtmf":
+                self.line.press(_given("party", party), _given("digit", digit))
+            case "ended":
+                self.line.end(_cause(cause))
+            case _:
+                raise InvalidInput(f"found the report {what[:40]!r}; expected {', '.join(REPORTS)}")
+        return None
+
+    def _joined(self, number: str | None) -> int:
+        """Reported to the gate before a frame of the new leg can come."""
+        self._ensure_live()
+        if number is not None and len(number) > LONGEST_NUMBER:
+            raise InvalidInput(f"found a number of {len(number)} characters; give E.164, or none")
+        self._joins += 1
+        leg = f"{self.line.contact_leg}-{self._joins}"
+        party = self.call.join(leg, Party(Role.CONTACT, number or None))
+        self.line.add_leg(party, leg)
+        return party
+
+
+async def place(
+    desk: Desk, node: Node, user: User, holder: str, to: str, capture_lag_ms: int
+) -> ExternalLive:
+    """A call that a dialer is making for a user; it waits for the dialer's connection.
+
+    Raises InvalidInput for a number or lag that cannot be, Refused while the desk closes and for a
+    user with too many calls.
+    """
+    if not to.strip() or len(to) > LONGEST_NUMBER:
+        raise InvalidInput(f"to: found {len(to)} characters; expected 1 to {LONGEST_NUMBER}")
+    mine = [live for live in desk.all() if live.user_id == user.id and not live.has_ended]
+    if len(mine) >= MOST_CALLS:
+        raise Refused(f"found {MOST_CALLS} live calls of this user; end one first")
+    if desk.callee(to) is not None:
+        raise InvalidInput("found a demo number; only the simulator calls those")
+    line = ExternalLine(desk.clock, to, capture_lag_ms)
+    beginning = await desk.begin(user, to)
+    start = beginning.start
+    call = CarriedCall(
+        desk.store_for(start),
+        desk.clock,
+        _request(node, user, start),
+        start.account.notice_facts(),
+        lambda _text, _language: None,
+        separate_legs=line.capabilities.separate_legs,
+        on_outbox=node.jobs.dispatch,
+    )
+    line.call_ms = call.now_ms
+    live = ExternalLive(user, call, line, start.account.notice_facts(), holder)
+    await desk.enter(live, line, beginning)
+    return live
+
+
+def _request(node: Node, user: User, start: PreCall) -> CallRequest:
+    wishes = start.account
+    return CallRequest(
+        number=start.number,
+        agent_places=start.agent_places,
+        policy=start.policy,
+        contact_places=start.contact_places,
+        announces=False,  # nothing can be played: the dialer tells, and says so
+        language=wishes.language,
+        provider=PROVIDER,
+        agent=user.id,
+        recording_switch=wishes.recording_enabled,
+        is_acknowledged=user.notice_version == wishes.notice_version,
+        rules=node.rules,
+        overrides=node.overrides,
+    )
+
+
+def _given(key: str, value: Value | None) -> Value:
+    if value is None:
+        raise InvalidInput(f"{key} is missing; name it")
+    return value
+
+
+def _cause(word: str | None) -> EndCause:
+    try:
+        return EndCause.REMOTE_HANGUP if word is None else EndCause(word)
+    except ValueError:
+        known = ", ".join(EndCause)
+        raise InvalidInput(f"found the cause {word!r:.40}; expected one of {known}") from None

@@ -1,0 +1,69 @@
+"""Tables of what people write about calls: notes, views of the list, requests of those called.
+
+No queries live here; the tables stand in the same database as calls, contacts and account.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from askfirst.server.accounttables import users
+from askfirst.server.contacttables import follow_ups
+from askfirst.server.database import UtcDateTime, calls, ledger_entries, metadata
+
+call_notes = sa.Table(
+    "call_notes",
+    metadata,
+    sa.Column("call", sa.String(48), sa.ForeignKey(calls.c.id), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    # How the conversation went. Not "outcome": that word is what became of the recording.
+    sa.Column("disposition", sa.String(16)),
+    sa.Column("notes", sa.Text, nullable=False),
+    # The notes as search compares them; derived.
+    sa.Column("searched", sa.Text, nullable=False),
+    sa.Column("anyone_else", sa.String(8)),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    # Set where the person was forgotten: an open page must not bring the words back.
+    sa.Column("forgotten_at", UtcDateTime),
+)
+
+saved_views = sa.Table(
+    "saved_views",
+    metadata,
+    sa.Column("id", sa.String(48), primary_key=True),
+    sa.Column("user", sa.String(48), sa.ForeignKey(users.c.id), nullable=False),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("filters", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("user", "name"),
+)
+
+subject_requests = sa.Table(
+    "subject_requests",
+    metadata,
+    sa.Column("id", sa.String(48), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    # One of the two. No key: a contact that is forgotten must not keep its request from staying.
+    sa.Column("contact", sa.String(48)),
+    sa.Column("person", sa.String(80)),
+    sa.Column("found", sa.JSON, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("received_by", sa.String(48), sa.ForeignKey(users.c.id), nullable=False),
+    sa.Index("ix_subject_requests_due", "due_at", "id"),
+)
+
+follow_ups_by_call = sa.Index("ix_follow_ups_call", follow_ups.c.call)
+follow_ups_by_owner = sa.Index(
+    "ix_follow_ups_owner", follow_ups.c.owner, follow_ups.c.done_at, follow_ups.c.due
+)
+calls_of_agent = sa.Index("ix_calls_agent_id", calls.c.agent, calls.c.id)
+
+# Accesses are few among many entries, and people look for theirs again and again.
+IS_ACCESS = """entry LIKE '%"kind":"access.%'"""
+accesses = sa.Index(
+    "ix_ledger_entries_access",
+    ledger_entries.c.position,
+    sqlite_where=sa.text(IS_ACCESS),
+    postgresql_where=sa.text(IS_ACCESS),
+)

@@ -1,0 +1,105 @@
+"""What a call to a number would start from: the account's wishes, the contact, the law.
+
+The page that is shown before a call and the call itself ask here, so that they never differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+
+from askfirst.decide import decide
+from askfirst.model import Decision, Party, Place, Role
+from askfirst.override import Override
+from askfirst.places import locate
+from askfirst.policy import Policy
+from askfirst.rules import Rulebook
+from askfirst.server import contacts
+from askfirst.server.account import Account, account
+from askfirst.server.accountkeys import REVIEW
+from askfirst.server.accounts import User
+from askfirst.server.contactcard import Contact
+from askfirst.server.reviews import FirstCall, first_call
+
+
+@dataclass(frozen=True, slots=True)
+class PreCall:
+    """What is known before a call; `contact` None where nobody has the number.
+
+    `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
+    account would call for the first time.
+    """
+
+    account: Account
+    policy: Policy
+    number: str
+    contact: Contact | None
+    agent_places: tuple[str, ...]
+    contact_places: tuple[str, ...]
+    first_calls: tuple[FirstCall, ...] = ()
+
+    @property
+    def awaits_review(self) -> tuple[str, ...]:
+        """Countries whose rules somebody has to read before the account calls there."""
+        if self.account.first_country != REVIEW:
+            return ()
+        return tuple(each.country for each in self.first_calls if not each.is_reviewed)
+
+    @property
+    def name(self) -> str:
+        """What the contact is called, "" where nobody knows."""
+        return "" if self.contact is None else self.contact.name or self.contact.company
+
+    def decide(
+        self,
+        on: date,
+        rules: Rulebook | None = None,
+        overrides: tuple[Override, ...] = (),
+        language: str = "en",
+    ) -> Decision:
+        """How the call would be decided on a day."""
+        people = (
+            Party(Role.AGENT, None, tuple(Place(code) for code in self.agent_places)),
+            Party(Role.CONTACT, self.number, tuple(Place(code) for code in self.contact_places)),
+        )
+        return decide(people, on, rules, self.policy, language=language, overrides=overrides)
+
+
+def prepare(
+    connection: sa.Connection,
+    user: User,
+    number: str,
+    known_place: str | None = None,
+    *,
+    is_simulated: bool = False,
+) -> PreCall:
+    """What a user's call to a number starts from; `known_place` is one the provider knows."""
+    wishes = account(connection)
+    holder = contacts.holder(connection, number)
+    contact = None if holder is None else contacts.get(connection, holder)
+    said = {place.code for place in contact.places} if contact is not None else set()
+    theirs = tuple(sorted(said | ({known_place} if known_place else set())))
+    place = user.place or wishes.home_place
+    return PreCall(
+        account=wishes,
+        policy=contacts.policy_for(connection, number, wishes.policy()),
+        number=number,
+        contact=contact,
+        agent_places=(place,) if place else (),
+        contact_places=theirs,
+        first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
+    )
+
+
+def _first_calls(
+    connection: sa.Connection, number: str, places: tuple[str, ...], *, is_simulated: bool
+) -> tuple[FirstCall, ...]:
+    """Countries that the number's owner may be in and that nobody of the account has called."""
+    person = Party(Role.CONTACT, number, tuple(Place(code) for code in places))
+    by_country = {place.code.partition("-")[0]: place.code for place in locate(person).places}
+    asked = (
+        first_call(connection, code, is_simulated=is_simulated) for code in by_country.values()
+    )
+    return tuple(each for each in asked if each is not None)

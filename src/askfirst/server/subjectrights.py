@@ -1,0 +1,226 @@
+"""What people whose calls are kept may ask for: requests with a deadline, and their erasure.
+
+Nothing here keeps a number: a request is bound to it by a commitment under a salt of its own, as
+the ledger binds parties, and can be shown to be somebody's only for as long as that salt is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from askfirst.errors import InvalidRequest, NotFound
+from askfirst.ledger import commit
+from askfirst.model import RecordingState
+from askfirst.server import audit, contacts, erasure
+from askfirst.server.contactcard import aware, standard
+from askfirst.server.contacttables import contact_numbers, follow_ups
+from askfirst.server.database import calls, parties, reading, recordings, transaction
+from askfirst.server.ids import new_id
+from askfirst.server.notetables import call_notes, subject_requests
+from askfirst.server.store import Store
+
+ANSWERED_WITHIN = timedelta(days=30)
+
+
+class RequestKind(StrEnum):
+    """What a person asks for."""
+
+    ACCESS = "access"
+    ERASURE = "erasure"
+    OBJECTION = "objection"
+    RESTRICTION = "restriction"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRequest:
+    """A request that was received. `found` counts what there was then; times are in UTC."""
+
+    id: str
+    kind: RequestKind
+    contact: str | None
+    found: dict[str, int]
+    received_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whom something is about: a contact, a number (E.164), or one recording."""
+
+    contact: str | None = None
+    numbers: tuple[str, ...] = ()
+    recording: str | None = None
+
+
+def who(
+    connection: sa.Connection,
+    *,
+    number: str | None = None,
+    contact: str | None = None,
+    recording: str | None = None,
+    default_region: str | None = None,
+) -> Who:
+    """Whom exactly one of these names. Raises InvalidRequest, NotFound."""
+    given = [each for each in (number, contact, recording) if each]
+    if len(given) != 1:
+        raise InvalidRequest(
+            f"found {len(given)} of number, contact and recording; expected one of them",
+            key="number",
+        )
+    if number:
+        written = standard(number, default_region)
+        if written is None:
+            raise InvalidRequest(
+                "number: expected a telephone number with + in front", key="number"
+            )
+        return Who(contacts.holder(connection, written), (written,))
+    if contact:
+        found = contacts.get(connection, contact)
+        return Who(contact, tuple(each.number for each in found.numbers))
+    return Who(recording=recording)
+
+
+def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
+    """How many calls, recordings that are not erased, notes and follow-ups are about somebody."""
+    of = _calls_of(person)
+    kept = recordings.c.state != RecordingState.ERASED.value
+    written = call_notes.c.forgotten_at.is_(None)
+    counts = {
+        "calls": sa.select(sa.func.count()).select_from(calls).where(calls.c.id.in_(of)),
+        "recordings": sa.select(sa.func.count())
+        .select_from(recordings)
+        .where(recordings.c.call.in_(of), kept),
+        "notes": sa.select(sa.func.count())
+        .select_from(call_notes)
+        .where(call_notes.c.call.in_(of), written),
+        "follow_ups": sa.select(sa.func.count())
+        .select_from(follow_ups)
+        .where(follow_ups.c.contact == person.contact),
+    }
+    found = {name: int(connection.execute(query).scalar_one()) for name, query in counts.items()}
+    return {**found, "contacts": int(person.contact is not None)}
+
+
+def receive(
+    store: Store, connection: sa.Connection, kind: RequestKind, person: Who, by: str, at: datetime
+) -> SubjectRequest:
+    """A request that is kept with its deadline; about a person, and not about one recording."""
+    aware(at)
+    if person.recording is not None:
+        raise InvalidRequest("a request is about a person; give a number or contact", key="number")
+    made = new_id("req")
+    # A contact's numbers may change; only a number without a contact needs a commitment.
+    bound = None
+    if person.contact is None:
+        bound = commit(store.keys.salt(made), person.numbers[0])
+    request = SubjectRequest(
+        made, kind, person.contact, found_of(connection, person), at, at + ANSWERED_WITHIN
+    )
+    connection.execute(
+        subject_requests.insert().values(
+            id=made,
+            kind=kind.value,
+            contact=person.contact,
+            person=bound,
+            found=request.found,
+            received_at=at,
+            due_at=request.due_at,
+            received_by=by,
+        )
+    )
+    audit.note(connection, at, by, "subject-request.received", made, {"kind": kind.value})
+    return request
+
+
+def requests(connection: sa.Connection) -> list[SubjectRequest]:
+    """Every request, what is due first."""
+    order = (subject_requests.c.due_at, subject_requests.c.id)
+    return [
+        SubjectRequest(
+            row.id, RequestKind(row.kind), row.contact, row.found, row.received_at, row.due_at
+        )
+        for row in connection.execute(sa.select(subject_requests).order_by(*order))
+    ]
+
+
+def erase_person(
+    store: Store, person: Who, by: str | None, at: datetime, *, dry_run: bool
+) -> dict[str, object]:
+    """Erase recordings and forget numbers, contact and notes, or say what would be erased.
+
+    `items` has an outcome for each recording: erased, would-erase, held, mandatory, or running
+    where its call goes on. `calls` and `notes` count what is about the person, `forgotten_in` the
+    calls that the number was taken out of. Raises NotFound where nothing fits.
+    """
+    with reading(store.engine) as connection:
+        rows = _recordings_of(connection, person)
+        found = found_of(connection, person)
+    if not rows and not any(found.values()):
+        raise NotFound("no recording, call or contact fits; nothing was erased")
+    items = [{"id": row.id, "outcome": _erased(store, row, at, dry_run=dry_run)} for row in rows]
+    forgotten = 0
+    if not dry_run:
+        forgotten = sum(erasure.forget(store, number) for number in person.numbers)
+        with transaction(store.engine) as connection:
+            if person.contact is not None:
+                contacts.forget_contact(connection, person.contact)
+            erased = sum(item["outcome"] == "erased" for item in items)
+            detail = {"recordings": erased, "forgotten_in": forgotten}
+            audit.note(connection, at, by, "erasure.ordered", person.recording, detail)
+    return {
+        "dry_run": dry_run,
+        "items": items,
+        "calls": found["calls"],
+        "notes": found["notes"],
+        "forgotten_in": forgotten,
+    }
+
+
+def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
+    """Erase one recording where nothing forbids it, and say what became of it."""
+    if row.state == RecordingState.ERASED.value:
+        return "erased"
+    if row.ended_at is None:
+        return "running"
+    is_kept = row.legal_hold or row.mandatory is not None
+    if not dry_run:
+        with transaction(store.engine) as connection:
+            erasure.intend(store, connection, row.id, "request", at)
+        if not is_kept:
+            erasure.erase(store, row.id, at)
+    if is_kept:
+        return "held" if row.legal_hold else "mandatory"
+    return "would-erase" if dry_run else "erased"
+
+
+def _recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
+    query = sa.select(
+        recordings.c.id,
+        recordings.c.state,
+        recordings.c.legal_hold,
+        recordings.c.mandatory,
+        calls.c.ended_at,
+    ).join(calls, calls.c.id == recordings.c.call)
+    wanted = (
+        recordings.c.id == person.recording
+        if person.recording is not None
+        else recordings.c.call.in_(_calls_of(person))
+    )
+    return connection.execute(query.where(wanted).order_by(recordings.c.id)).all()
+
+
+def _calls_of(person: Who) -> sa.Select[tuple[str]]:
+    if person.recording is not None:
+        of_recording = sa.select(recordings.c.call)
+        return of_recording.where(recordings.c.id == person.recording)
+    numbers = set(person.numbers)
+    own = sa.select(contact_numbers.c.number).where(contact_numbers.c.contact == person.contact)
+    return sa.select(parties.c.call).where(
+        sa.or_(parties.c.number.in_(numbers), parties.c.number.in_(own))
+    )

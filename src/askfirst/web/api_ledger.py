@@ -1,0 +1,34 @@
+"""The ledger over HTTP: its newest checkpoint, its entries and the proofs that they are in it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from askfirst.server.access import Permission
+from askfirst.server.clock import utc_now
+from askfirst.web.visit import Visit, permitted
+
+router = APIRouter(prefix="/ledger", tags=["ledger"])
+
+Reader = Annotated[Visit, Depends(permitted(Permission.LEDGER_READ))]
+
+
+@router.get("/checkpoint")
+def checkpoint(visit: Reader) -> dict[str, object]:
+    """The present head, signed (a C2SP checkpoint), and the key to check the signature with."""
+    ledger = visit.site.store.ledger
+    return {"checkpoint": ledger.checkpoint(utc_now()), "key": ledger.verifier_key}
+
+
+@router.get("/entries/{position}")
+def entry(visit: Reader, position: int) -> dict[str, object]:
+    """One entry by its position, from 0."""
+    return {"position": position, "entry": visit.site.store.ledger.entry(position)}
+
+
+@router.get("/proofs/{position}")
+def proof(visit: Reader, position: int) -> dict[str, Any]:
+    """That one entry is in the ledger of a fresh checkpoint: hashes from leaf to root."""
+    return visit.site.store.ledger.prove(position, utc_now())

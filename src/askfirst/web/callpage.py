@@ -1,0 +1,184 @@
+"""What the page of a call shows besides the call: its recording, its proof, what may be done.
+
+`known` opens nothing; `opened` reads transcript and peaks, and writes the access down.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from askfirst.errors import AskfirstError, Refused, Unverified
+from askfirst.ledger import Kind
+from askfirst.model import RecordingState, Utterance
+from askfirst.server import legalholds
+from askfirst.server.access import Permission
+from askfirst.server.callreader import CallRecord, ensure_reaches
+from askfirst.server.database import reading
+from askfirst.server.finishing import from_bytes
+from askfirst.server.gaps import gaps_of, pauses_of
+from askfirst.server.legalholds import HoldReason
+from askfirst.server.listening import ListeningPurpose
+from askfirst.server.peaks import peaks_of
+from askfirst.server.playback import Playback
+from askfirst.server.recordingreader import (
+    Erased,
+    direction,
+    erased,
+    ledger_size,
+    mandatory,
+    stretches_of,
+)
+from askfirst.web import recordingview
+from askfirst.web.api_recordings import note
+from askfirst.web.recordingview import Hearable, Legend, Row, Seen
+from askfirst.web.visit import Visit
+
+log = logging.getLogger(__name__)
+
+CHECKED_AT_ONCE = 5_000
+"""Entries of a ledger that is checked whenever a call is looked at; a longer one on request."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """Where a call stands in the ledger. `holds` None: not checked now; `fault` says what broke."""
+
+    count: int
+    first: int | None
+    last: int | None
+    size: int
+    holds: bool | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a call's recording without opening it, and what the person may do."""
+
+    hearables: Sequence[Hearable]
+    erased: Erased | None
+    erased_because: str
+    duty: str
+    hold: HoldReason | None
+    ledger: LedgerState
+    may_listen: bool
+    may_export: bool
+    may_hold: bool
+    may_erase: bool
+    may_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """An opened recording: the address of its sound, and what is seen beside it."""
+
+    audio: str
+    purpose: str
+    picture: Mapping[str, object] | None
+    talk: Sequence[tuple[str, int]]
+    legend: Sequence[Legend]
+    rows: Sequence[Row]
+    ours: str
+    theirs: str
+
+
+def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
+    """Everything that the page shows without opening the recording."""
+    store, line = visit.site.store, record.line
+    entries = store.ledger.entries(line.id)
+    seen = _seen(visit, record, entries)
+    may_hold = line.recording is not None and _may(visit, Permission.RECORDINGS_HOLD, line.id)
+    hold = legalholds.newest_reason(store, line.recording) if may_hold and line.recording else None
+    with reading(store.engine) as connection:
+        gone = erased(connection, line.recording) if line.recording else None
+        duty = mandatory(connection, line.recording) if line.recording else None
+        size = ledger_size(connection)
+    may_check = visit.may(Permission.LEDGER_READ)
+    checks = size <= CHECKED_AT_ONCE or (checks_ledger and may_check)
+    return Known(
+        hearables=recordingview.hearables(visit, record, seen),
+        erased=gone,
+        erased_because=visit.say(recordingview.ERASURES.get(gone.reason, "")) if gone else "",
+        duty=visit.say(recordingview.DUTIES.get(duty, "")) if duty else "",
+        hold=hold if hold is not None and hold.is_held == line.legal_hold else None,
+        ledger=_ledger(visit, [position for position, _ in entries], size, checks=checks),
+        may_listen=_may(visit, Permission.RECORDINGS_LISTEN, line.id),
+        may_export=_may(visit, Permission.RECORDINGS_EXPORT, line.id),
+        may_hold=may_hold,
+        may_erase=_may(visit, Permission.ERASURE_MANAGE, line.id),
+        may_check=may_check,
+    )
+
+
+def opened(
+    visit: Visit, record: CallRecord, audio: str, purpose: ListeningPurpose
+) -> Listened | None:
+    """The player and the transcript of a recording that is ready, None for any other.
+
+    The access is in the ledger before anything is given. The sound is not opened here.
+    """
+    line = record.line
+    if line.recording is None or line.recording_state != RecordingState.READY.value:
+        return None
+    store = visit.site.store
+    note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value)
+    seen = _seen(visit, record, store.ledger.entries(line.id))
+    said = _said(visit, line.recording)
+    both = recordingview.lanes(visit, record, seen)
+    try:
+        peaks = peaks_of(store, line.recording)
+    except AskfirstError as error:  # what can be heard is heard without a picture of it
+        log.warning("peaks.wait recording=%s error=%s", line.recording, type(error).__name__)
+        peaks = None
+    return Listened(
+        audio=audio,
+        purpose=purpose.value,
+        picture=None if peaks is None else recordingview.picture(visit, record, seen, peaks),
+        talk=() if peaks is None else recordingview.talk(visit, record, seen, peaks),
+        legend=recordingview.legend(visit, record, seen),
+        rows=recordingview.rows(visit, record, seen, said) if said else (),
+        ours=both[seen.own],
+        theirs=both[1 - seen.own],
+    )
+
+
+def _seen(visit: Visit, record: CallRecord, entries: Sequence[tuple[int, Any]]) -> Seen:
+    line = record.line
+    with reading(visit.site.store.engine) as connection:
+        stretches = stretches_of(connection, line.recording) if line.recording else []
+        own = 0 if direction(connection, line.id) == "outbound" else 1
+    times = [each["at_ms"] for each in record.timeline]
+    end_ms = max([*times, *(each.to_ms for each in stretches)], default=0)
+    gaps = gaps_of(stretches, record.timeline, pauses_of(entries), end_ms)
+    return Seen(stretches, gaps, own, end_ms)
+
+
+def _said(visit: Visit, recording: str) -> list[Utterance]:
+    kept = Playback(visit.site.store).asset(recording, "transcript")
+    return [] if kept is None else from_bytes(kept)
+
+
+def _may(visit: Visit, permission: Permission, call: str) -> bool:
+    if not visit.may(permission):
+        return False
+    try:
+        with reading(visit.site.store.engine) as connection:
+            ensure_reaches(connection, visit.who.person, permission, call)
+    except Refused:
+        return False
+    return True
+
+
+def _ledger(visit: Visit, positions: Sequence[int], size: int, *, checks: bool) -> LedgerState:
+    first, last = (positions[0], positions[-1]) if positions else (None, None)
+    holds, fault = None, ""
+    if checks:
+        try:
+            visit.site.store.ledger.verify()
+            holds = True
+        except Unverified as error:
+            holds, fault = False, str(error)
+    return LedgerState(len(positions), first, last, size, holds, fault)

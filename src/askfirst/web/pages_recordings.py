@@ -1,0 +1,129 @@
+"""What is done with a recording from its call's page: export, legal hold, erasure."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from starlette.responses import RedirectResponse, Response
+
+from askfirst.errors import AskfirstError, NotFound, Refused
+from askfirst.model import RecordingState
+from askfirst.server import audit, erasure, legalholds
+from askfirst.server.access import Permission
+from askfirst.server.callreader import CallLine
+from askfirst.server.clock import utc_now
+from askfirst.server.database import reading, transaction
+from askfirst.server.listening import ListeningPurpose
+from askfirst.server.recordingreader import mandatory
+from askfirst.web import recordingview
+from askfirst.web.api_calls import found_call
+from askfirst.web.api_recordings import audio_answer, bundle_answer, ensure_reach, vcon_answer
+from askfirst.web.page import render
+from askfirst.web.visit import Visit, permitted
+
+router = APIRouter()
+log = logging.getLogger(__name__)
+
+Exporter = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_EXPORT))]
+Holder = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_HOLD))]
+Eraser = Annotated[Visit, Depends(permitted(Permission.ERASURE_MANAGE))]
+Reason = Annotated[str, Form()]
+
+
+class ExportFormat(StrEnum):
+    """As what a recording is handed on."""
+
+    VCON = "vcon"
+    BUNDLE = "bundle"
+    AUDIO = "audio"
+
+
+_ANSWERS = {
+    ExportFormat.VCON: vcon_answer,
+    ExportFormat.BUNDLE: bundle_answer,
+    ExportFormat.AUDIO: audio_answer,
+}
+
+
+@router.post("/calls/{call}/export")
+def export(
+    visit: Exporter,
+    call: str,
+    purpose: Annotated[ListeningPurpose, Form()],
+    wanted: Annotated[ExportFormat, Form()],
+) -> Response:
+    """A file for a stated purpose."""
+    return _ANSWERS[wanted](visit, _recording(found_call(visit, call).line), purpose)
+
+
+@router.post("/calls/{call}/hold")
+def hold(visit: Holder, call: str, reason: Reason = "") -> Response:
+    """Place a legal hold, with a reason."""
+    recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
+    legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now())
+    return _back(call)
+
+
+@router.post("/calls/{call}/release")
+def release(visit: Holder, call: str, reason: Reason = "") -> Response:
+    """Release a legal hold, with a reason."""
+    recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
+    legalholds.release(visit.site.store, recording, visit.who.id, reason, utc_now())
+    return _back(call)
+
+
+@router.get("/calls/{call}/erase")
+def confirm(visit: Eraser, call: str) -> Response:
+    """What erasing takes and what stays, before it is done."""
+    recording = _reached(visit, Permission.ERASURE_MANAGE, call)
+    line = found_call(visit, call).line
+    with reading(visit.site.store.engine) as connection:
+        duty = mandatory(connection, recording)
+    return render(
+        visit,
+        "erase.html",
+        line=line,
+        duty=visit.say(recordingview.DUTIES.get(duty, duty)) if duty else "",
+        is_over=line.ended_at is not None,
+    )
+
+
+@router.post("/calls/{call}/erase")
+def erase(visit: Eraser, call: str) -> Response:
+    """Erase the recording; what a hold or a duty keeps is refused and stays as it is."""
+    recording = _reached(visit, Permission.ERASURE_MANAGE, call)
+    line = found_call(visit, call).line
+    if line.ended_at is None:
+        raise Refused("the call is not over; hang up first, then erase its recording")
+    if line.recording_state == RecordingState.ERASED.value:
+        return _back(call)
+    store, now = visit.site.store, utc_now()
+    with transaction(store.engine) as connection:
+        erasure.ensure_may_go(connection, recording)
+        erasure.intend(store, connection, recording, "request", now)
+        audit.note(connection, now, visit.who.id, "recording.erase", recording)
+    try:
+        erasure.erase(store, recording, now)
+    except AskfirstError as error:
+        # The intention stands; the job, the next sweep or the next start carries it out.
+        log.error("erasure.waits recording=%s error=%s", recording, type(error).__name__)
+    return _back(call)
+
+
+def _reached(visit: Visit, permission: Permission, call: str) -> str:
+    recording = _recording(found_call(visit, call).line)
+    ensure_reach(visit, permission, recording)
+    return recording
+
+
+def _recording(line: CallLine) -> str:
+    if line.recording is None:
+        raise NotFound(f"call {line.id} has no recording")
+    return line.recording
+
+
+def _back(call: str) -> Response:
+    return RedirectResponse(f"/calls/{call}", status_code=303)

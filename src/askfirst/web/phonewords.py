@@ -1,0 +1,108 @@
+"""What the phone says; the words of its script, by the names that js/phone.js uses.
+
+Placeholders in braces are filled there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from askfirst.web import words
+
+PAUSES: Mapping[str, str] = {
+    "card-number": words.mark("Card number"),
+    "health-data": words.mark("Health data"),
+    "private": words.mark("Private"),
+    "other": words.mark("Other reason"),
+}
+"""Reasons for a pause that an agent chooses."""
+
+SHORTCUTS: tuple[tuple[str, str], ...] = (
+    ("Alt+P", words.mark("To the phone")),
+    ("Alt+M", words.mark("Mute")),
+    ("Alt+O", words.mark("Hold")),
+    ("Alt+K", words.mark("Keypad")),
+    ("Alt+Shift+R", words.mark("To the recording")),
+    ("Alt+Shift+E", words.mark("Hang up")),
+)
+
+PHONE: Mapping[str, str] = {
+    "phone": words.mark("Phone"),
+    "none": words.mark("No call"),
+    "calling": words.mark("Calling…"),
+    "ringing": words.mark("Ringing"),
+    "talking": words.mark("In call"),
+    "held": words.mark("On hold"),
+    "lost": words.mark("Connection lost. The recording state is unknown. Trying to get you back."),
+    "agent": words.mark("You"),
+    "colleague": words.mark("Colleague"),
+    "contact": words.mark("They"),
+    "joined": words.mark("Person who joined"),
+    "left": words.mark("Left"),
+    "unknown": words.mark("Place unknown – ask first"),
+    "failed": words.mark("That did not work. Try again."),
+    "ended": words.mark("The call is over."),
+    "write": words.mark("Write down how it went"),
+    "elsewhere": words.mark("The phone is open in another window."),
+    "left_call": words.mark(
+        "You left the call with {name}. It is held for {s} s. Recording is paused."
+    ),
+    "rejoining": words.mark("The sound is gone. Recording is paused. Trying again."),
+    "mic_blocked": words.mark(
+        "Your browser blocks the microphone. Allow it next to the address, then press Try again."
+    ),
+    "mic_none": words.mark("No microphone found. Plug in a headset and try again."),
+    "mic_busy": words.mark("Another program is using the microphone."),
+    "mic_unsafe": words.mark("Calls need https. Ask your administrator."),
+    "mic_failed": words.mark("The microphone could not be opened. Try again."),
+    "sound_failed": words.mark("The sound could not be connected. Try again."),
+    "muted": words.mark("Muted"),
+    "unmuted": words.mark("Not muted"),
+    "recording_started": words.mark("Recording started"),
+    "recording_stopped": words.mark("Recording stopped"),
+    "since": words.mark("Recording since {time}"),
+    "paused": words.mark("Paused: {reason}"),
+    "ask": words.mark("Ask before recording"),
+    "ask_text": words.mark(
+        "The rule for this call: everyone must be told and agree. Nothing is kept before that."
+    ),
+    "ask_first": words.mark("Recording did not start by itself: {place} asks first."),
+    "tell": words.mark("Tell them before recording"),
+    "tell_text": words.mark(
+        "The rule for this call: everyone must be told. Nothing they say is kept before that."
+    ),
+    "may": words.mark("May record"),
+    "may_text": words.mark("Recording may start by itself here ({place}). It is polite to say so."),
+    "met_text": words.mark("Everything owed was done. Nothing is recorded unless you want it."),
+    "forbid": words.mark("Do not record this call"),
+    "forbid_text": words.mark("Calls with {place} are not recorded here."),
+    "no": words.mark("They said no"),
+    "no_text": words.mark("They said no. This call will not be recorded or transcribed."),
+    "withdrawn_text": words.mark("They took their yes back. Recording has stopped."),
+    "off": words.mark("Recording is off"),
+    "off_text": words.mark("An administrator has turned recording off."),
+    "unread": words.mark("Read the notice first"),
+    "unread_text": words.mark(
+        "You are not recorded before you have read the employee notice on your start page."
+    ),
+    "machine": words.mark("A machine answered"),
+    "machine_text": words.mark("A machine cannot agree. Nothing is recorded."),
+    "new_person": words.mark("A new person is on the line"),
+    "new_person_text": words.mark("Recording is paused until they agree."),
+    "new_place": words.mark("The place has changed"),
+    "new_place_text": words.mark("The stricter rule of {place} now applies."),
+    "telling": words.mark("They are being told"),
+    "telling_text": words.mark("Only our own side is kept. Press the answer when you have it."),
+    "asking_text": words.mark("The announcement is being played. Their key counts after its end."),
+    "remind": words.mark("Remember to inform everyone"),
+    "remind_text": words.mark(
+        "Here everyone on the call must consent to recording. Recording begins when you confirm "
+        "that you have informed them."
+    ),
+    "word_kept": words.mark(
+        "Your statement is saved as the proof and will be checked against the transcript."
+    ),
+    "no_answer": words.mark("No clear answer – not recording."),
+    "saved": words.mark("Saved"),
+    "unsaved": words.mark("Not saved yet. Trying again."),
+}

@@ -1,0 +1,83 @@
+"""What every page of the settings shares: the menu, who may change it, and the last change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.responses import Response
+
+from askfirst.server import account, accounts
+from askfirst.server.access import TABLE, Permission
+from askfirst.server.database import reading
+from askfirst.web import words
+from askfirst.web.page import render
+from askfirst.web.settingwords import ROLES
+from askfirst.web.visit import Visit, permitted
+
+Reader = Annotated[Visit, Depends(permitted(Permission.SETTINGS_READ))]
+Writer = Annotated[Visit, Depends(permitted(Permission.SETTINGS_WRITE))]
+Switcher = Annotated[Visit, Depends(permitted(Permission.RECORDING_MANAGE))]
+
+MENU: tuple[tuple[str, str, Permission], ...] = (
+    ("/settings", words.mark("Company and purpose"), Permission.SETTINGS_READ),
+    ("/settings/recording", words.mark("Call recording"), Permission.SETTINGS_READ),
+    ("/settings/policies", words.mark("Policies"), Permission.SETTINGS_READ),
+    ("/settings/texts", words.mark("Texts"), Permission.SETTINGS_READ),
+    ("/settings/retention", words.mark("Retention"), Permission.SETTINGS_READ),
+    ("/settings/notice", words.mark("Employee notice"), Permission.SETTINGS_READ),
+    ("/users", words.mark("Users"), Permission.USERS_MANAGE),
+    ("/audit", words.mark("Audit log"), Permission.AUDIT_READ),
+)
+
+
+def menu(visit: Visit) -> list[tuple[str, str, bool]]:
+    """The pages of the settings that the visit's person may open: address, words, whether here."""
+    return [
+        (href, visit.say(label), _is_here(visit.path, href))
+        for href, label, permission in MENU
+        if visit.may(permission)
+    ]
+
+
+def who_may(visit: Visit, permission: Permission) -> str:
+    """Names of the roles that have a permission."""
+    roles = [role for role, permissions in TABLE.items() if permission in permissions]
+    return ", ".join(visit.say(ROLES[role]) for role in roles)
+
+
+def setting(
+    visit: Visit,
+    template: str,
+    keys: Iterable[str],
+    permission: Permission = Permission.SETTINGS_WRITE,
+    *,
+    status: int = 200,
+    saved: bool = False,
+    **context: Any,
+) -> Response:
+    """A page of the settings; `keys` are those whose last change it tells."""
+    with reading(visit.site.store.engine) as connection:
+        changes = account.last_changes(connection)
+        names = accounts.names(connection)
+        wants = account.account(connection)
+    own = [changes[key] for key in keys if key in changes]
+    return render(
+        visit,
+        template,
+        status=status,
+        menu=menu(visit),
+        wants=wants,
+        names=names,
+        last=max(own, key=lambda change: change.at, default=None),
+        who_may=who_may(visit, permission),
+        permission=permission.value,
+        may_change=visit.may(permission),
+        saved=saved,
+        **context,
+    )
+
+
+def _is_here(path: str, href: str) -> bool:
+    return path == href or (href != "/settings" and path.startswith(f"{href}/"))

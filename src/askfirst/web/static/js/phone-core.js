@@ -1,0 +1,178 @@
+// What the phone knows of its call, without a page: the state that the server reports, and which
+// window of a person has the phone. Events: "state", "lost", "leads", "signed-out".
+const SILENT_MS = 2500; // the server says once a second that a quiet call is alive
+const LOCK = "askfirst-phone";
+
+/** What the server answered instead of what was asked for. */
+export class Refusal extends Error {
+  /** @param {string} words @param {number} status */
+  constructor(words, status) {
+    super(words);
+    this.status = status;
+  }
+}
+
+export class PhoneCore extends EventTarget {
+  constructor() {
+    super();
+    /** The newest state, null before the first. @type {any} */
+    this.state = null;
+    /** Whether the light is known: false until the server spoke and after it fell silent. */
+    this.isKnown = false;
+    /** Whether this window has the phone; others show what it tells them. */
+    this.leads = false;
+    /** Demo contacts that can be called. @type {{to: string, name: string}[]} */
+    this.contacts = [];
+    /** @type {EventSource | null} */
+    this.events = null;
+    this.silence = 0;
+    this.retry = 0;
+    this.channel = new BroadcastChannel(LOCK);
+    this.channel.onmessage = ({ data }) => this.told(data);
+  }
+
+  /** Whether a call is going on. */
+  get isLive() {
+    return this.state !== null && !this.state.settled;
+  }
+
+  /** Begin: look for a call, and wait for the phone where another window has it. */
+  start() {
+    this.queue(false);
+    void this.arrive();
+  }
+
+  /** Take the phone from another window. */
+  takeOver() {
+    this.queue(true);
+  }
+
+  /** @param {boolean} steal */
+  queue(steal) {
+    if (!navigator.locks) {
+      this.lead(true);
+      return;
+    }
+    const held = navigator.locks.request(LOCK, { steal }, () => {
+      this.lead(true);
+      return new Promise(() => undefined); // until the window closes or another one takes it
+    });
+    held.catch(() => {
+      this.lead(false);
+      this.queue(false);
+    });
+  }
+
+  /** @param {boolean} on */
+  lead(on) {
+    this.leads = on;
+    this.dispatchEvent(new Event("leads"));
+    if (on) void this.arrive();
+    else this.leave();
+  }
+
+  leave() {
+    this.events?.close();
+    this.events = null;
+  }
+
+  /** Ask the server which call there is, and follow it. */
+  async arrive() {
+    this.leave();
+    clearTimeout(this.retry);
+    try {
+      const found = await this.ask("/phone");
+      this.contacts = found.contacts;
+      this.dispatchEvent(new Event("contacts"));
+      if (found.call) this.follow(found.call);
+      else if (this.isLive) this.show({ ...this.state, light: "off", settled: true });
+      else this.show(null);
+    } catch (error) {
+      this.lose();
+      // Whoever is signed out is asked to sign in, once; then the page calls `arrive` again.
+      if (!(error instanceof Refusal && error.status === 401)) {
+        this.retry = setTimeout(() => this.arrive(), SILENT_MS);
+      }
+    }
+  }
+
+  /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
+  async dial(to, audio) {
+    const first = await this.ask("/calls", "POST", { to, agent_audio: audio });
+    this.follow(first);
+    return first;
+  }
+
+  /** @param {any} first */
+  follow(first) {
+    this.leave();
+    this.show(first);
+    if (!this.leads) {
+      this.channel.postMessage({ kind: "hello" });
+      return;
+    }
+    this.events = new EventSource(`/api/v1/calls/${first.call}/events`);
+    this.events.addEventListener("message", (event) => this.show(JSON.parse(event.data)));
+    this.events.addEventListener("alive", () => this.heard());
+    this.events.addEventListener("error", () => {
+      this.lose();
+      // A stream that the server ended is a call that is over, or one that we no longer reach.
+      if (this.events?.readyState === EventSource.CLOSED) void this.arrive();
+    });
+  }
+
+  /** @param {any} state */
+  show(state) {
+    this.state = state;
+    this.isKnown = true;
+    clearTimeout(this.silence);
+    if (this.isLive) this.heard();
+    else this.leave();
+    if (this.leads) this.channel.postMessage({ kind: "state", state });
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** News came: the light is known until it has been silent for too long. */
+  heard() {
+    const wasKnown = this.isKnown;
+    this.isKnown = true;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.lose(), SILENT_MS);
+    if (this.leads) this.channel.postMessage({ kind: "alive" });
+    if (!wasKnown) this.dispatchEvent(new Event("state"));
+  }
+
+  lose() {
+    this.isKnown = false;
+    clearTimeout(this.silence);
+    this.dispatchEvent(new Event("lost"));
+  }
+
+  /** Another window told something. @param {any} data */
+  told(data) {
+    if (this.leads) {
+      if (data.kind === "hello") this.channel.postMessage({ kind: "state", state: this.state });
+      else if (data.kind === "dialled") void this.arrive();
+    } else if (data.kind === "state") this.show(data.state);
+    else if (data.kind === "alive" && this.isLive) this.heard();
+  }
+
+  /** Do something in the call. @param {string} path @param {string} [method] @param {object} [body] */
+  act(path, method = "POST", body) {
+    return this.ask(`/calls/${this.state.call}${path}`, method, body);
+  }
+
+  /** @param {string} path @param {string} [method] @param {object} [body] */
+  async ask(path, method = "GET", body) {
+    const answer = await fetch(`/api/v1${path}`, {
+      method,
+      headers: body ? { "content-type": "application/json" } : {},
+      body: body ? JSON.stringify(body) : undefined,
+    });
+    const isJson = answer.headers.get("content-type")?.includes("json");
+    const found = isJson ? await answer.json() : {};
+    if (answer.ok) return found;
+    if (answer.status === 401) this.dispatchEvent(new Event("signed-out"));
+    throw new Refusal(found.detail ?? "", answer.status);
+  }
+}
