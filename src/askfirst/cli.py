@@ -142,6 +142,7 @@ def _decide(chosen: argparse.Namespace) -> int:
 
 
 STDIN = "-"
+NO_REASON = "no reason was given on the command line"
 _ONE_CALL = (
     "agent",
     "agent_number",
@@ -321,6 +322,7 @@ def _add_recordings(verbs: Any) -> None:
     ):
         verb = add_verb(inner, name, _server(f"recordings_{name}"), told)
         verb.add_argument("id")
+        verb.add_argument("--reason", default=NO_REASON, help="why; kept with the recording")
         _data(verb)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from askfirst.gate import Because
 from askfirst.model import Mode, Outcome, OutcomeCode, Verdict
-from askfirst.wording import say
+from askfirst.wording import LANGUAGES, keys, say
 
 DEGRADED_PERMILLE = 10
 """From this share of missing contact frames on, a recording is called degraded."""
@@ -88,6 +89,23 @@ def cut_off(was_kept: bool, language: str = "en") -> Outcome:
 def failed(fault: Fault, language: str = "en") -> Outcome:
     """The outcome of a call whose recording met a fault."""
     return Outcome(OutcomeCode.FAILED, say(language, f"outcome.fault.{fault.value}"))
+
+
+def in_language(reason: str, language: str) -> str:
+    """A reason that `settle` or another of these gave, in another language; itself otherwise."""
+    for key in sorted(keys()):
+        if key.startswith("outcome."):
+            for spoken in LANGUAGES:
+                if (found := _read(say(spoken, key), reason)) is not None:
+                    return say(language, key, **found)
+    return reason
+
+
+def _read(sentence: str, reason: str) -> dict[str, str] | None:
+    """The numbers of a filled sentence, None where it is another one."""
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\d+)", re.escape(sentence))
+    found = re.fullmatch(pattern, reason)
+    return None if found is None else found.groupdict()
 
 
 _Told = tuple[OutcomeCode, str, dict[str, int]]

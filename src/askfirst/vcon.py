@@ -149,9 +149,10 @@ class LedgerReference:
 
 @dataclass(frozen=True, slots=True)
 class PartyConsent:
-    """Everything about one contact's consent. `how` is agent, announcement, keypad, spoken,
-    written or None; `verified` says whether the agent's word was found in what was said, None
-    when nobody looked. `evidence` takes only the fields of `EVIDENCE`, never spoken words.
+    """Everything about one contact's consent. `how` is agent, announcement, keypad, reported
+    (a key, on a dialer's word), spoken, written or None; `verified` says whether the agent's word
+    was found in what was said, None when nobody looked. `evidence` takes only the fields of
+    `EVIDENCE`, never spoken words.
     """
 
     party: int
@@ -417,6 +418,7 @@ _METHODS = {
     "agent": ("external_system", "agent_attestation"),
     "announcement": ("external_system", "announcement"),
     "keypad": ("external_system", "dtmf"),
+    "reported": ("external_system", "dtmf_reported"),
     "spoken": ("verbal_confirmation", "spoken"),
     "written": ("signed_document", "written"),
 }

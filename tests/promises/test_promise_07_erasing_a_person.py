@@ -10,7 +10,8 @@ from tests.server import rig
 
 from askfirst.errors import KeyUnreadable, Refused
 from askfirst.server.database import transaction
-from askfirst.server.erasure import erase, forget, intend
+from askfirst.server.erasure import erase, intend
+from askfirst.server.forgetting import forget
 from askfirst.server.playback import Playback
 
 
@@ -47,7 +48,7 @@ def test_erasing_takes_words_and_everything_derived_and_then_the_person(
         intend(store, connection, recorded.id, "request", rig.AT)
     erase(store, recorded.id, rig.AT)
 
-    assert forget(store, rig.NORWAY) == 1
+    assert forget(store, [rig.NORWAY]).calls == 1
     assert store.blobs.names() == []
     for name in names:
         with pytest.raises(KeyUnreadable):

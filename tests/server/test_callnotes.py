@@ -10,7 +10,7 @@ from tests.server import rig
 from tests.server.people import KARI, OLA, called, draft, employ, meet
 
 from askfirst.errors import InvalidRequest, NotFound, Refused
-from askfirst.server import callnotes, contacts, erasure, followups
+from askfirst.server import callnotes, contacts, followups, forgetting
 from askfirst.server.access import Person, UserRole
 from askfirst.server.accounttables import audit
 from askfirst.server.callnotes import AnyoneElse, CallNote, Conflict, Disposition, Written
@@ -55,7 +55,7 @@ def test_notes_of_a_person_who_is_forgotten_are_in_no_file_and_do_not_come_back(
     save(store, call, 0, Written(Disposition.REACHED, WORDS, AnyoneElse.YES, DUE))
     assert any(WORDS.encode() in path.read_bytes() for path in store.folder.glob("askfirst.db*"))
 
-    assert erasure.forget(store, rig.NORWAY) == 1
+    assert forgetting.forget(store, [rig.NORWAY]).calls == 1
 
     for path in store.folder.glob("askfirst.db*"):
         content = path.read_bytes().lower()
@@ -72,7 +72,7 @@ def test_notes_of_a_person_who_is_forgotten_are_in_no_file_and_do_not_come_back(
 def test_what_was_never_written_does_not_come_after_the_person_is_forgotten(
     store: Store, call: str
 ) -> None:
-    erasure.forget(store, rig.NORWAY)
+    forgetting.forget(store, [rig.NORWAY])
 
     with pytest.raises(Refused, match="forgotten"):
         save(store, call, 0, Written(notes=WORDS))
@@ -84,7 +84,7 @@ def test_a_forgotten_person_takes_no_other_calls_notes_along(store: Store, call:
         connection.execute(calls.update().values(agent=KARI, ended_at=rig.AT))
     save(store, other, 0, Written(notes=WORDS))
 
-    erasure.forget(store, rig.NORWAY)
+    forgetting.forget(store, [rig.NORWAY])
 
     assert read(store, other).written.notes == WORDS
 

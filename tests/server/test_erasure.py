@@ -11,7 +11,7 @@ from tests.server import rig
 from tests.server.rig import BYE, HELLO, KEYED
 
 from askfirst.errors import NotFound, Refused
-from askfirst.server import contacts, erasure
+from askfirst.server import contacts, erasure, forgetting
 from askfirst.server.contactcard import Draft, Number
 from askfirst.server.database import consents, erasures, outbox, parties, transaction
 from askfirst.server.store import Store
@@ -172,13 +172,11 @@ def test_a_person_who_is_forgotten_leaves_no_number_and_no_salt(recorded: rig.Re
     before = store.keys.salt(f"{recorded.call}/1")
     with store.engine.begin() as connection:
         contact = contacts.add(connection, Draft("Anna", numbers=(Number(rig.NORWAY),)), rig.AT)
-    assert erasure.forget(store, rig.NORWAY) == 0, "not while a recording is there"
+    assert forgetting.forget(store, [rig.NORWAY]).calls == 0, "not while a recording is there"
     with store.engine.connect() as connection, pytest.raises(NotFound):
         contacts.get(connection, contact)
     intend(store, recorded.id)
     erasure.erase(store, recorded.id, rig.AT)
-
-    assert erasure.forget(store, rig.NORWAY) == 1
 
     assert store.keys.salt(f"{recorded.call}/1") != before
     numbers = [row.number for row in rig.rows(store, sa.select(parties))]
@@ -186,7 +184,7 @@ def test_a_person_who_is_forgotten_leaves_no_number_and_no_salt(recorded: rig.Re
     decision = rig.call_row(store, recorded.call).decision
     assert rig.NORWAY not in json.dumps(decision)
     assert decision["mode"] == "ask", "the decision itself stays"
-    assert erasure.forget(store, rig.NORWAY) == 0
+    assert forgetting.forget(store, [rig.NORWAY]).calls == 0
     assert store.ledger.verify().size == len(rig.kinds(store))
     for path in store.folder.glob("askfirst.db*"):
         assert rig.NORWAY.encode() not in path.read_bytes()

@@ -10,7 +10,7 @@ from tests.server import rig
 from tests.server.rig import BYE, HELLO, KEYED, NO, RECORD, WAIT
 
 from askfirst.errors import NotFound
-from askfirst.server import erasure
+from askfirst.server import erasure, forgetting
 from askfirst.server.database import transaction
 from askfirst.server.export import bundle_of, vcon_of
 from askfirst.server.node import Node
@@ -50,7 +50,7 @@ def test_after_an_erasure_the_vcon_holds_the_proof_only(recorded: rig.Recorded) 
     with transaction(recorded.store.engine) as connection:
         erasure.intend(recorded.store, connection, recorded.id, "request", rig.AT)
     erasure.erase(recorded.store, recorded.id, rig.AT)
-    erasure.forget(recorded.store, rig.NORWAY)
+    forgetting.forget(recorded.store, [rig.NORWAY])
 
     document = vcon_of(recorded.node, recorded.call)
 

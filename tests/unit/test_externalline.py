@@ -53,9 +53,40 @@ def test_a_frame_that_comes_late_stays_as_old_as_it_is() -> None:
 
     frames = run_virtual(run())
 
-    # One frame's length passes before it can be sent; the bound of the dialer's way comes off.
-    assert [frame.start_ms for frame in frames[:2]] == [FRAME_MS - LAG_MS, 2 * FRAME_MS - LAG_MS]
-    assert frames[-1].start_ms < 1_000
+    # Its own time, less the bound of the dialer's way.
+    assert [frame.start_ms for frame in frames[:2]] == [-LAG_MS, FRAME_MS - LAG_MS]
+    assert frames[-1].start_ms == 1_000 - LAG_MS
+
+
+@pytest.mark.parametrize("ahead_ms", [0, LAG_MS])
+def test_a_backlog_that_comes_first_stays_as_old_as_it_is(ahead_ms: int) -> None:
+    async def run() -> list[Frame]:
+        line = await answered()
+        await asyncio.sleep(4)  # the dialer kept everything since the answer, and sends it now
+        for start_ms in range(0, 4_000, FRAME_MS):
+            line.receive(message(1, start_ms + ahead_ms))
+        return await taken(line)
+
+    frames = run_virtual(run())
+
+    assert len(frames) == 4_000 // FRAME_MS
+    for number, frame in enumerate(frames):
+        assert frame.start_ms <= number * FRAME_MS
+
+
+def test_a_stall_after_the_answer_makes_nothing_younger_by_a_later_fast_frame() -> None:
+    async def run() -> list[Frame]:
+        line = await answered()
+        await asyncio.sleep(3)
+        line.receive(message(1, 0))
+        await asyncio.sleep(1)
+        line.receive(message(1, 3_980))
+        line.receive(message(1, 3_981))
+        return await taken(line)
+
+    assert [frame.start_ms for frame in run_virtual(run())] == [
+        start_ms - LAG_MS for start_ms in (0, 3_980, 3_981)
+    ]
 
 
 def test_a_dialer_that_heard_the_answer_before_us_makes_nothing_younger() -> None:
@@ -76,12 +107,12 @@ def test_a_dialer_that_heard_the_answer_before_us_makes_nothing_younger() -> Non
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2_000)), min_size=1, max_size=30),
     st.integers(0, 2_000),
 )
-def test_no_frame_passes_for_captured_after_it_came(
+def test_no_frame_passes_for_captured_after_it_came_or_after_the_dialer_says(
     steps: list[tuple[int, int]], lag_ms: int
 ) -> None:
-    async def run() -> list[tuple[int, int]]:
+    async def run() -> list[tuple[int, int, int]]:
         line = await answered(lag_ms)
-        came, start_ms = [], 0
+        came, start_ms = list[tuple[int, int]](), 0
         for wait_ms, further_ms in steps:
             await asyncio.sleep(wait_ms / 1000)
             start_ms += further_ms + 1
@@ -89,12 +120,12 @@ def test_no_frame_passes_for_captured_after_it_came(
                 line.receive(message(1, start_ms))
             except InvalidInput:
                 break
-            came.append(line.call_ms())
+            came.append((line.call_ms(), start_ms))
         frames = await taken(line)
-        return list(zip(came, (frame.start_ms for frame in frames), strict=True))
+        return [(*each, frame.start_ms) for each, frame in zip(came, frames, strict=True)]
 
-    for came_ms, captured_ms in run_virtual(run()):
-        assert captured_ms <= came_ms - FRAME_MS
+    for came_ms, claimed_ms, captured_ms in run_virtual(run()):
+        assert captured_ms <= min(came_ms - FRAME_MS, claimed_ms - lag_ms)
 
 
 def test_what_comes_before_the_answer_on_hold_or_after_the_end_goes_nowhere() -> None:

@@ -12,9 +12,11 @@ from askfirst.outcome import (
     cut_off,
     erased,
     failed,
+    in_language,
     quarantined,
     settle,
 )
+from askfirst.wording import LANGUAGES, keys, say
 
 KEPT = CallSummary(
     was_answered=True,
@@ -148,3 +150,18 @@ def test_later_outcomes_are_said_in_the_language_of_the_call() -> None:
     assert erased().code is OutcomeCode.ERASED
     assert quarantined(Verdict.NOT_HEARD, "nb").reason != quarantined(Verdict.NOT_HEARD).reason
     assert quarantined(Verdict.CANNOT_TELL) != quarantined(Verdict.NOT_HEARD)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_can_be_read_in_another_language(language: str) -> None:
+    for key in keys():
+        if key.startswith("outcome.") and key != "outcome.degraded":
+            assert in_language(say("en", key), language) == say(language, key)
+    counts = {"lost": 3, "expected": 100}
+    lost = say("nb", "outcome.degraded", **counts)
+    assert in_language(lost, language) == say(language, "outcome.degraded", **counts)
+
+
+def test_a_reason_that_is_none_of_ours_stays_as_it_is() -> None:
+    assert in_language("Somebody said so.", "nb") == "Somebody said so."
+    assert in_language("", "nb") == ""

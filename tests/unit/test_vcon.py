@@ -209,6 +209,7 @@ def test_a_decision_that_is_not_plain_json_is_refused() -> None:
     ("how", "proof", "kind", "method"),
     [
         ("keypad", Proof.KEY, "external_system", "dtmf"),
+        ("reported", Proof.KEY, "external_system", "dtmf_reported"),
         ("spoken", Proof.SPOKEN, "verbal_confirmation", "spoken"),
         ("written", Proof.WRITTEN, "signed_document", "written"),
         ("agent", Proof.AGENT_WORD, "external_system", "agent_attestation"),

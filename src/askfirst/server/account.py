@@ -57,6 +57,11 @@ class Account:
         """Whether the first run has been finished."""
         return bool(self.company) and self.retention_days is not None
 
+    @property
+    def region(self) -> str | None:
+        """The country of numbers that are written without one (ISO 3166-1)."""
+        return self.home_place.partition("-")[0] if self.home_place else None
+
     def policy(self) -> Policy:
         """What the account's settings are to a decision."""
         stated = {

@@ -154,7 +154,7 @@ def last_sign_ins(connection: sa.Connection) -> dict[str, datetime]:
 
 
 def disable(connection: sa.Connection, identity: str, now: datetime) -> None:
-    """Let nobody sign in as this person any more, and end every session; calls go on.
+    """Let nobody sign in as this person any more, and end every session; calls lose their sound.
 
     Raises NotFound, and Refused when nobody would be left who may manage users.
     """
@@ -162,7 +162,7 @@ def disable(connection: sa.Connection, identity: str, now: datetime) -> None:
     connection.execute(users.update().where(users.c.id == identity).values(disabled_at=now))
     _ensure_administrator(connection)
     connection.execute(sessions.delete().where(sessions.c.user == identity))
-    connection.execute(sign_in_links.delete().where(sign_in_links.c.user == identity))
+    void_links(connection, identity)
 
 
 def enable(connection: sa.Connection, identity: str) -> None:
@@ -264,6 +264,17 @@ def session_user(connection: sa.Connection, token: str, now: datetime) -> User |
     return _user(row)
 
 
+def present(connection: sa.Connection, identity: str, now: datetime) -> User | None:
+    """A person who has a session, whichever; None without one or when disabled."""
+    row = connection.execute(
+        sa.select(users)
+        .join(sessions, sessions.c.user == users.c.id)
+        .where(users.c.id == identity, users.c.disabled_at.is_(None), sessions.c.expires_at > now)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _user(row)
+
+
 def end_session(connection: sa.Connection, token: str) -> None:
     """End one session; one that is gone is no fault."""
     connection.execute(sessions.delete().where(sessions.c.digest == _digest(token)))
@@ -293,19 +304,30 @@ def is_link(connection: sa.Connection, token: str, now: datetime) -> bool:
     return row is not None and now < row.expires_at
 
 
-def use_link(connection: sa.Connection, token: str, now: datetime) -> str | None:
-    """Use a link up; gives the person's id, None for the first run.
+def link_holder(connection: sa.Connection, token: str, now: datetime) -> str | None:
+    """Whom a link would let in, None for the first run; it is not used up by asking.
 
     Raises Refused for one that is unknown, used or too old.
     """
     row = connection.execute(
         sa.select(sign_in_links).where(sign_in_links.c.digest == _digest(token))
     ).one_or_none()
-    connection.execute(sign_in_links.delete().where(sign_in_links.c.digest == _digest(token)))
     if row is None or now >= row.expires_at:
         raise Refused("this link was used or is too old; ask for another one")
     identity: str | None = row.user
     return identity
+
+
+def use_link(connection: sa.Connection, token: str, now: datetime) -> str | None:
+    """Use a link up; gives the person's id, None for the first run. Raises as `link_holder`."""
+    identity = link_holder(connection, token, now)
+    connection.execute(sign_in_links.delete().where(sign_in_links.c.digest == _digest(token)))
+    return identity
+
+
+def void_links(connection: sa.Connection, identity: str) -> None:
+    """Let no link that was made for a person open anything any more."""
+    connection.execute(sign_in_links.delete().where(sign_in_links.c.user == identity))
 
 
 def _checked(values: Mapping[str, object]) -> dict[str, object]:

@@ -106,6 +106,7 @@ class Announcer:
             and facts.decision is not None
             and facts.decision is not self._announced_for
             and facts.told_ms is None
+            and not facts.holds
         ):
             self._announced_for = facts.decision
             if self._running is not None:
@@ -135,6 +136,7 @@ class Announcer:
             data={"by": "announcement", "notice": f"sha256:{digest}"},
         )
         if call.facts.state is not State.TELLING:
+            self._announced_for = None  # something came between; it is still owed
             return
         self.was_cut = True
         played = await self.leg.play(self.leg.contact_leg, prompt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,13 +19,12 @@ import sqlalchemy as sa
 from askfirst import events as ev
 from askfirst.audio.mixing import level_dbfs, to_samples
 from askfirst.decide import decide
-from askfirst.errors import AskfirstError
-from askfirst.gate import Because, Facts, PartyFact, State, after
+from askfirst.errors import AskfirstError, Refused
+from askfirst.gate import Because, Facts, State, after
 from askfirst.ledger import Datum
 from askfirst.model import (
     UNKNOWN,
     Decision,
-    Element,
     Form,
     Frame,
     LocatedParty,
@@ -33,7 +32,6 @@ from askfirst.model import (
     Party,
     Place,
     Proof,
-    Requirement,
     Role,
     Source,
 )
@@ -43,6 +41,7 @@ from askfirst.override import used_in
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
+from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word, covering
 from askfirst.server.callbook import CallBook
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
@@ -50,12 +49,14 @@ from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
-from askfirst.server.request import CallRequest, Prompts
+from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
-YES_KEY, NO_KEY = "1", "2"
+
+MOST_PEOPLE = 50
+"""People of one call, those who left included; each of them is decided about."""
 
 
 class Call:
@@ -77,6 +78,7 @@ class Call:
         self.request = request
         self.facts = Facts(separate_legs=separate_legs)
         self.recordings: list[str] = []
+        self.begun = asyncio.Event()
         self.captions = Captions(captioning, clock, request.language, self.now_ms)
         self._store = store
         self._clock = clock
@@ -102,7 +104,10 @@ class Call:
         self._was_erased = False
         self._has_audio = False
         self._unwritten: dict[int, str] = {}
-        self._keyed: dict[str, int | None] = {}
+        self._keys = Keys()
+        self._told_by: ev.Teller | None = None
+        # Whether a key was pressed after a notice that only the agent vouches for.
+        self._is_by_word = False
 
     # The course of a call
 
@@ -111,6 +116,9 @@ class Call:
         self._leg = self._announcer.leg = leg
         writing = asyncio.create_task(self._journal.run())
         self._journal.write(partial(self._book.started, self.request, utc_now()))
+        self._journal.chore(
+            partial(asyncio.get_running_loop().call_soon_threadsafe, self.begun.set)
+        )
         pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
         syncing = asyncio.create_task(self._sync())
         await self._guarded(self._attend(leg), Fault.PROVIDER)
@@ -224,13 +232,30 @@ class Call:
 
     def join(self, leg: str, person: Party, at_ms: int | None = None) -> int:
         """Somebody joins: the gate closes, the law is decided again. Gives the party's index."""
+        if len(self._people) >= MOST_PEOPLE:
+            raise Refused(f"found {MOST_PEOPLE} people on this call; nobody more is taken")
         moment = self.now_ms() if at_ms is None else at_ms
         self._people.append(person)
         index = len(self._people) - 1
         decision = self._decide()
         self._join(index, leg, decision.parties[index], moment)
-        self._decided(decision)
+        if person.number is None or self.request.look_up is None:
+            self._decided(decision)
+        else:
+            self._start(self._recognise(index, person.number, self.request.look_up))
         return index
+
+    async def _recognise(self, index: int, number: str, look_up: Callable[[str], Known]) -> None:
+        """Decide about somebody who joined, once it is known what the account knows of them."""
+        known = await asyncio.to_thread(look_up, number)
+        if known.has_objected:
+            policy = replace(self.request.policy, contact_objected=True)
+            self.request = replace(self.request, policy=policy)
+        for code in known.places:
+            self._add_place(index, Place(code))
+            event = ev.PlaceLearned(self.now_ms(), index, code)
+            self.report(event, data={"code": code, "source": Source.GIVEN.value})
+        self._decided(self._decide())
 
     # Acts of the agent
 
@@ -301,12 +326,21 @@ class Call:
 
     def learn_place(self, party: int, code: str, source: Source = Source.STATED) -> None:
         """A party says, or an address shows, that it is in a place: decided again at once."""
-        person = self._people[party]
-        self._people[party] = replace(person, places=(*person.places, Place(code, source)))
+        self._add_place(party, Place(code, source))
         decision = self._decide()
         event = ev.PlaceLearned(self.now_ms(), party, code)
         self.report(event, data={"code": code, "source": source.value})
         self._decided(decision)
+
+    def _add_place(self, party: int, place: Place) -> None:
+        """One more place of a person; a place that was unknown stays unknown beside it."""
+        person = self._people[party]
+        known = {each.code for each in person.places}
+        was_unknown = any(
+            UNKNOWN in each.places for each in self.facts.parties if each.index == party
+        )
+        unknown = (Place(UNKNOWN),) if was_unknown and UNKNOWN not in known else ()
+        self._people[party] = replace(person, places=(*person.places, *unknown, place))
 
     async def hangup(self) -> None:
         """End the call."""
@@ -329,6 +363,8 @@ class Call:
         """
         before = self.facts
         self.facts = after(before, event)
+        if isinstance(event, ev.TellingEnded) and before.telling is not None:
+            self._told_by = before.telling.by
         self._follow()
         serial = self.facts.serial if self.facts.serial > before.serial else None
         write = self._book.entry(event, self.at(self.facts.now_ms), data or {}, secrets or {}, also)
@@ -355,7 +391,13 @@ class Call:
         self._journal.write(partial(self._book.line, facts, self.at(facts.now_ms)))
         if facts.state is State.OPEN and self._recorder is not None:
             self._journal.write(
-                partial(self._book.opened, facts, self._recorder.recording, self.at(facts.now_ms))
+                partial(
+                    self._book.opened,
+                    facts,
+                    self._recorder.recording,
+                    self.at(facts.now_ms),
+                    self._is_by_word or facts.proof is Proof.AGENT_WORD,
+                )
             )
         if before.state is State.OPEN:
             self._journal.write(partial(self._book.closed, facts, self.at(facts.now_ms)))
@@ -365,45 +407,34 @@ class Call:
     def _credit_announcement(self, decision: Decision) -> None:
         for requirement in self.facts.unmet():
             if requirement.form is Form.TOLD:
-                evidence = _evidence(requirement, Form.TOLD, Proof.ANNOUNCED, decision.elements)
-                self._give(evidence, "announcement")
+                told = covering(requirement, Form.TOLD, Proof.ANNOUNCED, decision.elements)
+                self._give(told, "announcement")
 
     def _key(self, leg: str, digit: str) -> None:
         """A digit of a contact: a no counts at once, a yes only after the whole notice."""
-        party = self._presser(leg)
+        party = self._keys.presser(self.facts, leg)
         if party is None:
             return
         if digit == NO_KEY and self.facts.state in (State.TELLING, State.ASKING):
-            self.refused(party.index, "keypad")
-        told_ms = self.facts.told_ms
-        # Two people at one telephone are asked twice: one key is not the yes of both.
-        is_new = told_ms is not None and self._keyed.get(leg) != told_ms
-        if digit == YES_KEY and self.facts.state is State.ASKING and is_new:
-            for requirement in self.facts.unmet():
-                if requirement.party == party.index and self.facts.decision is not None:
-                    elements = self.facts.decision.elements
-                    evidence = _evidence(requirement, Form.AGREED, Proof.KEY, elements)
-                    self._keyed[leg] = self.facts.told_ms
-                    self._give(evidence, "keypad")
+            self.refused(party.index, self._key_how())
+        elif digit == YES_KEY:
+            for given in self._keys.yes(self.facts, leg, party.index):
+                self._is_by_word = self._is_by_word or self._told_by is ev.Teller.AGENT
+                self._give(given, self._key_how())
 
-    def _presser(self, leg: str) -> PartyFact | None:
-        """Who of the contacts on a leg a key is taken to be of: the first who still owes."""
-        here = [
-            each
-            for each in self.facts.parties
-            if each.leg == leg and each.role is Role.CONTACT and each.is_present
-        ]
-        owing = {owed.party for owed in self.facts.unmet()}
-        return next((each for each in here if each.index in owing), here[0] if here else None)
+    def _key_how(self) -> str:
+        """How a key came to us, for the ledger."""
+        return "keypad"
 
     def _attest(self, form: Form) -> None:
         """The agent's word, for every contact who is still owed something."""
-        if self.facts.telling is not None:
+        telling = self.facts.telling
+        if telling is not None and telling.by is ev.Teller.AGENT:
+            # An announcement goes on: it counts at its end and not because somebody says so.
             self.report(ev.TellingEnded(self.now_ms()))
         self._was_told = True
-        for requirement in self.facts.unmet():
-            evidence = _evidence(requirement, form, Proof.AGENT_WORD, requirement.elements)
-            self._give(evidence, "agent")
+        for given in tuple(by_word(self.facts, form)):
+            self._give(given, "agent")
 
     def _give(self, evidence: ev.Evidence, how: str) -> None:
         event = ev.Met(self.now_ms(), evidence)
@@ -546,9 +577,3 @@ class Call:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: coroutine.close())  # one cancelled before it began
         return task
-
-
-def _evidence(
-    owed: Requirement, form: Form, proof: Proof, elements: Iterable[Element]
-) -> ev.Evidence:
-    return ev.Evidence(owed.party, form, proof, owed.uses, frozenset(elements))

@@ -18,7 +18,7 @@ from askfirst.errors import NotFound
 from askfirst.explain import to_json
 from askfirst.gate import Because, Facts, State
 from askfirst.ledger import Datum, Kind, commit
-from askfirst.model import Decision, Outcome, Purpose, RecordingState, Use
+from askfirst.model import Decision, Outcome, Purpose, RecordingState, Role, Use
 from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.server import erasure
@@ -113,6 +113,16 @@ class CallBook:
                 proof=0,
             )
         )
+        # Whoever does not answer was called all the same; the places are known when it joins.
+        connection.execute(
+            parties.insert().values(
+                call=self._call,
+                number_in_call=1,
+                role=Role.CONTACT.value,
+                number=request.number or None,
+                places=[],
+            )
+        )
         self._append(connection, Kind.CALL_STARTED, at, {"provider": request.provider})
 
     def answered(self, at: datetime, connection: sa.Connection) -> None:
@@ -140,7 +150,7 @@ class CallBook:
 
     def decided(self, decision: Decision, connection: sa.Connection, _: int) -> None:
         """The newest decision stands with the call."""
-        self._update_call(connection, decision=to_json(decision))
+        self._update_call(connection, decision=to_json(decision), mode=decision.mode.word)
 
     def overridden(self, used: Sequence[Override], at: datetime, connection: sa.Connection) -> None:
         """The newest decision rests on overrides: named, with the hash of what was signed."""
@@ -230,13 +240,28 @@ class CallBook:
             )
         )
 
-    def opened(self, facts: Facts, recording: str, at: datetime, connection: sa.Connection) -> None:
-        """The gate opened; what the recording may be used for is fixed here."""
+    def opened(
+        self,
+        facts: Facts,
+        recording: str,
+        at: datetime,
+        by_word: bool,
+        connection: sa.Connection,
+    ) -> None:
+        """The gate opened; what the recording may be used for is fixed here.
+
+        `by_word`: that everybody was told rests on the agent's word, and is checked afterwards.
+        """
         self._append(
             connection,
             Kind.RECORDING_OPENED,
             at,
-            {"at_ms": facts.now_ms, "permit_serial": facts.serial, "proof": int(facts.proof)},
+            {
+                "at_ms": facts.now_ms,
+                "permit_serial": facts.serial,
+                "proof": int(facts.proof),
+                "by_word": by_word,
+            },
             recording=recording,
         )
         self._update_call(connection, proof=int(facts.proof))

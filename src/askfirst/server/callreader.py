@@ -204,7 +204,14 @@ def _line(row: Any) -> CallLine:
 
 def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
     """Which rows of calls, outer joined with their agents among the users, a permission reaches."""
-    own = calls.c.agent == person.id
+    return reached_by(person, permission, calls.c.agent)
+
+
+def reached_by(
+    person: Person, permission: Permission, whose: sa.ColumnElement[Any]
+) -> sa.ColumnElement[bool]:
+    """Which rows a permission reaches: `whose` they are, outer joined with that user's row."""
+    own = whose == person.id
     match person.reach(permission):
         case Reach.ALL:
             return sa.true()

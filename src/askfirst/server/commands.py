@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,12 +19,12 @@ from askfirst.audio.container import decode, encode_wav
 from askfirst.clock import LoopClock, run_scaled
 from askfirst.errors import InvalidInput, NotFound, Unverified
 from askfirst.ledger import Kind
-from askfirst.model import RecordingState
 from askfirst.policy import PLACE_CODE, Policy
-from askfirst.server import accounts, erasure, tokens
+from askfirst.server import accounts, legalholds, subjectrights, tokens
 from askfirst.server import demo as demonstration
+from askfirst.server.account import account
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls, parties, reading, recordings, transaction
+from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
@@ -35,6 +34,8 @@ from askfirst.server.store import Store
 from askfirst.telephony.persona import packaged_persona
 
 YES, NO = 0, 1
+OPERATOR = "operator"
+"""Who acts on the command line, in the ledger."""
 
 
 def demo(chosen: argparse.Namespace) -> int:
@@ -168,7 +169,7 @@ def recordings_export(chosen: argparse.Namespace) -> int:
         # Neither of these needs the jobs of a node, whose start ends the calls of a crash.
         if chosen.format == "wav":
             audio = Playback(store).play(
-                chosen.id, person="operator", purpose="export", kind=Kind.ACCESS_EXPORTED
+                chosen.id, person=OPERATOR, purpose="export", kind=Kind.ACCESS_EXPORTED
             )
             data = encode_wav(*decode(audio))
         elif chosen.format == "bundle":
@@ -176,7 +177,7 @@ def recordings_export(chosen: argparse.Namespace) -> int:
     if chosen.format == "vcon":
         node = Node.open(chosen.data)
         try:
-            document = vcon_of(node, of_call, person="operator", purpose="export")
+            document = vcon_of(node, of_call, person=OPERATOR, purpose="export")
             if chosen.signed:
                 signer = VconSigner(node.store.folder / "keys", node.store.keys, utc_now())
                 document = signer.sign(document)
@@ -212,63 +213,41 @@ def recordings_release(chosen: argparse.Namespace) -> int:
 
 
 def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
-    with _store(chosen.data) as store, transaction(store.engine) as connection:
-        changed = connection.execute(
-            recordings.update().where(recordings.c.id == chosen.id).values(legal_hold=held)
-        )
-        if changed.rowcount == 0:
-            raise NotFound(f"no recording {chosen.id}; see: askfirst recordings list")
-        kind = Kind.LEGAL_HOLD_PLACED if held else Kind.LEGAL_HOLD_RELEASED
-        store.ledger.append(connection, kind, utc_now(), recording=chosen.id)
+    change = legalholds.place if held else legalholds.release
+    with _store(chosen.data) as store:
+        try:
+            change(store, chosen.id, OPERATOR, chosen.reason, utc_now())
+        except NotFound as error:
+            raise NotFound(f"{error}; see: askfirst recordings list") from error
     print(json.dumps({"id": chosen.id, "legal_hold": held}) if chosen.json else "done")
     return YES
 
 
 def erase(chosen: argparse.Namespace) -> int:
-    """Erase one recording, or all of a number and the number; --dry-run only says which."""
-    query = sa.select(
-        recordings.c.id, recordings.c.state, recordings.c.legal_hold, recordings.c.mandatory
-    )
-    of_number = sa.select(parties.c.call).where(parties.c.number == chosen.number)
-    if chosen.recording is not None:
-        query = query.where(recordings.c.id == chosen.recording)
-    else:
-        query = query.where(recordings.c.call.in_(of_number))
+    """Erase one recording, or all of a person by number; --dry-run only says which."""
     with _store(chosen.data) as store:
         with reading(store.engine) as connection:
-            found = connection.execute(query.order_by(recordings.c.id)).all()
-            named = connection.execute(of_number).all() if chosen.number is not None else []
-        if not found and not named:
-            raise NotFound("no recording and no call fits; nothing was erased")
-        items = [
-            {"id": row.id, "outcome": _erased(store, row, dry_run=chosen.dry_run)} for row in found
-        ]
-        forgets = chosen.number is not None and not chosen.dry_run
-        forgotten = erasure.forget(store, chosen.number) if forgets else 0
-    person = {"calls": len(named), "forgotten_in": forgotten} if chosen.number else {}
+            person = subjectrights.who(
+                connection,
+                number=chosen.number,
+                recording=chosen.recording,
+                default_region=account(connection).region,
+            )
+        done = subjectrights.erase_person(store, person, None, utc_now(), dry_run=chosen.dry_run)
     if chosen.json:
-        _print({"items": items, **person})
+        person_too = {"calls": done["calls"], "forgotten_in": done["forgotten_in"]}
+        _print({"items": done["items"], **(person_too if chosen.number else {})})
     else:
-        for item in items:
+        for item in done["items"]:
             print(f"{item['id']}  {item['outcome']}")
-        if chosen.number is not None:
-            print(f"the number stands in {len(named)} calls and was forgotten in {forgotten}")
+        if chosen.number:
+            print(
+                f"the number stands in {done['calls']} calls and was forgotten in "
+                f"{done['forgotten_in']}"
+            )
+    if done["traces_left"]:
+        print("askfirst: the database is in use; its log is emptied later", file=sys.stderr)
     return YES
-
-
-def _erased(store: Store, row: Any, *, dry_run: bool) -> str:
-    """Erase one recording where nothing forbids it, and say what became of it."""
-    is_kept = row.legal_hold or row.mandatory is not None
-    if row.state == RecordingState.ERASED.value:
-        return "erased"
-    if not dry_run:
-        with transaction(store.engine) as connection:
-            erasure.intend(store, connection, row.id, "request", utc_now())
-        if not is_kept:
-            erasure.erase(store, row.id, utc_now())
-    if is_kept:
-        return "held" if row.legal_hold else "mandatory"
-    return "would-erase" if dry_run else "erased"
 
 
 def user_token(chosen: argparse.Namespace) -> int:

@@ -8,8 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from askfirst.model import Role
-from askfirst.server.access import Permission, Person, Reach
+from askfirst.server.access import Permission, Person
 from askfirst.server.accounttables import users
+from askfirst.server.callreader import within
 from askfirst.server.contacts import get
 from askfirst.server.database import calls, parties
 
@@ -40,7 +41,7 @@ def calls_with(
     query = (
         sa.select(calls.c.id, calls.c.created_at, calls.c.agent, calls.c.outcome)
         .select_from(calls.outerjoin(users, users.c.id == calls.c.agent))
-        .where(calls.c.id.in_(of_contact), _within(person))
+        .where(calls.c.id.in_(of_contact), within(person, Permission.CALLS_READ))
         .order_by(calls.c.id.desc())
         .limit(max(1, min(limit, MOST_CALLS)))
     )
@@ -48,16 +49,3 @@ def calls_with(
         ContactCall(row.id, row.created_at, row.agent, row.outcome)
         for row in connection.execute(query)
     )
-
-
-def _within(person: Person) -> sa.ColumnElement[bool]:
-    own = calls.c.agent == person.id
-    match person.reach(Permission.CALLS_READ):
-        case Reach.ALL:
-            return sa.true()
-        case Reach.TEAM if person.team is not None:
-            return sa.or_(own, users.c.team == person.team)
-        case Reach.TEAM | Reach.OWN:
-            return own
-        case _:
-            return sa.false()

@@ -157,7 +157,7 @@ def learn_place(
 def forget(connection: sa.Connection, number: str) -> int:
     """Delete every trace of the contact who has a number; says how many contacts went.
 
-    For `erasure.forget`, which also empties the database's log. The objection to being recorded
+    For `forgetting.forget`, which also empties the database's log. The objection to being recorded
     goes too: nobody can keep it without keeping the number.
     """
     found = holder(connection, number)

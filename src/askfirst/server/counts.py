@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from askfirst.server import waiting
 from askfirst.server.database import calls, outbox, recordings
 
 
@@ -27,11 +28,15 @@ GOING_ON = "going-on"
 
 def count(connection: sa.Connection) -> Counts:
     """The counts as they are now."""
-    waiting = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.sent_at.is_(None))
+    orders = (
+        sa.select(sa.func.count())
+        .select_from(outbox)
+        .where(outbox.c.sent_at.is_(None), outbox.c.kind.not_in(waiting.KINDS))
+    )
     return Counts(
         {code or GOING_ON: number for code, number in _by(connection, calls.c.outcome)},
         {str(state): number for state, number in _by(connection, recordings.c.state)},
-        int(connection.execute(waiting).scalar_one()),
+        int(connection.execute(orders).scalar_one()),
     )
 
 

@@ -75,6 +75,7 @@ calls = sa.Table(
     sa.Column("language", sa.String(8), nullable=False),
     sa.Column("policy", sa.JSON, nullable=False),
     sa.Column("decision", sa.JSON),
+    sa.Column("mode", sa.String(8), index=True),  # of the decision, for lists
     sa.Column("outcome", sa.String(16)),
     sa.Column("outcome_reason", sa.Text),
     sa.Column("proof", sa.Integer, nullable=False, default=0),

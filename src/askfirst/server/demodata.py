@@ -82,6 +82,19 @@ def prepare(store: Store, now: datetime) -> list[tuple[accounts.User, str]]:
         ]
 
 
+def guest(connection: sa.Connection, token: str, now: datetime) -> accounts.User:
+    """Whom of the demonstration's people a one-time link is for; it is not used up by asking.
+
+    Raises NotFound where there is no demonstration, Refused for a link of anybody else.
+    """
+    if not account.account(connection).is_demo:
+        raise NotFound("there is no demonstration in this installation")
+    identity = accounts.link_holder(connection, token, now)
+    if identity is None or identity not in _content(connection)["users"]:
+        raise Refused("this link is for somebody else; start the program again for another")
+    return accounts.user(connection, identity)
+
+
 def _make(connection: sa.Connection, now: datetime) -> None:
     account.change(connection, demopeople.SETTINGS, None, now)
     version = account.account(connection).notice_version
@@ -195,6 +208,7 @@ def remove(store: Store, actor: str, now: datetime) -> Removed:
         for user in content["users"]:
             if user != actor:
                 accounts.disable(connection, user, now)
+        accounts.void_links(connection, actor)  # those that the program printed
         connection.execute(settings.delete().where(settings.c.key.in_((_MARK, _CONTENT))))
         removed = Removed(len(content["contacts"]), len(its_calls), erased)
         counts = {"contacts": removed.contacts, "calls": removed.calls, "recordings": erased}

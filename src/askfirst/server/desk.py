@@ -20,9 +20,9 @@ from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.node import Node
-from askfirst.server.precall import PreCall, prepare
+from askfirst.server.precall import PreCall, look_up, prepare
 from askfirst.server.prompts import packaged_prompt
-from askfirst.server.request import CallRequest, Prompts
+from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.server.store import Store
 from askfirst.telephony.conversation import ConversationProvider
@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 SPOKEN = "en"
 """Language of simulated calls: personas, their prompts and the packaged recogniser know no other,
 whatever language the account's pages have."""
+
+
+BEGINS_WITHIN_S = 2.0
+"""How long the first lines of a call are waited for; a disk that is late does not stop a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ class Desk:
             start.account.notice_facts(SPOKEN),
             has_browser=has_browser,
             name=start.name,
+            region=start.account.region,
         )
         await self.enter(live, line, beginning)
         return live
@@ -197,8 +202,12 @@ class Desk:
         task = asyncio.create_task(self._carry(live, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # The call writes down that it began before anybody can act in it.
-        await asyncio.sleep(0)
+        # It is written down that the call began before anybody can act in it or ask for it.
+        begun = asyncio.create_task(live.call.begun.wait())
+        await asyncio.wait(
+            (task, begun), timeout=BEGINS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        begun.cancel()
 
     def store_for(self, start: PreCall) -> Store:
         """The store as a call uses it: with the account's own period."""
@@ -213,7 +222,7 @@ class Desk:
     def prepare(self, user: User, to: str) -> PreCall:
         """What a user's call to a number would start from; for a thread of its own."""
         callee = self.callee(to)
-        number = callee.number if callee is not None else standard(to) or to
+        number = to if callee is None else callee.number
         place = None if callee is None else callee.contact_place
         with reading(self._node.store.engine) as connection:
             return prepare(connection, user, number, place, is_simulated=callee is not None)
@@ -235,7 +244,12 @@ class Desk:
             is_acknowledged=user.notice_version == wishes.notice_version,
             rules=self._node.rules,
             overrides=self._node.overrides,
+            look_up=self.look_up,
         )
+
+    def look_up(self, number: str) -> Known:
+        """What the account knows of whoever joins a call by number; for a thread of its own."""
+        return look_up(self._node.store.engine, number)
 
     async def _carry(self, live: LiveCall, line: Line) -> None:
         watching = asyncio.create_task(live.watch(self.clock))

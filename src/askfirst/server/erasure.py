@@ -1,7 +1,7 @@
 """Erasing a recording: key first, then bytes, then rows; the proof of it stays.
 
 An erasure is intended in the same transaction as its reason, so that a crash cannot lose it,
-and carried out by a job that may run any number of times.
+and carried out by a job that may run any number of times. What has to stay for now waits.
 """
 
 from __future__ import annotations
@@ -16,18 +16,15 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import callnotes, contacts
+from askfirst.server import forgetting, waiting
 from askfirst.server.blobs import disk_trouble
-from askfirst.server.clock import utc_now
 from askfirst.server.database import (
     assets,
     calls,
     erasures,
     outbox,
-    parties,
     reading,
     recordings,
-    scrub,
     segments,
     transaction,
 )
@@ -36,22 +33,30 @@ from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
+WITHDRAWN = "withdrawn"
+"""The reason that a running call gives itself; it has ended the recording before."""
+
 
 def intend(
     store: Store, connection: sa.Connection, recording: str, reason: str, at: datetime
 ) -> None:
     """Write down, in the caller's transaction, that a recording is to be erased, and why.
 
-    A recording under legal hold or a mandatory period is quarantined instead.
+    A recording under legal hold or a mandatory period is quarantined, and erased once that is
+    over; one whose call goes on is erased at its end, unless the call itself gave it up.
     """
     row = connection.execute(
-        sa.select(recordings).where(recordings.c.id == recording)
+        sa.select(recordings, calls.c.ended_at).join(calls).where(recordings.c.id == recording)
     ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
     if is_intended(connection, recording):
         return
+    if row.ended_at is None and reason != WITHDRAWN:
+        waiting.wait(connection, waiting.ERASE, recording, reason, at)
+        return
     if _must_stay(row):
+        waiting.wait(connection, waiting.ERASE, recording, reason, at)
         if row.state == RecordingState.QUARANTINED.value:
             return
         connection.execute(
@@ -82,6 +87,31 @@ def intend(
     )
 
 
+def take_up(store: Store, at: datetime) -> None:
+    """Intend every erasure that waited and waits for nothing more."""
+    with reading(store.engine) as connection:
+        if not waiting.orders(connection, waiting.ERASE):
+            return
+    with transaction(store.engine) as connection:
+        take_up_in(store, connection, at)
+
+
+def take_up_in(store: Store, connection: sa.Connection, at: datetime) -> None:
+    """Do as `take_up`, in the caller's transaction."""
+    for order in waiting.orders(connection, waiting.ERASE):
+        row = connection.execute(
+            sa.select(recordings.c.state, calls.c.ended_at)
+            .join(calls)
+            .where(recordings.c.id == order.ref)
+        ).one_or_none()
+        if row is None or row.state == RecordingState.ERASED.value:
+            waiting.end(connection, order, at)
+        elif row.ended_at is not None:
+            intend(store, connection, order.ref, waiting.detail_of(order), at)
+            if is_intended(connection, order.ref):
+                waiting.end(connection, order, at)
+
+
 def ensure_may_go(connection: sa.Connection, recording: str) -> None:
     """Raise NotFound, or Refused for a recording that a legal hold or a mandatory period keeps."""
     row = connection.execute(
@@ -107,8 +137,9 @@ def erase(store: Store, recording: str, at: datetime) -> None:
     """Carry out an intended erasure; safe to repeat. What was never intended is not erased.
 
     A call whose last recording goes is erased in its outcome too. The salts of its parties stay:
-    who agreed and withdrew must remain provable until that person asks to be forgotten. Raises
-    Refused where a hold was placed meanwhile; the intention then waits for its release.
+    who agreed and withdrew must remain provable until that person asks to be forgotten; whoever
+    has asked is forgotten now. Raises Refused where a hold was placed meanwhile; the intention
+    then waits for its release.
     """
     with transaction(store.engine) as connection:
         intent = connection.execute(
@@ -128,15 +159,15 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         )
     destroy(store, recording)
     with transaction(store.engine) as connection:
+        open_ = (erasures.c.recording == recording) & erasures.c.done_at.is_(None)
+        if connection.execute(erasures.update().where(open_).values(done_at=at)).rowcount != 1:
+            return  # somebody else has carried it out meanwhile
         connection.execute(assets.delete().where(assets.c.recording == recording))
         connection.execute(segments.delete().where(segments.c.recording == recording))
         connection.execute(
             recordings.update()
             .where(recordings.c.id == recording)
             .values(state=RecordingState.ERASED.value, duration_ms=None, first_contact_ms=None)
-        )
-        connection.execute(
-            erasures.update().where(erasures.c.recording == recording).values(done_at=at)
         )
         _note_outcome(connection, row.call)
         store.ledger.append(
@@ -147,6 +178,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
             recording=recording,
             data={"reason": intent.reason},
         )
+    forgetting.carry_out(store, at, row.call)
 
 
 def destroy(store: Store, recording: str) -> None:
@@ -167,17 +199,17 @@ def destroy(store: Store, recording: str) -> None:
             store.blobs.delete(name)
 
 
-def carry_out(store: Store, at: datetime) -> int:
-    """Carry out every erasure that is intended and not done; says how many were.
+def carry_out(store: Store, at: datetime, call: str | None = None) -> int:
+    """Carry out every erasure, of all calls or one, that is intended or may be by now; counts them.
 
     One that cannot be done now is logged and stays intended.
     """
+    take_up(store, at)
+    query = sa.select(erasures.c.recording).join(recordings).where(erasures.c.done_at.is_(None))
+    if call is not None:
+        query = query.where(recordings.c.call == call)
     with reading(store.engine) as connection:
-        open_ = list(
-            connection.execute(
-                sa.select(erasures.c.recording).where(erasures.c.done_at.is_(None))
-            ).scalars()
-        )
+        open_ = list(connection.execute(query).scalars())
     done = 0
     for recording in open_:
         try:
@@ -185,47 +217,8 @@ def carry_out(store: Store, at: datetime) -> int:
             done += 1
         except AskfirstError as error:
             log.error("erasure.waits recording=%s error=%s", recording, type(error).__name__)
+    forgetting.carry_out(store, at, call)
     return done
-
-
-def forget(store: Store, number: str) -> int:
-    """Forget a person's number in every call that has no recording left; says in how many.
-
-    Its salt is destroyed with it, so that no commitment in the ledger can be tied to the number
-    again; the entries stay. What the agent wrote about these calls goes too. Calls whose
-    recordings must stay are left as they are. The contact who has the number is deleted, and with
-    it that this person was never to be recorded.
-    """
-    kept = sa.select(recordings.c.call).where(recordings.c.state != RecordingState.ERASED.value)
-    with reading(store.engine) as connection:
-        rows = connection.execute(
-            sa.select(parties.c.call, parties.c.number_in_call, calls.c.decision)
-            .join(calls)
-            .where(
-                parties.c.number == number,
-                calls.c.ended_at.is_not(None),
-                parties.c.call.not_in(kept),
-            )
-        ).all()
-    for row in rows:
-        store.keys.destroy_salt(f"{row.call}/{row.number_in_call}")
-        with transaction(store.engine) as connection:
-            connection.execute(
-                parties.update()
-                .where(parties.c.call == row.call, parties.c.number_in_call == row.number_in_call)
-                .values(number=None)
-            )
-            connection.execute(
-                calls.update()
-                .where(calls.c.id == row.call)
-                .values(decision=_without(row.decision, number))
-            )
-            callnotes.forget(connection, [row.call], utc_now())
-    with transaction(store.engine) as connection:
-        known = contacts.forget(connection, number)
-    if rows or known:
-        scrub(store.engine)
-    return len(rows)
 
 
 def _must_stay(row: Any) -> bool:
@@ -249,14 +242,3 @@ def _note_outcome(connection: sa.Connection, call: str) -> None:
         .where(calls.c.id == call)
         .values(outcome=outcome.code.value, outcome_reason=outcome.reason)
     )
-
-
-def _without(decision: Any, number: str) -> Any:
-    """A stored decision without a number; its places and reasons stay."""
-    if decision is None:
-        return None
-    people = [
-        {**party, "number": None} if party["number"] == number else party
-        for party in decision["parties"]
-    ]
-    return {**decision, "parties": people}

@@ -27,7 +27,7 @@ from askfirst.server.store import Store
 _HOW = {
     Proof.AGENT_WORD: "agent",
     Proof.ANNOUNCED: "announcement",
-    Proof.KEY: "keypad",
+    Proof.KEY: "reported",  # on the word of whoever carries the call
     Proof.SPOKEN: "spoken",
     Proof.WRITTEN: "written",
 }
@@ -102,7 +102,13 @@ class ExternalCall:
         ):
             self._book.line(facts, utc_now(), connection)
             if facts.state is State.OPEN:
-                self._book.opened(facts, self.recording, utc_now(), connection)
+                self._book.opened(
+                    facts,
+                    self.recording,
+                    utc_now(),
+                    facts.proof is Proof.AGENT_WORD,
+                    connection,
+                )
             elif old.state is State.OPEN:
                 self._book.closed(facts, utc_now(), connection)
 
@@ -146,7 +152,7 @@ class ExternalCall:
             case ev.Met():
                 return partial(self._book.given, event, _HOW[event.evidence.proof], utc_now())
             case ev.Refused():
-                return partial(self._book.said_no, event, "keypad", None, utc_now())
+                return partial(self._book.said_no, event, "reported", None, utc_now())
             case ev.Withdrawn():
                 erased = self.recording if self.recorder.has_audio else None
                 return partial(self._book.said_no, event, "agent", erased, utc_now())

@@ -1,21 +1,25 @@
 """Live calls that somebody else's dialer carries: placed, connected, reported, and shut when lost.
 
-The dialer sends frames over one connection at a time and follows the gate's states; what it reports
-is what a provider reports. While it is not connected the gate is closed, and opens again only by a
-decision that is made after it has come back.
+The dialer sends frames over one connection at a time and follows the gate's states. What it reports
+counts as what a provider reports, except a key: that is written down as reported, because we did
+not hear it, and is a key's proof from a program only. While the dialer is not connected the gate is
+closed, and opens again only by a decision that is made after it has come back.
 """
 
 from __future__ import annotations
 
 import logging
+import unicodedata
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from askfirst import events as ev
 from askfirst.errors import InvalidInput, Refused
-from askfirst.model import Party, Role
+from askfirst.model import Party, Proof, Role
 from askfirst.notice import NoticeFacts
 from askfirst.ports import EndCause
 from askfirst.server.accounts import User
+from askfirst.server.contactcard import plain, standard
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall, ReportingCall
 from askfirst.server.node import Node
@@ -26,7 +30,13 @@ from askfirst.telephony.externalline import AgentElsewhere, ExternalLine
 log = logging.getLogger(__name__)
 
 PROVIDER = "external"
+REPORTED = "reported"
+"""How a consent came that rests on a key which the dialer says it heard."""
+
 LONGEST_NUMBER = 64
+MOST_DIGITS = 4
+"""Digits that a text may have which is no telephone number, such as that of a desk."""
+
 MOST_CALLS = 100
 """Live calls of one user; a dialer may carry those of many agents under one token."""
 
@@ -36,18 +46,24 @@ REPORTS = ("answered", "machine", "joined", "left", "dtmf", "ended")
 
 
 class CarriedCall(ReportingCall):
-    """A call whose media path may be lost and come back."""
+    """A call whose media path may be lost and come back.
 
-    def __init__(self, *given: Any, **more: Any) -> None:
+    `is_by_token` is whether a program placed it: a key that a person's browser reports is no more
+    than that person's word.
+    """
+
+    def __init__(self, *given: Any, is_by_token: bool = False, **more: Any) -> None:
         super().__init__(*given, **more)
+        self._is_by_token = is_by_token
         self._is_cut_off = False
         self._durable_meanwhile: list[int] = []
 
     def cut_off(self) -> None:
         """Frames come no more: the gate closes now, and stays closed until `reconnect`."""
-        if self.facts.parties and not self.facts.has_ended and not self._is_cut_off:
+        if not self.facts.has_ended and not self._is_cut_off:
             self._is_cut_off = True
-            self.report(ev.Failed(self.now_ms()), data={"why": "connection-lost"})
+            if self.facts.parties:
+                self._lose()
 
     def reconnect(self) -> None:
         """Frames come again: the law is decided anew, and only that may open the gate."""
@@ -59,7 +75,24 @@ class CarriedCall(ReportingCall):
         durable, self._durable_meanwhile = self._durable_meanwhile, []
         for serial in durable:
             self._durable(serial)
-        self._decided(self._decide())
+        if self.facts.parties:
+            self._decided(self._decide())
+
+    def _lose(self) -> None:
+        self.report(ev.Failed(self.now_ms()), data={"why": "connection-lost"})
+
+    def _answer(self, legs: tuple[str, str]) -> None:
+        if self._is_cut_off:  # while the report of the answer was under way
+            self._lose()
+        super()._answer(legs)
+
+    def _key_how(self) -> str:
+        return REPORTED
+
+    def _give(self, evidence: ev.Evidence, how: str) -> None:
+        if how == REPORTED and not self._is_by_token:
+            evidence = replace(evidence, proof=Proof.AGENT_WORD)
+        super()._give(evidence, how)
 
     def _durable(self, serial: int) -> None:
         # What is sealed heals a fault; this fault is not the disk's.
@@ -80,8 +113,9 @@ class ExternalLive(LiveCall):
         line: ExternalLine,
         facts: NoticeFacts,
         holder: str,
+        region: str | None = None,
     ) -> None:
-        super().__init__(user, call, line, AgentElsewhere(line), facts)
+        super().__init__(user, call, line, AgentElsewhere(line), facts, region=region)
         self.line = line
         self.holder = holder
         self._carried = call
@@ -105,7 +139,7 @@ class ExternalLive(LiveCall):
         return self._connection
 
     def disconnect(self, connection: object) -> None:
-        """A connection is lost or closed; the gate closes with it. Nothing where it was before."""
+        """A connection is lost or closed; the gate closes with it. Nothing happens twice."""
         if connection is self._connection:
             self._connection = None
             self.line.is_connected = False
@@ -116,6 +150,14 @@ class ExternalLive(LiveCall):
         """Take a message of the dialer's one connection, as `ExternalLine.receive`."""
         if connection is self._connection:
             self.line.receive(message)
+
+    def announce(self) -> None:
+        """Raises Refused: nothing of ours is heard in this call."""
+        self._ensure_live()
+        raise Refused(
+            "the dialer that carries this call plays its own announcement; report telling, play "
+            "it, then report informed"
+        )
 
     def report(
         self,
@@ -155,49 +197,89 @@ class ExternalLive(LiveCall):
     def _joined(self, number: str | None) -> int:
         """Reported to the gate before a frame of the new leg can come."""
         self._ensure_live()
-        if number is not None and len(number) > LONGEST_NUMBER:
-            raise InvalidInput(f"found a number of {len(number)} characters; give E.164, or none")
+        person = Party(Role.CONTACT, self._number(number))
         self._joins += 1
         leg = f"{self.line.contact_leg}-{self._joins}"
-        party = self.call.join(leg, Party(Role.CONTACT, number or None))
+        party = self.call.join(leg, person)
         self.line.add_leg(party, leg)
         return party
 
+    def _number(self, written: str | None) -> str | None:
+        return number_of(written, self._region) if written else None
+
+
+def number_of(text: str, region: str | None) -> str:
+    """A telephone number as E.164, and any other text as it is: a desk, a name, an address.
+
+    `region` (ISO 3166-1) is used for numbers without +. Raises InvalidInput for what may be a
+    number and cannot be told: one that is kept in another form is found by no erasure.
+    """
+    tidied = _tidied(text)
+    number = standard(tidied, region)
+    if number is None and sum(each.isdigit() for each in tidied) > MOST_DIGITS:
+        raise InvalidInput(
+            "found digits that are no telephone number; give + and 7 to 15 digits, a number of "
+            "the account's country, or a name"
+        )
+    return number or tidied
+
+
+def _tidied(text: str) -> str:
+    if len(text) > LONGEST_NUMBER:
+        raise InvalidInput(f"found {len(text)} characters; expected 1 to {LONGEST_NUMBER}")
+    # Cc are control characters, NUL among them; Cs are halves of characters.
+    if any(unicodedata.category(each) in ("Cc", "Cs") for each in text):
+        raise InvalidInput("found a control character; give a number or a name")
+    tidied = " ".join(plain(text).split())
+    if not tidied:
+        raise InvalidInput(f"found nothing; expected 1 to {LONGEST_NUMBER} characters")
+    return tidied
+
 
 async def place(
-    desk: Desk, node: Node, user: User, holder: str, to: str, capture_lag_ms: int
+    desk: Desk,
+    node: Node,
+    user: User,
+    holder: str,
+    to: str,
+    capture_lag_ms: int,
+    *,
+    is_by_token: bool = False,
 ) -> ExternalLive:
-    """A call that a dialer is making for a user; it waits for the dialer's connection.
+    """A call that a dialer makes for a user, to be connected by the dialer afterwards.
 
-    Raises InvalidInput for a number or lag that cannot be, Refused while the desk closes and for a
-    user with too many calls.
+    `holder` is the session or token that places it, `is_by_token` which of the two. Raises
+    InvalidInput for a number or lag that cannot be, Refused while the desk closes, for a user with
+    too many calls, and where the rules of the number's country have to be read first.
     """
-    if not to.strip() or len(to) > LONGEST_NUMBER:
-        raise InvalidInput(f"to: found {len(to)} characters; expected 1 to {LONGEST_NUMBER}")
+    tidied = _tidied(to)
     mine = [live for live in desk.all() if live.user_id == user.id and not live.has_ended]
     if len(mine) >= MOST_CALLS:
         raise Refused(f"found {MOST_CALLS} live calls of this user; end one first")
-    if desk.callee(to) is not None:
-        raise InvalidInput("found a demo number; only the simulator calls those")
-    line = ExternalLine(desk.clock, to, capture_lag_ms)
-    beginning = await desk.begin(user, to)
+    beginning = await desk.begin(user, tidied)
     start = beginning.start
+    number = number_of(start.number, start.account.region)
+    if desk.callee(number) is not None:
+        raise InvalidInput("found a demo number; only the simulator calls those")
+    line = ExternalLine(desk.clock, number, capture_lag_ms)
     call = CarriedCall(
         desk.store_for(start),
         desk.clock,
-        _request(node, user, start),
+        _request(desk, node, user, start),
         start.account.notice_facts(),
         lambda _text, _language: None,
         separate_legs=line.capabilities.separate_legs,
         on_outbox=node.jobs.dispatch,
+        is_by_token=is_by_token,
     )
     line.call_ms = call.now_ms
-    live = ExternalLive(user, call, line, start.account.notice_facts(), holder)
+    facts, region = start.account.notice_facts(), start.account.region
+    live = ExternalLive(user, call, line, facts, holder, region)
     await desk.enter(live, line, beginning)
     return live
 
 
-def _request(node: Node, user: User, start: PreCall) -> CallRequest:
+def _request(desk: Desk, node: Node, user: User, start: PreCall) -> CallRequest:
     wishes = start.account
     return CallRequest(
         number=start.number,
@@ -212,6 +294,7 @@ def _request(node: Node, user: User, start: PreCall) -> CallRequest:
         is_acknowledged=user.notice_version == wishes.notice_version,
         rules=node.rules,
         overrides=node.overrides,
+        look_up=desk.look_up,
     )
 
 

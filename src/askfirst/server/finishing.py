@@ -92,15 +92,28 @@ class Finishing:
             first_contact_frame_ms=row.first_contact_ms,
             needed=bool(owed),
         )
-        by_word = row.proof == Proof.AGENT_WORD
+        by_word = self._is_by_word(call, recording)
         doubtful = found.verdict in (Verdict.NOT_HEARD, Verdict.CANNOT_TELL)
         quarantine = (
             quarantined(found.verdict, row.language) if by_word and owed and doubtful else None
         )
         proof = int(row.proof)
-        if by_word and found.verdict is Verdict.HEARD:
+        if row.proof == Proof.AGENT_WORD and found.verdict is Verdict.HEARD:
             proof = int(Proof.NOTICE_HEARD)
         self._release(call, recording, found, proof, quarantine)
+
+    def _is_by_word(self, call: str, recording: str) -> bool:
+        """Whether any stretch of a recording was opened on the agent's word, also an early one."""
+        opened = (
+            entry["data"]
+            for _, entry in self.store.ledger.entries(call)
+            if entry["kind"] == Kind.RECORDING_OPENED.value and entry.get("recording") == recording
+        )
+        return any(
+            isinstance(data, dict)
+            and (data.get("by_word") is True or data.get("proof") == Proof.AGENT_WORD)
+            for data in opened
+        )
 
     def _release(
         self, call: str, recording: str, found: NoticeCheck, proof: int, quarantine: Outcome | None

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.errors import NotFound, Refused
-from askfirst.server.access import Permission, Person, Reach
+from askfirst.server.access import Permission, Person
 from askfirst.server.accounttables import users
+from askfirst.server.callreader import reached_by
 from askfirst.server.contacttables import contact_numbers, contacts, follow_ups
 
 MOST = 100
@@ -93,7 +94,12 @@ def _group(
             _responsible.label("owner"),
             users.c.name.label("owner_name"),
         )
-    ).where(follow_ups.c.done_at.is_(None), contacts.c.archived_at.is_(None), when, _within(person))
+    ).where(
+        follow_ups.c.done_at.is_(None),
+        contacts.c.archived_at.is_(None),
+        when,
+        reached_by(person, Permission.CALLS_READ, _responsible),
+    )
     query = query.order_by(follow_ups.c.due, follow_ups.c.id).limit(MOST)
     return tuple(Due(**row) for row in connection.execute(query).mappings())
 
@@ -101,16 +107,3 @@ def _group(
 def _joined(query: sa.Select[Any]) -> sa.Select[Any]:
     joined = follow_ups.join(contacts, contacts.c.id == follow_ups.c.contact)
     return query.select_from(joined.outerjoin(users, users.c.id == _responsible))
-
-
-def _within(person: Person) -> sa.ColumnElement[bool]:
-    own = _responsible == person.id
-    match person.reach(Permission.CALLS_READ):
-        case Reach.ALL:
-            return sa.true()
-        case Reach.TEAM if person.team is not None:
-            return sa.or_(own, users.c.team == person.team)
-        case Reach.TEAM | Reach.OWN:
-            return own
-        case _:
-            return sa.false()

@@ -32,7 +32,7 @@ from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.server import erasure, sweep
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls, outbox, reading, transaction
+from askfirst.server.database import calls, outbox, reading, scrub, transaction
 from askfirst.server.finishing import Finishing
 from askfirst.server.store import Store
 
@@ -94,14 +94,20 @@ class Jobs:
         self.dispatch()
 
     def dispatch(self) -> int:
-        """Hand over every order of the outbox that was not yet handed over; says how many."""
+        """Hand over every order of the outbox that was not yet handed over; says how many.
+
+        Orders that wait for a hold, a duty or a call are left until that has ended.
+        """
         if not self._is_started:
             erasure.carry_out(self.store, utc_now())
             return 0
         with self._lock:
+            erasure.take_up(self.store, utc_now())
             with reading(self.store.engine) as connection:
                 orders = connection.execute(
-                    sa.select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id)
+                    sa.select(outbox)
+                    .where(outbox.c.sent_at.is_(None), outbox.c.kind.in_(_WORKFLOWS))
+                    .order_by(outbox.c.id)
                 ).all()
             for order in orders:
                 workflow = _WORKFLOWS[order.kind]
@@ -196,7 +202,10 @@ _WORKFLOWS: dict[str, Callable[[str], None]] = {"finish": _finish, "erase": _era
 
 @DBOS.step(name="seal", **_RETRYING)
 def _seal(call: str) -> None:
-    _jobs().finishing.seal(call)
+    jobs = _jobs()
+    # What was to go when the call is over goes before anything is made of it.
+    erasure.carry_out(jobs.store, utc_now(), call)
+    jobs.finishing.seal(call)
 
 
 @DBOS.step(name="check", **_RETRYING)
@@ -231,6 +240,7 @@ def _sweep_step() -> None:
     jobs = _jobs()
     erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
+    scrub(jobs.store.engine)
     jobs.dispatch()
 
 

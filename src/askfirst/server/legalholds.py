@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
+from askfirst.server import erasure
 from askfirst.server.database import assets, reading, recordings, transaction
 from askfirst.server.playback import Playback
 from askfirst.server.sealing import write_asset
@@ -45,8 +46,13 @@ def place(store: Store, recording: str, person: str, reason: str, at: datetime) 
 
 
 def release(store: Store, recording: str, person: str, reason: str, at: datetime) -> None:
-    """Let a recording go its way again. Raises as `place`."""
-    _change(store, recording, person, reason, at, is_held=False)
+    """Let a recording go its way again; an erasure that was asked for meanwhile is carried out.
+
+    Raises as `place`. An erasure that fails now is logged and stays ordered.
+    """
+    call = _change(store, recording, person, reason, at, is_held=False)
+    if call is not None:
+        erasure.carry_out(store, at, call)
 
 
 def newest_reason(store: Store, recording: str) -> HoldReason | None:
@@ -72,7 +78,8 @@ def newest_reason(store: Store, recording: str) -> HoldReason | None:
 
 def _change(
     store: Store, recording: str, person: str, reason: str, at: datetime, *, is_held: bool
-) -> None:
+) -> str | None:
+    """The call of a recording whose hold was changed; None where it was so already."""
     reason = " ".join(reason.split())
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
         raise InvalidInput(
@@ -90,7 +97,7 @@ def _change(
     if row.state == RecordingState.ERASED.value:
         raise Refused(f"recording {recording} is erased; there is nothing left to hold")
     if bool(row.legal_hold) is is_held:
-        return
+        return None
     said = {"held": is_held, "reason": reason, "person": person, "at": timestamp(at)}
     # First the reason: a hold nobody knows the reason of is one that nobody dares to release.
     kind = f"{_KIND}{secrets.token_hex(6)}"
@@ -116,3 +123,6 @@ def _change(
             recording=recording,
             data={"person": person},
         )
+        if not is_held:
+            erasure.take_up_in(store, connection, at)
+    return str(changed.call)

@@ -21,6 +21,7 @@ from askfirst.ports import AgentLeg, Clock, TelephonyCall
 from askfirst.server.accounts import User
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
+from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
 from askfirst.telephony.conversation import Sentence
 
@@ -101,6 +102,7 @@ class LiveCall:
         *,
         has_browser: bool = False,
         name: str = "",
+        region: str | None = None,
     ) -> None:
         self.id = call.id
         self.user_id = user.id
@@ -112,6 +114,7 @@ class LiveCall:
         self.leg = leg
         self.has_browser = has_browser
         self.name = name
+        self._region = region
         self._away_since_ms: int | None = None
         self._away_ms: int | None = None
         self._is_hung_up = False
@@ -120,7 +123,7 @@ class LiveCall:
         self._sequence = 0
         self._shown: dict[str, object] = {}
         self._changed = asyncio.Event()
-        call.on_report = self._look
+        call.on_report = self._reported
         self._look()
 
     @property
@@ -221,10 +224,11 @@ class LiveCall:
 
         Gives the party. The gate closes until the new person is decided about and has agreed.
         `has_read` is whether the colleague has read the account's present employee notice.
+        Raises InvalidInput for what is no telephone number.
         """
         self._ensure_live()
         if colleague is None:
-            return self.call.join(self._line.contact_leg, Party(Role.CONTACT, number))
+            return self.call.join(self._line.contact_leg, Party(Role.CONTACT, self._number(number)))
         places = (Place(colleague.place),) if colleague.place else ()
         party = self.call.join(self._line.agent_leg, Party(Role.AGENT, None, places))
         decision = self.call.facts.decision
@@ -322,6 +326,14 @@ class LiveCall:
                 await self._follow_browser(clock.now_ms())
             self._look()
 
+    def _reported(self) -> None:
+        """The call took a report: nobody is recorded while its agent's browser is not there."""
+        facts = self.call.facts
+        is_away = self.has_browser and not self.leg.is_connected
+        if is_away and facts.parties and AWAY not in facts.holds and not self.has_ended:
+            self.call.pause("agent-away", AWAY)
+        self._look()
+
     async def _follow_browser(self, now_ms: int) -> None:
         """Pause a call whose agent is away, and end it when nobody comes back in time."""
         is_held = AWAY in self.call.facts.holds
@@ -379,6 +391,7 @@ class LiveCall:
             "light": light(facts),
             "to": self.call.request.number,
             "name": self.name,
+            "switch_on": self.call.request.recording_switch,
             "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,
@@ -419,6 +432,15 @@ class LiveCall:
             "asks": any(owed.form is not Form.TOLD for owed in decision.requirements),
             "say": {"text": said.text, "language": said.language},
         }
+
+    def _number(self, written: str | None) -> str | None:
+        """A number of somebody who joined, as it is looked up, kept and erased."""
+        if not written:
+            return None
+        number = standard(written, self._region)
+        if number is None:
+            raise InvalidInput("found no telephone number; start with +, or leave it out")
+        return number
 
     def _contacts(self) -> list[int]:
         return [each.index for each in self.call.facts.parties if each.role is Role.CONTACT]

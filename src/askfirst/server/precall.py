@@ -20,7 +20,9 @@ from askfirst.server import contacts
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
-from askfirst.server.contactcard import Contact
+from askfirst.server.contactcard import Contact, standard
+from askfirst.server.database import reading
+from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
 
 
@@ -77,6 +79,7 @@ def prepare(
 ) -> PreCall:
     """What a user's call to a number starts from; `known_place` is one the provider knows."""
     wishes = account(connection)
+    number = standard(number, wishes.region) or number
     holder = contacts.holder(connection, number)
     contact = None if holder is None else contacts.get(connection, holder)
     said = {place.code for place in contact.places} if contact is not None else set()
@@ -91,6 +94,16 @@ def prepare(
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
     )
+
+
+def look_up(engine: sa.Engine, number: str) -> Known:
+    """What the account knows of whoever joins a call by number; for a thread of its own."""
+    with reading(engine) as connection:
+        holder = contacts.holder(connection, number)
+        if holder is None:
+            return Known()
+        contact = contacts.get(connection, holder)
+    return Known(tuple(sorted({place.code for place in contact.places})), contact.never_record)
 
 
 def _first_calls(

@@ -15,13 +15,22 @@ Prompts = Callable[[str, str], Sequence[bytes] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the account knows of a number's owner: places, and whether never to record."""
+
+    places: tuple[str, ...] = ()
+    has_objected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallRequest:
     """What a call starts from.
 
     `announces` is whether the account plays announcements. `rules` are the packaged ones where
     None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
     the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
-    `agent` is the user who makes the call, None where no page is in use.
+    `agent` is the user who makes the call, None where no page is in use. `look_up` tells what is
+    known of somebody who joins by number; it may block, and the gate is closed meanwhile.
     """
 
     number: str
@@ -39,6 +48,7 @@ class CallRequest:
     unsettled_gates: frozenset[str] = frozenset()
     rules: Rulebook | None = None
     overrides: tuple[Override, ...] = ()
+    look_up: Callable[[str], Known] | None = None
 
     def may_record_agent(self, decision: Decision) -> bool:
         """Whether everything is settled with the agents that the rules of their site want."""

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidRequest, NotFound
 from askfirst.ledger import commit
 from askfirst.model import RecordingState
-from askfirst.server import audit, contacts, erasure
+from askfirst.server import audit, contacts, erasure, forgetting
 from askfirst.server.contactcard import aware, standard
-from askfirst.server.contacttables import contact_numbers, follow_ups
+from askfirst.server.contacttables import follow_ups
 from askfirst.server.database import calls, parties, reading, recordings, transaction
 from askfirst.server.ids import new_id
 from askfirst.server.notetables import call_notes, subject_requests
@@ -49,9 +49,27 @@ class SubjectRequest:
     due_at: datetime
 
 
+class ErasedItem(TypedDict):
+    """What became of one recording."""
+
+    id: str
+    outcome: str
+
+
+class Erased(TypedDict):
+    """What an erasure did, or would do; see `erase_person`."""
+
+    dry_run: bool
+    items: list[ErasedItem]
+    calls: int
+    notes: int
+    forgotten_in: int
+    traces_left: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whom something is about: a contact, a number (E.164), or one recording."""
+    """Whom something is about: a contact, numbers (E.164), or one recording."""
 
     contact: str | None = None
     numbers: tuple[str, ...] = ()
@@ -66,7 +84,10 @@ def who(
     recording: str | None = None,
     default_region: str | None = None,
 ) -> Who:
-    """Whom exactly one of these names. Raises InvalidRequest, NotFound."""
+    """Whom exactly one of these names, a contact with all its numbers.
+
+    Raises InvalidRequest, NotFound.
+    """
     given = [each for each in (number, contact, recording) if each]
     if len(given) != 1:
         raise InvalidRequest(
@@ -79,16 +100,17 @@ def who(
             raise InvalidRequest(
                 "number: expected a telephone number with + in front", key="number"
             )
-        return Who(contacts.holder(connection, written), (written,))
+        holder = contacts.holder(connection, written)
+        others = _numbers_of(connection, holder) if holder is not None else ()
+        return Who(holder, (written, *(each for each in others if each != written)))
     if contact:
-        found = contacts.get(connection, contact)
-        return Who(contact, tuple(each.number for each in found.numbers))
+        return Who(contact, _numbers_of(connection, contact))
     return Who(recording=recording)
 
 
 def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
     """How many calls, recordings that are not erased, notes and follow-ups are about somebody."""
-    of = _calls_of(person)
+    of = _calls_of(connection, person)
     kept = recordings.c.state != RecordingState.ERASED.value
     written = call_notes.c.forgotten_at.is_(None)
     counts = {
@@ -151,34 +173,37 @@ def requests(connection: sa.Connection) -> list[SubjectRequest]:
 
 def erase_person(
     store: Store, person: Who, by: str | None, at: datetime, *, dry_run: bool
-) -> dict[str, object]:
+) -> Erased:
     """Erase recordings and forget numbers, contact and notes, or say what would be erased.
 
     `items` has an outcome for each recording: erased, would-erase, held, mandatory, or running
-    where its call goes on. `calls` and `notes` count what is about the person, `forgotten_in` the
-    calls that the number was taken out of. Raises NotFound where nothing fits.
+    where its call goes on; the last three are erased, and the numbers forgotten, once that is
+    over. `calls` and `notes` count what is about the person, `forgotten_in` the calls that the
+    numbers were taken out of. `traces_left` says that the database's log could not be emptied
+    now and may hold deleted text until the next sweep. Raises NotFound where nothing fits.
     """
     with reading(store.engine) as connection:
         rows = _recordings_of(connection, person)
         found = found_of(connection, person)
     if not rows and not any(found.values()):
         raise NotFound("no recording, call or contact fits; nothing was erased")
-    items = [{"id": row.id, "outcome": _erased(store, row, at, dry_run=dry_run)} for row in rows]
-    forgotten = 0
+    items: list[ErasedItem] = [
+        {"id": row.id, "outcome": _erased(store, row, at, dry_run=dry_run)} for row in rows
+    ]
+    forgotten = forgetting.Forgotten(0)
     if not dry_run:
-        forgotten = sum(erasure.forget(store, number) for number in person.numbers)
+        forgotten = forgetting.forget(store, person.numbers, person.contact)
         with transaction(store.engine) as connection:
-            if person.contact is not None:
-                contacts.forget_contact(connection, person.contact)
             erased = sum(item["outcome"] == "erased" for item in items)
-            detail = {"recordings": erased, "forgotten_in": forgotten}
+            detail = {"recordings": erased, "forgotten_in": forgotten.calls}
             audit.note(connection, at, by, "erasure.ordered", person.recording, detail)
     return {
         "dry_run": dry_run,
         "items": items,
         "calls": found["calls"],
         "notes": found["notes"],
-        "forgotten_in": forgotten,
+        "forgotten_in": forgotten.calls,
+        "traces_left": not forgotten.is_scrubbed,
     }
 
 
@@ -186,14 +211,14 @@ def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
     """Erase one recording where nothing forbids it, and say what became of it."""
     if row.state == RecordingState.ERASED.value:
         return "erased"
-    if row.ended_at is None:
-        return "running"
     is_kept = row.legal_hold or row.mandatory is not None
     if not dry_run:
         with transaction(store.engine) as connection:
             erasure.intend(store, connection, row.id, "request", at)
-        if not is_kept:
+        if not is_kept and row.ended_at is not None:
             erasure.erase(store, row.id, at)
+    if row.ended_at is None:
+        return "running"
     if is_kept:
         return "held" if row.legal_hold else "mandatory"
     return "would-erase" if dry_run else "erased"
@@ -210,17 +235,18 @@ def _recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
     wanted = (
         recordings.c.id == person.recording
         if person.recording is not None
-        else recordings.c.call.in_(_calls_of(person))
+        else recordings.c.call.in_(_calls_of(connection, person))
     )
     return connection.execute(query.where(wanted).order_by(recordings.c.id)).all()
 
 
-def _calls_of(person: Who) -> sa.Select[tuple[str]]:
+def _numbers_of(connection: sa.Connection, contact: str) -> tuple[str, ...]:
+    return tuple(each.number for each in contacts.get(connection, contact).numbers)
+
+
+def _calls_of(connection: sa.Connection, person: Who) -> sa.Select[tuple[str]]:
     if person.recording is not None:
         of_recording = sa.select(recordings.c.call)
         return of_recording.where(recordings.c.id == person.recording)
-    numbers = set(person.numbers)
-    own = sa.select(contact_numbers.c.number).where(contact_numbers.c.contact == person.contact)
-    return sa.select(parties.c.call).where(
-        sa.or_(parties.c.number.in_(numbers), parties.c.number.in_(own))
-    )
+    spelled = forgetting.spellings(connection, person.numbers)
+    return sa.select(parties.c.call).where(parties.c.number.in_(spelled))

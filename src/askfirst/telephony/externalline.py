@@ -1,9 +1,9 @@
 """A call that somebody else's dialer carries: frames come in, and what happened is reported.
 
 A message is 645 bytes: leg (1 byte: the number of the party, agent 0), capture start in
-milliseconds since the answer (4 bytes, big-endian), 20 ms of sound (640 bytes, mono s16le at
-16 kHz). Times go up on each leg. No web framework is known here, and no law: whoever owns the
-socket calls `receive`, and what may be kept of a frame is for others to say.
+milliseconds since the dialer reported the answer (4 bytes, big-endian), 20 ms of sound (640 bytes,
+mono s16le at 16 kHz). Times go up on each leg. No web framework is known here, and no law: whoever
+owns the socket calls `receive`, and what may be kept of a frame is for others to say.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ _HEADER = struct.Struct(">BI")
 class ExternalLine:
     """`ports.TelephonyCall` of a call whose media are elsewhere.
 
-    `capture_lag_ms` is an upper bound of the dialer's own buffers and its fastest way to us, 0 to
-    2000. `call_ms` gives the time since the answer as the call counts it, set by whoever makes the
-    call. Frames that come before the answer, on hold or of a muted agent go nowhere.
+    `capture_lag_ms` is an upper bound, 0 to 2000, of the dialer's own buffers and its fastest way
+    to us, and of the way of its report of the answer. `call_ms` gives the time since the answer as
+    the call counts it, set by whoever makes the call. Frames that come before the answer, on hold
+    or of a muted agent go nowhere.
     """
 
     capabilities = TelephonyCapabilities(
@@ -141,9 +142,10 @@ class ExternalLine:
         self._last_ms[leg] = start_ms
         self._heard_ms = self._clock.now_ms()
         self._transit.meet(start_ms, now_ms)
-        # By the fastest way so far and not by what it claims alone: the dialer heard the answer
-        # earlier than we did, and what was said before a permit must not pass for newer.
-        captured_ms = self._transit.arrival_ms(start_ms) - self._lag_ms
+        # The earlier of what it claims and of the fastest way so far. A dialer that counts from
+        # before its report claims too much, and a backlog that comes first looks like the fastest
+        # way: what was said before a permit must pass for newer by neither.
+        captured_ms = min(start_ms, self._transit.arrival_ms(start_ms)) - self._lag_ms
         captured_ms = min(captured_ms, now_ms - FRAME_MS)
         if self._is_held or (self._is_muted and leg == AGENT):
             return

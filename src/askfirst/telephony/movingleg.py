@@ -17,10 +17,12 @@ class MovingLeg:
     """`ports.AgentLeg` over whatever leg was attached last; `sounds()` is for one reader.
 
     Legs that are attached belong to it: the one before is closed, and all are with `close()`.
-    Without one the agent hears and says nothing. Belongs to one running loop.
+    Without one the agent hears and says nothing. `brought_by` is what `attach` was told last, also
+    after that leg has gone. Belongs to one running loop.
     """
 
     def __init__(self) -> None:
+        self.brought_by = ""
         self._leg: AgentLeg | None = None
         self._listening: asyncio.Task[None] | None = None
         self._heard = HeardSounds()
@@ -31,13 +33,14 @@ class MovingLeg:
         """Whether a browser is attached and answers."""
         return self._leg is not None and self._leg.is_connected
 
-    async def attach(self, leg: AgentLeg) -> None:
-        """Let a leg be the agent's sound from now on.
+    async def attach(self, leg: AgentLeg, brought_by: str = "") -> None:
+        """Let a leg be the agent's sound from now on; `brought_by` is the window that it is of.
 
         Raises Refused after `close()`; the leg then stays the caller's.
         """
         if self._is_closed:
             raise Refused("this agent's sound has ended, expected a call that goes on.")
+        self.brought_by = brought_by
         before, self._leg = self._leg, leg
         listening, self._listening = self._listening, asyncio.create_task(self._listen(leg))
         await _end(before, listening)

@@ -157,6 +157,11 @@ class WebRtcLeg:
         # One media section, so these two lines end it: packets of 20 ms keep capture_lag_ms true.
         return f"{answer}a=ptime:{FRAME_MS}\r\na=maxptime:{FRAME_MS}\r\n"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._is_closed
+
     def sounds(self) -> AsyncIterator[AgentSound]:
         """What the agent says, in order, until the leg is closed; beyond 60 ms the oldest go."""
         return self._heard.read()
