@@ -24,12 +24,17 @@ PASSWORD = "a sentence is easy to remember"  # noqa: S105 - of nobody
 OWN = {"sec-fetch-site": "same-origin"}
 
 
+def opened(folder: Path) -> Iterator[Site]:
+    """An installation that nobody has set up; closed when exhausted."""
+    store = Store.open(folder / "data")
+    yield Site(store, Settings(data=folder / "data"), packaged(), Listening(store))
+    store.close()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """An installation that nobody has set up."""
-    store = Store.open(tmp_path / "data")
-    yield Site(store, Settings(data=tmp_path / "data"), packaged(), Listening(store))
-    store.close()
+    yield from opened(tmp_path)
 
 
 @pytest.fixture
@@ -69,6 +74,11 @@ def signed_in(site: Site, user: accounts.User) -> TestClient:
 @pytest.fixture
 def ready(site: Site) -> Site:
     """An installation whose first run is over, with an administrator."""
+    return set_up(site)
+
+
+def set_up(site: Site) -> Site:
+    """The installation after its first run, with an administrator."""
     add(site, UserRole.ADMIN)
     with site.store.engine.begin() as connection:
         stated = {"company": "Nordlys AS", "retention_days": 90}

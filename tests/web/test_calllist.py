@@ -41,10 +41,16 @@ def office(ready: Site) -> Office:
     old = called(ready.store, rig.NORWAY, at=LONG_AGO)
     new = called(ready.store, rig.CALIFORNIA, ledger=1)
     changes: tuple[tuple[str, dict[str, object]], ...] = (
-        (old, {"outcome": "refused", "decision": {"mode": "forbid"}}),
+        (old, {"outcome": "refused", "decision": {"mode": "forbid"}, "mode": "forbid"}),
         (
             new,
-            {"outcome": "recorded", "decision": {"mode": "ask"}, "proof": 4, "verdict": "heard"},
+            {
+                "outcome": "recorded",
+                "decision": {"mode": "ask"},
+                "mode": "ask",
+                "proof": 4,
+                "verdict": "heard",
+            },
         ),
     )
     with transaction(ready.store.engine) as connection:

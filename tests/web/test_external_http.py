@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from tests.server import rig
 from tests.web.conftest import PASSWORD, add
@@ -27,11 +29,13 @@ from askfirst.rules import packaged
 from askfirst.server import account, accounts, tokens
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
+from askfirst.server.database import consents, parties
 from askfirst.server.emptydisk import search
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
 from askfirst.server.settings import Settings
 from askfirst.speech.scripted import Scripted
+from askfirst.web import api_external
 from askfirst.web.app import API, create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
@@ -336,6 +340,113 @@ def settled(office: Office, call: str) -> dict[str, Any]:
         time.sleep(FRAME_MS / 1000)
     office.node.jobs.wait()
     return found
+
+
+def test_a_check_that_fails_shuts_the_gate_and_ends_the_connection(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialer = Dialer(office)
+    dialer.consented()
+
+    def broken(_visit: object) -> None:
+        raise RuntimeError("the database is locked")
+
+    monkeypatch.setattr(api_external, "present_user", broken)
+
+    with pytest.raises(ConnectionClosed) as closed:
+        dialer.speak(QUIET, PATIENCE_FRAMES)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+    assert is_shut(dialer.live())
+
+
+def test_the_proof_says_that_a_dialer_reported_the_key(office: Office) -> None:
+    dialer = Dialer(office)
+    dialer.consented()
+    dialer.post("external-events", event="ended")
+    settled(office, dialer.call)
+
+    query = sa.select(consents).where(consents.c.call == dialer.call)
+    found = {(each.kind, each.how, each.proof) for each in rig.rows(office.node.store, query)}
+    assert ("agreed", "reported", 4) in found
+    assert not [each for each in found if each[1] == "keypad"]
+    origin = f"http://127.0.0.1:{office.port}"
+    with httpx.Client(base_url=origin, headers={"origin": origin}) as browser:
+        browser.post("/sign-in", data={"email": office.user.email, "password": PASSWORD})
+        assert "the dialer reported a key" in browser.get(f"/calls/{dialer.call}").text
+
+
+def test_a_key_that_a_browser_s_session_reports_is_no_more_than_a_word(office: Office) -> None:
+    origin = f"http://127.0.0.1:{office.port}"
+    browser = office.open.enter_context(httpx.Client(base_url=origin, headers={"origin": origin}))
+    browser.post("/sign-in", data={"email": office.user.email, "password": PASSWORD})
+    call = browser.post(f"{API}/calls", json=ELSEWHERE).json()["call"]
+    cookie = f"askfirst={browser.cookies['askfirst']}"
+    office.socket(call, cookie=cookie, origin=origin)
+
+    def post(path: str, **content: object) -> dict[str, Any]:
+        answer = browser.post(f"{API}/calls/{call}/{path}", json=content)
+        assert answer.status_code in (200, 201), answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    post("external-events", event="answered")
+    post("telling")
+    post("consents", kind="informed")
+    post("external-events", event="dtmf", party=1, digit="1")
+    post("hangup")
+    settled(office, call)
+
+    query = sa.select(consents).where(consents.c.call == call, consents.c.kind == "agreed")
+    assert [(each.how, each.proof) for each in rig.rows(office.node.store, query)] == [
+        ("reported", 1)
+    ]
+
+
+def test_whoever_joins_is_kept_under_the_number_that_is_searched_for(office: Office) -> None:
+    dialer = Dialer(office)
+    dialer.answer()
+    given = {
+        "0049 30 2312 5018": None,
+        "+49 30 23125018": "+493023125018",
+        "reception": "reception",
+    }
+
+    for number, kept in given.items():
+        answer = dialer.http.post(
+            f"{API}/calls/{dialer.call}/external-events", json={"event": "joined", "number": number}
+        )
+        assert answer.status_code == (422 if kept is None else 200), answer.text
+    dialer.post("hangup")
+    settled(office, dialer.call)
+
+    query = sa.select(parties).where(parties.c.call == dialer.call)
+    numbers = [
+        each.number
+        for each in rig.rows(office.node.store, query.order_by(parties.c.number_in_call))
+    ]
+    assert numbers == [None, ELSEWHERE["to"], "+493023125018", "reception"]
+
+
+@pytest.mark.parametrize("to", ["22 33 44 55 66 77 88", "tel:+4722334455", "\u0000", "\ud800", " "])
+def test_what_may_be_a_number_and_is_none_is_not_called(office: Office, to: str) -> None:
+    body = json.dumps({"to": to, "provider": "external"})  # with halves of characters as escapes
+
+    answer = office.client().post(
+        f"{API}/calls", content=body, headers={"content-type": "application/json"}
+    )
+
+    assert (answer.status_code, office.site.carrier.desk.all()) == (422, ())
+
+
+def test_nothing_can_be_announced_by_us(office: Office) -> None:
+    dialer = Dialer(office)
+    dialer.answer()
+
+    answer = dialer.http.post(f"{API}/calls/{dialer.call}/announcement")
+
+    assert answer.status_code == 403, answer.text
+    assert not dialer.live()["wanted"]
 
 
 def test_a_demo_number_is_called_by_the_simulator_only(office: Office) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tests.web.conftest import ORIGIN, OWN, add, problem
 from tests.web.live import live_site, sign_in
 
 from askfirst.clock import LoopClock, run_virtual
+from askfirst.server import accounts
 from askfirst.server.access import UserRole
+from askfirst.server.clock import utc_now
 from askfirst.server.desk import Desk
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.web.api_live import stream
@@ -140,3 +143,67 @@ def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None
     assert sequences == sorted(set(sequences))
     assert [state["settled"] for state in states] == [False] * (len(states) - 1) + [True]
     assert "recording" not in {state["light"] for state in states}
+
+
+@contextmanager
+def answered_call(browser: TestClient) -> Iterator[str]:
+    """The address of an answered call that somebody else's dialer carries."""
+    placed = browser.post("/api/v1/calls", json={"to": "+14155550100", "provider": "external"})
+    call = f"/api/v1/calls/{placed.json()['call']}"
+    with browser.websocket_connect(f"ws://127.0.0.1:8470{call}/frames"):
+        told = browser.post(f"{call}/external-events", json={"event": "answered"})
+        assert told.status_code == 200, told.text
+        yield call
+
+
+@pytest.fixture
+def joinable(browser: TestClient, site: Site) -> Iterator[tuple[accounts.User, str]]:
+    """Kari, who is signed in, and the address of her answered call."""
+    kari = sign_in(browser, site, UserRole.AGENT, "kari")
+    with answered_call(browser) as call:
+        yield kari, call
+
+
+def test_a_colleague_joins_once_and_is_somebody_else_who_works_here(
+    browser: TestClient, site: Site, joinable: tuple[accounts.User, str]
+) -> None:
+    kari, call = joinable
+    add(site, UserRole.ADMIN)
+    nora, gone = add(site, UserRole.AGENT, "south", "nora"), add(site, UserRole.AGENT, None, "gone")
+    with site.store.engine.begin() as connection:
+        accounts.disable(connection, gone.id, utc_now())
+
+    def join(user: str) -> Any:
+        return browser.post(f"{call}/parties", json={"role": "agent", "user": user})
+
+    for user in (kari.id, gone.id):
+        assert (join(user).status_code, join(user).json()["key"]) == (422, "user")
+    assert join("usr_nobody").status_code == 404
+    joined = join(nora.id)
+    assert joined.status_code == 201, joined.text
+    assert (join(nora.id).status_code, join(nora.id).json()["key"]) == (422, "user")
+    assert len(browser.get(f"{call}/live").json()["parties"]) == 3
+
+    browser.delete(f"{call}/parties/{joined.json()['party']}")
+    assert join(nora.id).status_code == 201, "who has left may come back"
+
+
+@pytest.mark.parametrize("source", ["recorder", "number", "\ud800", ""])
+def test_a_place_is_learnt_from_people_and_not_from_the_programs_own_sources(
+    browser: TestClient, joinable: tuple[accounts.User, str], source: str
+) -> None:
+    _, call = joinable
+    before = browser.get(f"{call}/live").json()["decision"]
+    wanted = {"party": 1, "code": "NO", "source": source}
+
+    refused = browser.post(
+        f"{call}/places",
+        content=json.dumps(wanted),
+        headers={"content-type": "application/json"},
+    )
+
+    assert (refused.status_code, refused.json()["key"]) == (422, "source")
+    assert browser.get(f"{call}/live").json()["decision"] == before
+    for good in ("stated", "address", "given"):
+        answer = browser.post(f"{call}/places", json={**wanted, "source": good})
+        assert answer.status_code == 201, answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from tests.server import rig
 from tests.web.conftest import add, browser, problem, signed_in
 
 from askfirst.errors import InvalidInput
+from askfirst.server import accounts
 from askfirst.server import once as module
 from askfirst.server.access import UserRole
 from askfirst.server.once import Answer, Once
 from askfirst.server.store import Store
 from askfirst.server.tokentables import answers_once
-from askfirst.web.repeats import LARGEST_REQUEST
+from askfirst.web.app import create_app
+from askfirst.web.repeats import LARGEST_REQUEST, Repeats
 from askfirst.web.visit import Site
 
 KEY = {"idempotency-key": "3f0c6f9e-0000-4000-8000-000000000001"}
@@ -121,6 +125,69 @@ def test_nobody_who_is_not_signed_in_leaves_anything(ready: Site) -> None:
 
     assert answer.status_code == 401
     assert kept(ready) == []
+
+
+def test_who_may_no_longer_ask_gets_no_answer_again(ready: Site) -> None:
+    officer = add(ready, UserRole.COMPLIANCE, "north")
+    client = signed_in(ready, officer)
+    path, wanted = "/api/v1/subject-requests", {"kind": "access", "number": "+442079460991"}
+    assert client.post(path, json=wanted, headers=KEY).status_code == 201
+
+    with ready.store.engine.begin() as connection:
+        accounts.change_user(connection, officer.id, roles=[UserRole.AGENT])
+
+    answer = client.post(path, json=wanted, headers=KEY)
+    assert (answer.status_code, problem(answer)) == (403, "urn:askfirst:problem:refused")
+
+
+@pytest.mark.parametrize("changed", [{"team": "south"}, {"roles": [UserRole.SUPERVISOR]}])
+def test_an_answer_is_known_only_with_the_rights_that_it_was_given_under(
+    ready: Site, changed: dict[str, Any]
+) -> None:
+    user = add(ready, UserRole.AGENT, "north")
+    client = signed_in(ready, user)
+    client.post(CONTACTS, json={"name": "Nora"}, headers=KEY)
+
+    with ready.store.engine.begin() as connection:
+        accounts.change_user(connection, user.id, **changed)
+
+    again = client.post(CONTACTS, json={"name": "Nora"}, headers=KEY)
+    assert "idempotent-replayed" not in again.headers
+
+
+def test_a_body_that_broke_off_is_not_carried_out(ready: Site) -> None:
+    client = signed_in(ready, add(ready, UserRole.AGENT))
+    reached: list[Scope] = []
+    sent: list[Message] = []
+    messages: list[Message] = [
+        {"type": "http.request", "body": b'{"name": "Nora"}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope)
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    cookie = f"askfirst={client.cookies['askfirst']}".encode()
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CONTACTS,
+        "query_string": b"",
+        "headers": [(b"idempotency-key", b"k"), (b"cookie", cookie)],
+        "app": create_app(ready),
+        "state": {"nonce": ""},
+        "server": ("127.0.0.1", 8470),
+        "scheme": "http",
+    }
+    asyncio.run(Repeats(app)(scope, receive, send))
+
+    assert (reached, sent, kept(ready)) == ([], [], [])
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "\t"])

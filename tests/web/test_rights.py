@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import pytest
-from tests.web.conftest import PASSWORD, add, browser, problem, signed_in
+from starlette.testclient import TestClient
+from tests.web.conftest import PASSWORD, add, browser, opened, problem, set_up, signed_in
 
 from askfirst.server import accounts
 from askfirst.server.access import Permission, Person, UserRole
@@ -139,6 +142,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/api/v1/tokens"): SIGNED_IN,
     ("DELETE", "/api/v1/tokens/{token}"): SIGNED_IN,
     ("GET", "/demo/{token}"): ANYBODY,
+    ("POST", "/demo/{token}"): ANYBODY,
     ("POST", "/settings/demo/remove"): P.SETTINGS_WRITE,
     ("GET", "/metrics"): ANYBODY,
     ("GET", "/healthz"): ANYBODY,
@@ -164,15 +168,28 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
 GUARDED = [each for each, needed in NEEDED.items() if needed != ANYBODY]
 
 
-def ask(site: Site, client: object, method: str, path: str) -> int:
+@pytest.fixture(scope="module")
+def browsers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[UserRole | None, TestClient]]:
+    """A browser of somebody of each role, and one of nobody, at an installation for all cases."""
+    for site in opened(tmp_path_factory.mktemp("rights")):
+        ready = set_up(site)
+        people = {role: add(ready, role, name=f"{role.value}-too") for role in UserRole}
+        yield {
+            None: browser(ready),
+            **{role: signed_in(ready, user) for role, user in people.items()},
+        }
+
+
+def ask(client: TestClient, method: str, path: str) -> int:
     """The status of a request that would do as little as it can."""
     filled = (
         path.replace("{identity}", "usr_nobody").replace("{code}", "NO").replace("{token}", "x")
     )
-    request = getattr(client, "request")  # noqa: B009 - a client of either kind
     if path.startswith("/api/"):
-        return int(request(method, filled, json={}).status_code)
-    return int(request(method, filled, data={"version": "7"}).status_code)
+        return client.request(method, filled, json={}).status_code
+    return client.request(method, filled, data={"version": "7"}).status_code
 
 
 def test_every_route_says_what_it_needs() -> None:
@@ -180,8 +197,10 @@ def test_every_route_says_what_it_needs() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-def test_nobody_gets_in_without_signing_in(ready: Site, method: str, path: str) -> None:
-    status = ask(ready, browser(ready), method, path)
+def test_nobody_gets_in_without_signing_in(
+    browsers: Mapping[UserRole | None, TestClient], method: str, path: str
+) -> None:
+    status = ask(browsers[None], method, path)
 
     assert status == (401 if path.startswith("/api/") else 303)
 
@@ -189,13 +208,12 @@ def test_nobody_gets_in_without_signing_in(ready: Site, method: str, path: str) 
 @pytest.mark.parametrize("role", UserRole)
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_a_role_gets_in_where_the_table_lets_it(
-    ready: Site, role: UserRole, method: str, path: str
+    browsers: Mapping[UserRole | None, TestClient], role: UserRole, method: str, path: str
 ) -> None:
     needed = NEEDED[method, path]
-    user = add(ready, role, name=f"{role.value}-too")
     may = needed == SIGNED_IN or Person("", frozenset({role}), None).may(Permission(needed))
 
-    status = ask(ready, signed_in(ready, user), method, path)
+    status = ask(browsers[role], method, path)
 
     assert (status != 403) is may, status
     assert status not in (401, 500)

@@ -119,7 +119,10 @@ def test_a_dry_run_says_what_would_go_and_then_it_goes(office: Office, name: str
     would = office.erase(**body, dry_run=True)
 
     item = {"id": office.recorded.id, "outcome": "would-erase"}
-    assert would == {"dry_run": True, "items": [item], "calls": 1, "notes": 1, "forgotten_in": 0}
+    assert would == {
+        "dry_run": True, "items": [item], "calls": 1, "notes": 1, "forgotten_in": 0,
+        "traces_left": False,
+    }  # fmt: skip
     assert office.recorded.row.state == "ready"
     done = office.erase(**body)
     assert (done["items"], done["forgotten_in"]) == ([{**item, "outcome": "erased"}], 1)

@@ -149,11 +149,16 @@ def test_a_link_of_a_demonstration_signs_in_once(demo: tuple[Site, str, str]) ->
     site, link, _ = demo
     client = browser(site)
 
-    entered = client.get(f"/demo/{link}")
+    looked = client.get(f"/demo/{link}")
+    assert (looked.status_code, "set-cookie" in looked.headers) == (200, False)
+    assert f'action="/demo/{link}"' in looked.text, "a mail scanner that looks signs nobody in"
+    assert "Ingrid Dahl" in looked.text
+    entered = client.post(f"/demo/{link}")
 
     assert (entered.status_code, entered.headers["location"]) == (303, "/")
     assert client.get("/settings").status_code == 200
-    assert browser(site).get(f"/demo/{link}").status_code == 403
+    for again in (browser(site).get(f"/demo/{link}"), browser(site).post(f"/demo/{link}")):
+        assert again.status_code == 403
 
 
 def test_a_link_signs_nobody_in_where_there_is_no_demonstration(ready: Site) -> None:
@@ -161,18 +166,49 @@ def test_a_link_signs_nobody_in_where_there_is_no_demonstration(ready: Site) -> 
     with ready.store.engine.begin() as connection:
         link = accounts.make_link(connection, user.id, utc_now())
 
-    answer = browser(ready).get(f"/demo/{link}")
-
-    assert answer.status_code == 404
-    assert "set-cookie" not in answer.headers
+    for answer in (browser(ready).get(f"/demo/{link}"), browser(ready).post(f"/demo/{link}")):
+        assert answer.status_code == 404
+        assert "set-cookie" not in answer.headers
     with ready.store.engine.begin() as connection:
         assert accounts.is_link(connection, link, utc_now()), "it was not used up"
+
+
+@pytest.mark.parametrize("who", ["invited", "nobody"])
+def test_a_demonstration_takes_no_link_but_its_own(demo: tuple[Site, str, str], who: str) -> None:
+    site, _, _ = demo
+    with site.store.engine.begin() as connection:
+        invited = accounts.add_user(
+            connection, "nora@example.org", "Nora Lie", [UserRole.ADMIN], utc_now()
+        )
+        identity = invited.id if who == "invited" else None
+        link = accounts.make_link(connection, identity, utc_now())
+
+    for answer in (browser(site).get(f"/demo/{link}"), browser(site).post(f"/demo/{link}")):
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+        assert "Nora" not in answer.text
+    with site.store.engine.begin() as connection:
+        assert accounts.is_link(connection, link, utc_now()), "it was not used up"
+
+
+def test_a_printed_link_opens_nothing_after_the_removal(demo: tuple[Site, str, str]) -> None:
+    site, first, _ = demo
+    administrator = browser(site)
+    administrator.post(f"/demo/{first}")
+    links = [link for _, link in demodata.prepare(site.store, utc_now())]
+
+    assert administrator.post("/settings/demo/remove").status_code == 303
+
+    for link in links:
+        welcome = browser(site).post(f"/welcome/{link}", data={"password": "x" * 20})
+        assert (welcome.status_code, browser(site).post(f"/demo/{link}").status_code) == (403, 404)
+    assert administrator.get("/settings").status_code == 200
 
 
 def test_every_page_of_a_demonstration_says_that_it_is_one(demo: tuple[Site, str, str]) -> None:
     site, link, _ = demo
     client = browser(site)
-    client.get(f"/demo/{link}")
+    client.post(f"/demo/{link}")
 
     for page in ("/", "/contacts", "/calls", "/settings", "/rules", "/users", "/audit"):
         assert "Demo – no real calls" in client.get(page).text, page
@@ -187,8 +223,8 @@ def test_only_who_may_change_settings_removes_a_demonstration(
 ) -> None:
     site, boss, agents = demo
     agent, administrator = browser(site), browser(site)
-    agent.get(f"/demo/{agents}")
-    administrator.get(f"/demo/{boss}")
+    agent.post(f"/demo/{agents}")
+    administrator.post(f"/demo/{boss}")
 
     assert agent.post("/settings/demo/remove").status_code == 403
     assert administrator.get("/contacts").text.count("Nilsen") > 0

@@ -160,6 +160,21 @@ def test_a_token_makes_no_token(ready: Site) -> None:
     assert client.delete(f"/api/v1/tokens/{identity}").status_code == 403
 
 
+def test_a_token_makes_and_changes_no_person(ready: Site) -> None:
+    boss, other = add(ready, UserRole.ADMIN, name="boss"), add(ready, UserRole.AGENT)
+    _, secret = make(ready, boss, "users.manage")
+    client = program(ready, secret)
+    wanted = {"email": "x@example.org", "name": "X", "roles": ["admin", "compliance"]}
+    before = client.get("/api/v1/users").json()
+
+    made = client.post("/api/v1/users", json=wanted)
+    changed = client.patch(f"/api/v1/users/{other.id}", json={"roles": ["admin"]})
+
+    for answer in (made, changed):
+        assert (answer.status_code, problem(answer)) == (403, "urn:askfirst:problem:refused")
+    assert client.get("/api/v1/users").json() == before
+
+
 def test_a_token_opens_no_page(ready: Site) -> None:
     _, secret = make(ready, add(ready, UserRole.AGENT), *READ)
     client = program(ready, secret)

@@ -6,18 +6,31 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from askfirst.server import account, accounts, audit
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.web.visit import SignedIn, Visit, permitted
+from askfirst.web.bodies import Body, Keys
+from askfirst.web.visit import InPerson, SignedIn, Visit, permitted
 
 router = APIRouter(tags=["account"])
 
 Reader = Annotated[Visit, Depends(permitted(Permission.SETTINGS_READ))]
 Manager = Annotated[Visit, Depends(permitted(Permission.USERS_MANAGE))]
+
+
+def managing(visit: InPerson) -> Visit:
+    """The visit of somebody who manages people in person; raises Refused for others.
+
+    A program that may add people could give itself every right by adding one.
+    """
+    visit.who.person.ensure(Permission.USERS_MANAGE)
+    return visit
+
+
+ManagerInPerson = Annotated[Visit, Depends(managing)]
 
 RECORDING = "recording_enabled"
 
@@ -29,7 +42,7 @@ def settings(visit: Reader) -> dict[str, object]:
 
 
 @router.patch("/settings")
-def change_settings(visit: SignedIn, wanted: dict[str, Any]) -> dict[str, object]:
+def change_settings(visit: SignedIn, wanted: Keys) -> dict[str, object]:
     """Change settings, all or none; the recording switch needs its own permission."""
     return asdict(changed(visit, wanted))
 
@@ -47,10 +60,8 @@ def changed(visit: Visit, wanted: dict[str, Any]) -> account.Account:
     return changed_to
 
 
-class NewUser(BaseModel):
+class NewUser(Body):
     """Somebody to be added."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: str
     name: str
@@ -60,10 +71,8 @@ class NewUser(BaseModel):
     language: str = "en"
 
 
-class ChangedUser(BaseModel):
+class ChangedUser(Body):
     """What is to be different about somebody; what the body does not name stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = ""
     roles: list[UserRole] = Field(default_factory=list)
@@ -81,14 +90,14 @@ def users(visit: Manager) -> list[dict[str, object]]:
 
 
 @router.post("/users", status_code=201)
-def add_user(visit: Manager, wanted: NewUser) -> dict[str, object]:
+def add_user(visit: ManagerInPerson, wanted: NewUser) -> dict[str, object]:
     """Add somebody; gives the person with a one-time link to sign in by."""
     user, link = added(visit, wanted)
     return {**_shown(user), "sign_in_link": link}
 
 
 @router.patch("/users/{identity}")
-def change_user(visit: Manager, identity: str, wanted: ChangedUser) -> dict[str, object]:
+def change_user(visit: ManagerInPerson, identity: str, wanted: ChangedUser) -> dict[str, object]:
     """Change somebody, or let them sign in no more; somebody stays administrator."""
     values = {key: getattr(wanted, key) for key in wanted.model_fields_set}
     return _shown(user_changed(visit, identity, values))

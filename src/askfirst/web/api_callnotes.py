@@ -6,7 +6,6 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
 
 from askfirst.ledger import timestamp
 from askfirst.server import callnotes
@@ -15,6 +14,7 @@ from askfirst.server.callnotes import AnyoneElse, CallNote, Disposition, Written
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web.api_contacts import region_of
+from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter(tags=["calls"])
@@ -23,10 +23,8 @@ Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
 
 
-class WantedNote(BaseModel):
+class WantedNote(Body):
     """What is to be written; what the body does not name stays. `version` is the one read."""
-
-    model_config = ConfigDict(extra="forbid")
 
     version: int
     disposition: Disposition | None = None

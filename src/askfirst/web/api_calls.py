@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from askfirst.errors import NotFound
@@ -27,6 +26,7 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.finishing import from_bytes
 from askfirst.server.listening import ListeningPurpose
 from askfirst.server.playback import Playback
+from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted
 
@@ -36,10 +36,8 @@ Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
 
-class WantedLink(BaseModel):
+class WantedLink(Body):
     """What a link is for, and for how many seconds it holds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     purpose: ListeningPurpose
     seconds: int = 900
@@ -82,7 +80,9 @@ def one_recording(visit: Reader, recording: str) -> dict[str, object]:
 @router.post("/recordings/{recording}/links", status_code=201)
 def make_link(visit: Listener, recording: str, wanted: WantedLink) -> dict[str, object]:
     """A link to the audio, for this session and for a while."""
-    url, expires_at = linked(visit, recording, wanted.purpose, timedelta(seconds=wanted.seconds))
+    # More than any calendar holds is refused as what is merely too long.
+    lasts = timedelta(seconds=max(0, min(wanted.seconds, 100_000)))
+    url, expires_at = linked(visit, recording, wanted.purpose, lasts)
     return {"url": url, "expires_at": expires_at}
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from askfirst.errors import InvalidInput
@@ -24,6 +24,7 @@ from askfirst.server.contactimport import Report, import_contacts
 from askfirst.server.contactsearch import Search, find, prospects
 from askfirst.server.database import reading, transaction
 from askfirst.server.forecast import Forecast, Outlook, forecast
+from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter(tags=["contacts"])
@@ -76,11 +77,7 @@ async def upload(request: Request) -> Upload:
 CsvBody = Annotated[bytes, Depends(csv_body)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewNumber(_Body):
+class NewNumber(Body):
     """A number in any usual spelling; without a primary one the first is dialled."""
 
     number: str
@@ -88,14 +85,14 @@ class NewNumber(_Body):
     primary: bool = False
 
 
-class NewPlace(_Body):
+class NewPlace(Body):
     """A place that a contact is in, and how that is known."""
 
     code: str
     source: Source = Source.GIVEN
 
 
-class NewContact(_Body):
+class NewContact(Body):
     """A contact to be added; without an owner it is that of whoever adds it."""
 
     name: str = ""
@@ -108,7 +105,7 @@ class NewContact(_Body):
     places: list[NewPlace] = Field(default_factory=list)
 
 
-class Objection(_Body):
+class Objection(Body):
     """Why a contact is never recorded, in words of whoever writes it down."""
 
     why: str = ""

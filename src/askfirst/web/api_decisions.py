@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -11,6 +10,7 @@ from starlette.exceptions import HTTPException
 from askfirst.decide import request as decide_request
 from askfirst.explain import to_json
 from askfirst.server.clock import utc_now
+from askfirst.web.bodies import Keys
 from askfirst.web.guard import RateLimit
 from askfirst.web.visit import AnyVisit, SignedOut
 
@@ -35,7 +35,7 @@ def ensure_may_ask(visit: AnyVisit, request: Request) -> None:
 
 
 @router.post("/decisions")
-def decisions(visit: AnyVisit, request: Request, asked_for: dict[str, Any]) -> dict[str, object]:
+def decisions(visit: AnyVisit, request: Request, asked_for: Keys) -> dict[str, object]:
     """Decide as for one line of a batch; nothing that was asked is kept or logged."""
     ensure_may_ask(visit, request)
     return to_json(decide_request(asked_for, utc_now().date(), visit.site.rules))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
 
 from askfirst.ledger import timestamp
 from askfirst.server.access import Permission
@@ -23,6 +22,7 @@ from askfirst.server.subjectrights import (
     who,
 )
 from askfirst.web.api_contacts import region_of
+from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter(tags=["rights of people"])
@@ -30,10 +30,8 @@ router = APIRouter(tags=["rights of people"])
 Officer = Annotated[Visit, Depends(permitted(Permission.ERASURE_MANAGE))]
 
 
-class WantedErasure(BaseModel):
+class WantedErasure(Body):
     """Whom or what to erase: exactly one of the three. `dry_run` only says what would go."""
-
-    model_config = ConfigDict(extra="forbid")
 
     number: str | None = None
     contact: str | None = None
@@ -41,10 +39,8 @@ class WantedErasure(BaseModel):
     dry_run: bool = False
 
 
-class WantedRequest(BaseModel):
+class WantedRequest(Body):
     """What somebody asked for: exactly one of number and contact says who."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: RequestKind
     number: str | None = None
@@ -62,7 +58,9 @@ def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
             recording=wanted.recording,
             default_region=region_of(visit),
         )
-    return erase_person(visit.site.store, person, visit.who.id, utc_now(), dry_run=wanted.dry_run)
+    return {
+        **erase_person(visit.site.store, person, visit.who.id, utc_now(), dry_run=wanted.dry_run)
+    }
 
 
 @router.post("/subject-requests", status_code=201)

@@ -7,10 +7,11 @@ and from nobody else. Gate states go out by the stream that every live call has.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, WebSocket
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.websockets import WebSocketState
 
 from askfirst.errors import AskfirstError, InvalidInput, Refused
@@ -18,14 +19,17 @@ from askfirst.server import externalcall
 from askfirst.server.access import Permission
 from askfirst.server.externalcall import ExternalLive
 from askfirst.telephony.agentsound import WAY_MS
+from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted, present_user, visit_of
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["external calls"])
 
 Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
 
-REFUSED, UNUSABLE, OVER = 1008, 1003, 1000
-"""WebSocket close codes: not allowed or no longer, a bad message, the call has ended."""
+REFUSED, UNUSABLE, OVER, FAILED = 1008, 1003, 1000, 1011
+"""WebSocket close codes: not allowed or no longer, a bad message, the call has ended, a fault."""
 
 CHECK_SECONDS = 1.0
 _LONGEST_REASON = 120
@@ -40,10 +44,8 @@ class Wanted(Protocol):
         ...
 
 
-class Report(BaseModel):
+class Report(Body):
     """What a dialer saw; `party` is a number in the call, `cause` why it ended."""
-
-    model_config = ConfigDict(extra="forbid")
 
     event: str
     party: int | None = None
@@ -60,7 +62,13 @@ async def place_external(
     desk = carrier.desk
     assert carrier.node is not None  # noqa: S101 - there is a desk
     live = await externalcall.place(
-        desk, carrier.node, visit.who, visit.session or "", wanted.to, capture_lag_ms
+        desk,
+        carrier.node,
+        visit.who,
+        visit.session or "",
+        wanted.to,
+        capture_lag_ms,
+        is_by_token=visit.token is not None,
     )
     return {**live.state(), "frames": f"/api/v1/calls/{live.id}/frames"}
 
@@ -123,18 +131,30 @@ async def _take(socket: WebSocket, live: ExternalLive, connection: object) -> No
 
 
 async def _watch(socket: WebSocket, visit: Visit, live: ExternalLive, connection: object) -> None:
-    """Close the connection with the call, with the right to carry it, and when it is silent."""
+    """Close the connection with the call, with the right to carry it, and when it is silent.
+
+    And when that cannot be told any more: nobody carries a call unchecked.
+    """
+    try:
+        code, why = await _until_over(visit, live)
+    except Exception:
+        log.exception("external.check-failed call=%s", live.id)
+        code, why = FAILED, "whether you may carry this call cannot be told; connect again"
+    live.disconnect(connection)
+    await _close(socket, code, why)
+
+
+async def _until_over(visit: Visit, live: ExternalLive) -> tuple[int, str]:
+    """The close code of a connection, and the reason, once there is one."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         if live.has_ended:
-            return await _close(socket, OVER, "the call is over")
+            return OVER, "the call is over"
         user = await asyncio.to_thread(present_user, visit)
         if user is None or not user.person.may(Permission.CALLS_MAKE):
-            live.disconnect(connection)
-            return await _close(socket, REFUSED, "the session or token has ended")
+            return REFUSED, "the session or token has ended"
         if live.line.is_silent:
-            live.disconnect(connection)
-            return await _close(socket, REFUSED, "no frames came; send silence while all is quiet")
+            return REFUSED, "no frames came; send silence while all is quiet"
 
 
 async def _close(socket: WebSocket, code: int, why: str) -> None:

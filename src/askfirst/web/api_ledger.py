@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
+from askfirst.web.bodies import Position
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter(prefix="/ledger", tags=["ledger"])
@@ -23,12 +24,12 @@ def checkpoint(visit: Reader) -> dict[str, object]:
 
 
 @router.get("/entries/{position}")
-def entry(visit: Reader, position: int) -> dict[str, object]:
+def entry(visit: Reader, position: Position) -> dict[str, object]:
     """One entry by its position, from 0."""
     return {"position": position, "entry": visit.site.store.ledger.entry(position)}
 
 
 @router.get("/proofs/{position}")
-def proof(visit: Reader, position: int) -> dict[str, Any]:
+def proof(visit: Reader, position: Position) -> dict[str, Any]:
     """That one entry is in the ledger of a fresh checkpoint: hashes from leaf to root."""
     return visit.site.store.ledger.prove(position, utc_now())

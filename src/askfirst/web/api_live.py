@@ -10,12 +10,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import StreamingResponse
 
-from askfirst.errors import InvalidInput, Refused
+from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.server import accounts
 from askfirst.server.access import Permission
 from askfirst.server.database import reading
@@ -24,6 +25,7 @@ from askfirst.telephony.agentsound import WAY_MS
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.web.api_external import place_external
+from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted, present_user
 
 router = APIRouter(tags=["live calls"])
@@ -33,15 +35,14 @@ Watcher = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 
 State = dict[str, object]
 
+_colleagues: WeakKeyDictionary[LiveCall, dict[int, str]] = WeakKeyDictionary()
+"""Users of colleagues who joined, by their party; on the loop only."""
+
 ALIVE_SECONDS = 1.0
 """A stream with nothing to tell says at least this often that it is alive."""
 
 
-class _Wanted(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewCall(_Wanted):
+class NewCall(Body):
     """Whom to call. `browser`: the agent's sound comes by `leg` or `sound` within 30 s; `script`:
     the agent speaks by choosing sentences. `external`: somebody else's dialer makes the call and
     sends its frames, each captured `capture_lag_ms` before it comes at the fastest.
@@ -54,7 +55,7 @@ class NewCall(_Wanted):
     agent_audio: Literal["browser", "file", "script"] = "script"
 
 
-class Consent(_Wanted):
+class Consent(Body):
     """What the agent reports that somebody said."""
 
     kind: str
@@ -63,15 +64,15 @@ class Consent(_Wanted):
     past: str | None = None
 
 
-class LearntPlace(_Wanted):
+class LearntPlace(Body):
     """Where somebody turned out to be."""
 
     party: int
     code: str
-    source: str = "stated"
+    source: Literal["stated", "address", "given"] = "stated"
 
 
-class Joined(_Wanted):
+class Joined(Body):
     """Who joined: somebody with the other side, or the user of a colleague."""
 
     role: Literal["contact", "agent"] = "contact"
@@ -79,19 +80,19 @@ class Joined(_Wanted):
     user: str | None = None
 
 
-class Hold(_Wanted):
+class Hold(Body):
     """Why the recording pauses."""
 
     reason: str = "private"
 
 
-class Keys(_Wanted):
+class Keys(Body):
     """Keys to press."""
 
     digits: str
 
 
-class Said(_Wanted):
+class Said(Body):
     """A sentence of those that are offered."""
 
     sentence: str
@@ -193,9 +194,13 @@ async def join(visit: Caller, call: str, wanted: Joined) -> State:
             raise InvalidInput("found an agent without user or with a number; name the user only")
         colleague = await asyncio.to_thread(_colleague, visit, wanted.user)
         has_read = colleague.notice_version == visit.account.notice_version
+        _ensure_absent(live, colleague.id)
     elif wanted.user is not None:
         raise InvalidInput("found a contact with a user; give a number, or nothing")
-    return {"party": live.join(wanted.number, colleague, has_read=has_read), **live.state()}
+    party = live.join(wanted.number, colleague, has_read=has_read)
+    if colleague is not None:
+        _colleagues.setdefault(live, {})[party] = colleague.id
+    return {"party": party, **live.state()}
 
 
 @router.delete("/calls/{call}/parties/{party}")
@@ -295,8 +300,22 @@ def own(visit: Visit, call: str) -> LiveCall:
 
 
 def _colleague(visit: Visit, user: str) -> accounts.User:
+    """Somebody else who works here. Raises NotFound, InvalidRequest."""
+    if user == visit.who.id:
+        raise InvalidRequest("user: found yourself; name a colleague", key="user")
     with reading(visit.site.store.engine) as connection:
-        return accounts.user(connection, user)
+        found = accounts.user(connection, user)
+    if found.is_disabled:
+        raise InvalidRequest("user: found somebody who is locked out", key="user")
+    return found
+
+
+def _ensure_absent(live: LiveCall, user: str) -> None:
+    """Raises InvalidRequest for a colleague who is in the call already."""
+    present = {each.index for each in live.call.facts.parties if each.is_present}
+    joined = _colleagues.get(live, {})
+    if any(user == each and party in present for party, each in joined.items()):
+        raise InvalidRequest("user: found somebody who is in the call already", key="user")
 
 
 def _seen(visit: Visit, call: str) -> LiveCall:

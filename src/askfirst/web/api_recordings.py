@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
 from askfirst.errors import Unavailable
@@ -27,6 +26,7 @@ from askfirst.server.recordingreader import (
     state_of,
     stretches_of,
 )
+from askfirst.web.bodies import Before, Body
 from askfirst.web.visit import SignedIn, Visit, permitted
 
 router = APIRouter(tags=["recordings"])
@@ -38,10 +38,8 @@ Holder = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_HOLD))]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-class Why(BaseModel):
+class Why(Body):
     """The reason of a legal hold or its release; kept with the recording, never in the ledger."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str
 
@@ -124,9 +122,7 @@ def release(visit: Holder, recording: str, why: Why) -> dict[str, object]:
 
 
 @router.get("/access-events")
-def list_accesses(
-    visit: SignedIn, before: int | None = None, limit: Limit = 50
-) -> dict[str, object]:
+def list_accesses(visit: SignedIn, before: Before = None, limit: Limit = 50) -> dict[str, object]:
     """Who opened which recordings, newest first: of your calls, or all with `audit.read`."""
     with reading(visit.site.store.engine) as connection:
         found = access_events(connection, visit.who.person, before=before, most=limit)

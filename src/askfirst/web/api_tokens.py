@@ -8,21 +8,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
 
 from askfirst.ledger import timestamp
 from askfirst.server import tokens
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.web.bodies import Body
 from askfirst.web.visit import InPerson
 
 router = APIRouter(tags=["tokens"])
 
 
-class NewToken(BaseModel):
+class NewToken(Body):
     """What a token is called, what it may do, and for how many days."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     scopes: list[str]

@@ -51,6 +51,7 @@ HOWS: Mapping[str, str] = {
     "agent": words.mark("the agent noted it"),
     "announcement": words.mark("an announcement was played"),
     "keypad": words.mark("they pressed a key"),
+    "reported": words.mark("the dialer reported a key"),
     "spoken": words.mark("they said it"),
     "written": words.mark("in writing"),
 }

@@ -12,6 +12,7 @@ from askfirst.server import accounts, audit, employeenotice
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.web.bodies import Before
 from askfirst.web.page import render
 from askfirst.web.settingsframe import menu
 from askfirst.web.visit import SignedIn, Visit, permitted
@@ -42,7 +43,7 @@ def read_notice(
 
 
 @router.get("/audit")
-def audit_page(visit: Auditor, before: int | None = None) -> Response:
+def audit_page(visit: Auditor, before: Before = None) -> Response:
     """What people did, the newest first."""
     with reading(visit.site.store.engine) as connection:
         lines = audit.lines(connection, before=before)

@@ -7,11 +7,12 @@ number, is sent in a body and stands in no address.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput
@@ -61,18 +62,17 @@ PROOFS: Mapping[str, str] = {
 
 
 class FilterForm(BaseModel):
-    """The filters of the list, as a form sends them."""
+    """What a form of the list sends: the filters, named as `CallFilter` names them, and its own."""
 
-    since: str = ""
-    until: str = ""
-    agent: str = ""
-    contact: str = ""
-    mode: str = ""
-    outcome: str = ""
-    recorded: str = ""
-    proof: str = ""
-    hold: str = ""
-    verdict: str = ""
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, str]
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters as they were sent; an empty one does not narrow."""
+        given = self.model_extra or {}
+        return {each.name: given.get(each.name, "") for each in fields(CallFilter)}
 
 
 class SearchForm(FilterForm):
@@ -97,7 +97,7 @@ def calls(visit: Reader, request: Request, before: str | None = None) -> Respons
 @router.post("/calls")
 def find_calls(visit: Reader, form: Annotated[SearchForm, Form()]) -> Response:
     """Calls with the people whom a name or number fits; one contact becomes part of the address."""
-    given = form.model_dump(exclude={"q", "before"})
+    given = form.filters
     text = form.q.strip()
     if not text:
         return RedirectResponse(_address(given), status_code=303)
@@ -129,7 +129,7 @@ def find_calls(visit: Reader, form: Annotated[SearchForm, Form()]) -> Response:
 @router.post("/calls/views")
 def keep_view(visit: Reader, form: Annotated[ViewForm, Form()]) -> Response:
     """Keep a filter under a name."""
-    given = form.model_dump(exclude={"name"})
+    given = form.filters
     try:
         with transaction(visit.site.store.engine) as connection:
             savedviews.keep(connection, visit.who.id, form.name, given, utc_now())

@@ -11,6 +11,7 @@ from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.server import audit, callnotes, followups
 from askfirst.server.access import Permission, Reach
 from askfirst.server.callnotes import Conflict, Written
+from askfirst.server.callreader import ensure_reaches
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.followuplist import due_list, ensure_reaches_follow_up
@@ -35,6 +36,7 @@ def notes_page(visit: Reader, call: str) -> Response:
 @router.post("/calls/{call}/notes")
 def save_notes(visit: Caller, call: str, form: Filled) -> Response:
     """Write about a call, or show the form again with everything that was typed."""
+    _ensure_may_write(visit, call)
     try:
         _save(visit, call, form, form.written())
     except Conflict:
@@ -48,6 +50,7 @@ def save_notes(visit: Caller, call: str, form: Filled) -> Response:
 @router.post("/calls/{call}/notes/draft")
 def save_draft(visit: Caller, call: str, form: Filled) -> Response:
     """Keep the notes alone while somebody types; the rest of the form waits for its button."""
+    _ensure_may_write(visit, call)
     conflict, error, saved = False, None, None
     version = form.read_version
     try:
@@ -95,6 +98,14 @@ def follow_up_done(visit: Writer, follow_up: str) -> Response:
         followups.done(connection, follow_up, now)
         audit.note(connection, now, visit.who.id, "follow-up.done", follow_up)
     return RedirectResponse("/follow-ups", status_code=303)
+
+
+def _ensure_may_write(visit: Visit, call: str) -> None:
+    """Raise NotFound, or Refused for anybody but the call's agent, who alone gets the form back."""
+    with reading(visit.site.store.engine) as connection:
+        ensure_reaches(connection, visit.who.person, Permission.CALLS_READ, call)
+        if not callnotes.may_write(connection, visit.who.person, call):
+            raise Refused("only the agent of a call writes about it")
 
 
 def _save(visit: Visit, call: str, form: NoteForm, written: Written) -> callnotes.CallNote:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import Response
 
 from askfirst.errors import NotFound
+from askfirst.outcome import in_language
 from askfirst.server import accounts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord
@@ -18,6 +19,7 @@ from askfirst.web import callpage, callwords, recordingview
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked
 from askfirst.web.page import render
+from askfirst.web.placewords import every_place
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter()
@@ -58,6 +60,8 @@ def _shown(
         "call.html",
         record=record,
         line=record.line,
+        reason=in_language(record.line.outcome_reason or "", visit.language),
+        place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
         known=callpage.known(visit, record, checks_ledger=checks_ledger),
         after=after_call(visit, record.line.id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
@@ -15,6 +15,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Contact, Number, checked, standard
 from askfirst.server.database import reading, transaction
 from askfirst.web.api_contacts import Writer, region_of
+from askfirst.web.bodies import Filled
 from askfirst.web.page import render
 from askfirst.web.settingwords import NOTICE_LANGUAGES
 from askfirst.web.visit import Visit
@@ -53,9 +54,8 @@ def edit_page(visit: Writer, contact: str) -> Response:
 
 
 @router.post("/contacts/{contact}/edit")
-async def edit(visit: Writer, contact: str, request: Request) -> Response:
+def edit(visit: Writer, contact: str, form: Filled) -> Response:
     """Change the contact, all or nothing; what is wrong is said beside its field."""
-    form = await request.form()
     values = {key: str(form.get(key, "")).strip() for key in WORDS}
     with transaction(visit.site.store.engine) as connection:
         found = contacts.get(connection, contact)

@@ -139,13 +139,13 @@ def new_page(visit: Writer) -> Response:
 @router.post("/contacts/new")
 def add_contact(visit: Writer, form: Annotated[ContactForm, Form()]) -> Response:
     """Add a contact, or show the form again with what is wrong."""
-    wanted = NewContact(**form.model_dump(exclude={"number", "place"}))
-    # Assigned only where filled in: an empty field is no number.
-    if form.number.strip():
-        wanted.numbers = [NewNumber(number=form.number)]
-    if form.place:
-        wanted.places = [NewPlace(code=form.place)]
     try:
+        wanted = NewContact(**form.model_dump(exclude={"number", "place"}))
+        # Assigned only where filled in: an empty field is no number.
+        if form.number.strip():
+            wanted.numbers = [NewNumber(number=form.number)]
+        if form.place:
+            wanted.places = [NewPlace(code=form.place)]
         made = added(visit, wanted)
     except (InvalidInput, Refused) as error:
         key = error.key if isinstance(error, InvalidRequest) else "taken"

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.errors import NotFound, Refused
 from askfirst.server import accounts, audit, demodata
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.database import transaction
+from askfirst.server.database import reading, transaction
+from askfirst.web.page import render
 from askfirst.web.pages_signin import set_session
 from askfirst.web.visit import AnyVisit, Visit, permitted
 
@@ -22,18 +22,23 @@ Owner = Annotated[Visit, Depends(permitted(Permission.SETTINGS_WRITE))]
 
 
 @router.get("/demo/{token}")
+def sign_in_page(visit: AnyVisit, token: str) -> Response:
+    """The page behind a one-time link that the program printed; looking does not use it up."""
+    with reading(visit.site.store.engine) as connection:
+        guest = demodata.guest(connection, token, utc_now())
+    return render(visit, "demo_sign_in.html", token=token, guest=guest)
+
+
+@router.post("/demo/{token}")
 def sign_in(visit: AnyVisit, request: Request, token: str) -> Response:
-    """Sign in by a one-time link that the program printed, with no password; in a demo only."""
-    if not visit.account.is_demo:
-        raise NotFound("there is no demonstration in this installation")
+    """Sign one of the made-up people in by a one-time link, with no password."""
     now, lasts = utc_now(), timedelta(hours=visit.site.settings.session_hours)
     with transaction(visit.site.store.engine) as connection:
-        identity = accounts.use_link(connection, token, now)
-        if identity is None:
-            raise Refused("this link is for somebody else; start the program again for another")
+        guest = demodata.guest(connection, token, now)
+        accounts.use_link(connection, token, now)
         agent = request.headers.get("user-agent", "")
-        session = accounts.begin_session(connection, identity, now, lasts, agent)
-        audit.note(connection, now, identity, "session.begun")
+        session = accounts.begin_session(connection, guest.id, now, lasts, agent)
+        audit.note(connection, now, guest.id, "session.begun")
     response = RedirectResponse("/", status_code=303)
     set_session(visit, response, session)
     return response

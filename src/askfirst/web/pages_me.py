@@ -9,6 +9,7 @@ from askfirst.server import accounts
 from askfirst.server.accesslog import notice_read_at, openings_of
 from askfirst.server.database import reading
 from askfirst.web import callwords
+from askfirst.web.bodies import Before
 from askfirst.web.page import render
 from askfirst.web.visit import SignedIn
 
@@ -16,7 +17,7 @@ router = APIRouter()
 
 
 @router.get("/me")
-def me(visit: SignedIn, seen: int | None = None) -> Response:
+def me(visit: SignedIn, seen: Before = None) -> Response:
     """Name, language, look, notice, and every access to one's calls.
 
     An open page asks again with the newest access that it has `seen`, and gets nothing while that

@@ -99,7 +99,8 @@ def _said(visit: Visit, start: PreCall, decision: Decision) -> dict[str, object]
     """What the card says of a decision: who is where, which place decides, the sentence."""
     names = every_place(visit.site.rules, visit.language)
     where = {
-        party.role: [names.get(place.code, place.code) for place in party.places]
+        # Number and contact may say the same place.
+        party.role: list(dict.fromkeys(names.get(each.code, each.code) for each in party.places))
         for party in decision.parties
     }
     return {

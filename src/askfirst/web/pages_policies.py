@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
@@ -15,6 +15,7 @@ from askfirst.rulefile import SECTORS
 from askfirst.rules import Rulebook
 from askfirst.server.accountkeys import FIRST_COUNTRY
 from askfirst.web.api_account import changed
+from askfirst.web.bodies import Filled
 from askfirst.web.placewords import by_name, every_place
 from askfirst.web.settingsframe import Reader, Writer, setting
 from askfirst.web.settingwords import PROOFS, REGIMES
@@ -49,9 +50,9 @@ def policies_page(visit: Reader, saved: bool = False) -> Response:
 
 
 @router.post("/settings/policies")
-async def change_policies(visit: Writer, request: Request) -> Response:
+def change_policies(visit: Writer, form: Filled) -> Response:
     """Change the policies, all or none; what is wrong is said beside its field."""
-    values = _filled_in(await request.form(), visit)
+    values = _filled_in(form, visit)
     errors = _errors(visit, values)
     if errors:
         return _policies(visit, values, errors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Unavailable
@@ -12,10 +12,11 @@ from askfirst.model import Purpose
 from askfirst.server.access import Permission
 from askfirst.server.livecall import light
 from askfirst.web.api_account import RECORDING, changed
+from askfirst.web.bodies import Filled
 from askfirst.web.pages_setup import PERIODS
 from askfirst.web.placewords import by_name, ruled_places
 from askfirst.web.settingsframe import Reader, Switcher, Writer, setting
-from askfirst.web.visit import Visit
+from askfirst.web.visit import SignedIn, Visit
 
 router = APIRouter()
 
@@ -28,6 +29,21 @@ COMPANY = (
 PERIOD = "retention_days"
 
 
+async def running(visit: SignedIn) -> int | None:
+    """How many recordings run in this process; None where it carries no calls.
+
+    Counted on the loop, to which calls belong; what is made of it is made in a thread.
+    """
+    try:
+        live = visit.site.carrier.desk.all()
+    except Unavailable:
+        return None
+    return sum(light(each.call.facts) == "recording" for each in live)
+
+
+Running = Annotated[int | None, Depends(running)]
+
+
 @router.get("/settings")
 def settings_page(visit: Reader, saved: bool = False) -> Response:
     """Company, lawful basis and purpose."""
@@ -35,9 +51,8 @@ def settings_page(visit: Reader, saved: bool = False) -> Response:
 
 
 @router.post("/settings")
-async def change_company(visit: Writer, request: Request) -> Response:
+def change_company(visit: Writer, form: Filled) -> Response:
     """Change company, lawful basis and purpose, all or none."""
-    form = await request.form()
     wanted: dict[str, Any] = {key: str(form[key]).strip() for key in COMPANY if key in form}
     try:
         changed(visit, {key: value or None for key, value in wanted.items()})
@@ -48,17 +63,20 @@ async def change_company(visit: Writer, request: Request) -> Response:
 
 
 @router.get("/settings/recording")
-async def recording_page(visit: Reader, turn: str = "", saved: bool = False) -> Response:
+def recording_page(
+    visit: Reader, running: Running, turn: str = "", saved: bool = False
+) -> Response:
     """The recording switch; `turn=off` asks whether it is really meant."""
     asks = turn == "off" and visit.account.recording_enabled
-    return _recording(visit, asks=asks and visit.may(Permission.RECORDING_MANAGE), saved=saved)
+    asks = asks and visit.may(Permission.RECORDING_MANAGE)
+    return _recording(visit, running, asks=asks, saved=saved)
 
 
 @router.post("/settings/recording")
-async def switch_recording(visit: Switcher, recording: Field = "") -> Response:
+def switch_recording(visit: Switcher, running: Running, recording: Field = "") -> Response:
     """Turn recording on or off for everybody; off stops what is being recorded at once."""
     if recording not in ("on", "off"):
-        return _recording(visit, error=visit.say("Choose on or off."))
+        return _recording(visit, running, error=visit.say("Choose on or off."))
     changed(visit, {RECORDING: recording == "on"})
     return RedirectResponse("/settings/recording?saved=1", status_code=303)
 
@@ -78,15 +96,6 @@ def change_retention(visit: Writer, retention_days: Field = "") -> Response:
     except InvalidInput:
         return _retention(visit, value=days, wrong=True)
     return RedirectResponse("/settings/retention?saved=1", status_code=303)
-
-
-def running(visit: Visit) -> int | None:
-    """How many recordings run in this process, on its loop only; None where it carries no calls."""
-    try:
-        live = visit.site.carrier.desk.all()
-    except Unavailable:
-        return None
-    return sum(light(each.call.facts) == "recording" for each in live)
 
 
 def _company(
@@ -112,7 +121,12 @@ def _company(
 
 
 def _recording(
-    visit: Visit, *, asks: bool = False, error: str | None = None, saved: bool = False
+    visit: Visit,
+    running: int | None,
+    *,
+    asks: bool = False,
+    error: str | None = None,
+    saved: bool = False,
 ) -> Response:
     return setting(
         visit,
@@ -123,7 +137,7 @@ def _recording(
         saved=saved,
         error=error,
         asks=asks,
-        running=running(visit),
+        running=running,
     )
 
 

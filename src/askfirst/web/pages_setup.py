@@ -14,6 +14,7 @@ from askfirst.server import account, accounts, audit
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.web.bodies import Filled
 from askfirst.web.page import render
 from askfirst.web.pages_signin import set_session
 from askfirst.web.placewords import by_name, ruled_places
@@ -39,9 +40,8 @@ def setup_page(visit: AnyVisit, token: str) -> Response:
 
 
 @router.post("/setup/{token}")
-async def setup(visit: AnyVisit, request: Request, token: str) -> Response:
+def setup(visit: AnyVisit, request: Request, form: Filled, token: str) -> Response:
     """Make the administrator and the account's settings, all or none, and sign in."""
-    form = await request.form()
     stated = {key: str(form.get(key, "")).strip() for key in (*_FIELDS, "password")}
     try:
         session = _carry_out(visit, token, stated, request.headers.get("user-agent", ""))

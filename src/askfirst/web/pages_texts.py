@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.decide import decide
@@ -20,6 +20,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web import words
 from askfirst.web.api_account import changed
+from askfirst.web.bodies import Filled
 from askfirst.web.placewords import by_name, ruled_places
 from askfirst.web.settingsframe import Reader, Writer, setting
 from askfirst.web.settingwords import ELEMENTS, NOTICE_LANGUAGES
@@ -40,9 +41,8 @@ def texts_page(visit: Reader, language: str = "", place: str = "", saved: bool =
 
 
 @router.post("/settings/texts")
-async def change_texts(visit: Writer, request: Request) -> Response:
+def change_texts(visit: Writer, form: Filled) -> Response:
     """Keep the phrases of one language, or only show what they would sound like."""
-    form = await request.form()
     language, place = str(form.get("language", "")), str(form.get("place", ""))
     if language not in LANGUAGES:
         raise InvalidRequest(

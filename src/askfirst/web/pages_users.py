@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
@@ -15,6 +15,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web import words
 from askfirst.web.api_account import NewUser, added, user_changed
+from askfirst.web.bodies import Filled
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
 from askfirst.web.settingsframe import menu
@@ -37,9 +38,9 @@ def users_page(visit: Manager) -> Response:
 
 
 @router.post("/users")
-async def add_user(visit: Manager, request: Request) -> Response:
+def add_user(visit: Manager, form: Filled) -> Response:
     """Add somebody, and show the one-time link to give them."""
-    values = _filled_in(await request.form())
+    values = _filled_in(form)
     try:
         wanted = NewUser(
             email=str(values["email"]),
@@ -62,9 +63,9 @@ def user_page(visit: Manager, identity: str) -> Response:
 
 
 @router.post("/users/{identity}")
-async def change_user(visit: Manager, identity: str, request: Request) -> Response:
+def change_user(visit: Manager, identity: str, form: Filled) -> Response:
     """Change name, roles, team, place and language of somebody, all or none."""
-    values = _filled_in(await request.form())
+    values = _filled_in(form)
     try:
         user_changed(
             visit,

@@ -44,6 +44,8 @@ PHONE: Mapping[str, str] = {
     "ended": words.mark("The call is over."),
     "write": words.mark("Write down how it went"),
     "elsewhere": words.mark("The phone is open in another window."),
+    "taken": words.mark("The sound of this call is in another window or on another device."),
+    "unsaved_before": words.mark("Notes of the call before are not saved yet. Trying again."),
     "left_call": words.mark(
         "You left the call with {name}. It is held for {s} s. Recording is paused."
     ),

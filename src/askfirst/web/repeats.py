@@ -11,6 +11,7 @@ import re
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,7 +47,10 @@ class Repeats:
         if holder is None:
             await self._app(scope, receive, send)
             return
-        body = await _whole(receive)
+        try:
+            body = await _whole(receive)
+        except ClientDisconnect:
+            return  # nobody hears an answer, and half a request is none
         if body is None:
             detail = f"a request with an Idempotency-Key has at most {LARGEST_REQUEST} bytes"
             await problem(request, 413, "invalid-input", detail)(scope, receive, send)
@@ -97,12 +101,19 @@ class _Capture:
 
 
 def _holder(request: Request) -> str | None:
-    """Who asks: a person, and by which token; None for nobody."""
+    """Who asks, by which token and with which rights; None for nobody.
+
+    Whoever has other rights meanwhile asks anew, and the route says whether they still may.
+    """
     try:
         visit = visit_of(request)
     except SignedOut:
         return None  # the route says so
-    return None if visit.user is None else f"{visit.user.id}/{visit.token or 'session'}"
+    user = visit.user
+    if user is None:
+        return None
+    scopes = "all" if user.scopes is None else sorted(user.scopes)
+    return f"{user.id}/{visit.token or 'session'}/{sorted(user.roles)}/{user.team!r}/{scopes}"
 
 
 def _known(request: Request, known: Known) -> Response:
@@ -123,10 +134,12 @@ def _known(request: Request, known: Known) -> Response:
 
 
 async def _whole(receive: Receive) -> bytes | None:
-    """The body of a request; None where it is too large."""
+    """The body of a request; None where it is too large. Raises ClientDisconnect."""
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > LARGEST_REQUEST:
             return None

@@ -167,15 +167,24 @@ export function showCaptions(container, callId, texts) {
   const open = () => {
     if (isClosed || events) return;
     events = new EventSource(`${address}/stream?after=${last}`);
+    let isFirst = true;
     events.addEventListener("message", (event) => {
       const line = JSON.parse(event.data);
-      if (line.sequence <= last + 1) return add(line);
+      // What is missing before the first line of a stream is kept no more: asking again is in vain.
+      if (isFirst || line.sequence <= last + 1) {
+        isFirst = false;
+        add(line);
+        return;
+      }
       // Something is missing, perhaps a wipe: take up again where we were.
       events?.close();
       events = null;
       open();
     });
-    events.addEventListener("wiped", (event) => wipe(JSON.parse(event.data).sequence));
+    events.addEventListener("wiped", (event) => {
+      isFirst = false;
+      wipe(JSON.parse(event.data).sequence);
+    });
     events.addEventListener("alive", (event) => tell(JSON.parse(event.data)));
     events.addEventListener("ended", () => events?.close());
     events.addEventListener("error", () => {

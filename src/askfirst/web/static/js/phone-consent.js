@@ -19,9 +19,9 @@ export function kindOf(state, own) {
   if (!state.answered || state.settled || state.light === "recording") return "";
   const decision = state.decision;
   if (!decision) return "";
+  if (!state.switch_on) return "off";
   if (decision.mode === "forbid") return "forbid";
   const causes = /** @type {Record<string, string>} */ ({
-    "switched-off": "off",
     "not-acknowledged": "unread",
     machine: "machine",
   });

@@ -1,6 +1,8 @@
 // What the phone knows of its call, without a page: the state that the server reports, and which
 // window of a person has the phone. Events: "state", "lost", "leads", "signed-out".
 const SILENT_MS = 2500; // the server says once a second that a quiet call is alive
+const IDLE_MS = 10_000; // without a call nothing is heard by itself, so it is asked
+const ANSWER_MS = 5000; // a line that was cut gives no error by itself
 const LOCK = "askfirst-phone";
 
 /** What the server answered instead of what was asked for. */
@@ -27,6 +29,8 @@ export class PhoneCore extends EventTarget {
     this.events = null;
     this.silence = 0;
     this.retry = 0;
+    /** One more for each thing that decides which call there is; answers asked for before are old. */
+    this.turn = 0;
     this.channel = new BroadcastChannel(LOCK);
     this.channel.onmessage = ({ data }) => this.told(data);
   }
@@ -38,28 +42,31 @@ export class PhoneCore extends EventTarget {
 
   /** Begin: look for a call, and wait for the phone where another window has it. */
   start() {
-    this.queue(false);
+    void this.queue(false);
     void this.arrive();
   }
 
-  /** Take the phone from another window. */
+  /** Take the phone from another window, and return when this one has it. */
   takeOver() {
-    this.queue(true);
+    return this.queue(true);
   }
 
-  /** @param {boolean} steal */
-  queue(steal) {
+  /** Return when this window has the phone. @param {boolean} steal */
+  async queue(steal) {
     if (!navigator.locks) {
       this.lead(true);
       return;
     }
-    const held = navigator.locks.request(LOCK, { steal }, () => {
-      this.lead(true);
-      return new Promise(() => undefined); // until the window closes or another one takes it
-    });
-    held.catch(() => {
-      this.lead(false);
-      this.queue(false);
+    await new Promise((resolve) => {
+      const held = navigator.locks.request(LOCK, { steal }, () => {
+        this.lead(true);
+        resolve(undefined);
+        return new Promise(() => undefined); // until the window closes or another one takes it
+      });
+      held.catch(() => {
+        this.lead(false);
+        void this.queue(false);
+      });
     });
   }
 
@@ -79,15 +86,17 @@ export class PhoneCore extends EventTarget {
   /** Ask the server which call there is, and follow it. */
   async arrive() {
     this.leave();
-    clearTimeout(this.retry);
+    const turn = this.begin();
     try {
-      const found = await this.ask("/phone");
+      const found = await this.ask("/phone", "GET", undefined, AbortSignal.timeout(ANSWER_MS));
       this.contacts = found.contacts;
       this.dispatchEvent(new Event("contacts"));
+      if (turn !== this.turn) return; // a call was placed or found meanwhile
       if (found.call) this.follow(found.call);
       else if (this.isLive) this.show({ ...this.state, light: "off", settled: true });
       else this.show(null);
     } catch (error) {
+      if (turn !== this.turn) return;
       this.lose();
       // Whoever is signed out is asked to sign in, once; then the page calls `arrive` again.
       if (!(error instanceof Refusal && error.status === 401)) {
@@ -98,14 +107,28 @@ export class PhoneCore extends EventTarget {
 
   /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
   async dial(to, audio) {
-    const first = await this.ask("/calls", "POST", { to, agent_audio: audio });
-    this.follow(first);
-    return first;
+    this.begin();
+    try {
+      const first = await this.ask("/calls", "POST", { to, agent_audio: audio });
+      this.follow(first);
+      return first;
+    } catch (error) {
+      void this.arrive(); // what was asked before is not listened to any more
+      throw error;
+    }
+  }
+
+  /** Begin to find out which call there is; gives the turn. */
+  begin() {
+    clearTimeout(this.retry);
+    this.turn += 1;
+    return this.turn;
   }
 
   /** @param {any} first */
   follow(first) {
     this.leave();
+    this.begin();
     this.show(first);
     if (!this.leads) {
       this.channel.postMessage({ kind: "hello" });
@@ -126,8 +149,13 @@ export class PhoneCore extends EventTarget {
     this.state = state;
     this.isKnown = true;
     clearTimeout(this.silence);
-    if (this.isLive) this.heard();
-    else this.leave();
+    clearTimeout(this.retry);
+    if (this.isLive) {
+      this.heard();
+    } else {
+      this.leave();
+      this.retry = setTimeout(() => this.arrive(), IDLE_MS);
+    }
     if (this.leads) this.channel.postMessage({ kind: "state", state });
     this.dispatchEvent(new Event("state"));
   }
@@ -151,10 +179,17 @@ export class PhoneCore extends EventTarget {
   /** Another window told something. @param {any} data */
   told(data) {
     if (this.leads) {
-      if (data.kind === "hello") this.channel.postMessage({ kind: "state", state: this.state });
-      else if (data.kind === "dialled") void this.arrive();
-    } else if (data.kind === "state") this.show(data.state);
-    else if (data.kind === "alive" && this.isLive) this.heard();
+      // What is not known here must not be taken for known there.
+      if (data.kind === "hello" && this.isKnown) {
+        this.channel.postMessage({ kind: "state", state: this.state });
+      }
+      if (data.kind === "dialled") void this.arrive();
+    } else if (data.kind === "state") {
+      this.begin();
+      this.show(data.state);
+    } else if (data.kind === "alive" && this.isLive) {
+      this.heard();
+    }
   }
 
   /** Do something in the call. @param {string} path @param {string} [method] @param {object} [body] */
@@ -162,10 +197,11 @@ export class PhoneCore extends EventTarget {
     return this.ask(`/calls/${this.state.call}${path}`, method, body);
   }
 
-  /** @param {string} path @param {string} [method] @param {object} [body] */
-  async ask(path, method = "GET", body) {
+  /** @param {string} path @param {string} [method] @param {object} [body] @param {AbortSignal} [signal] */
+  async ask(path, method = "GET", body, signal) {
     const answer = await fetch(`/api/v1${path}`, {
       method,
+      signal,
       headers: body ? { "content-type": "application/json" } : {},
       body: body ? JSON.stringify(body) : undefined,
     });

@@ -24,7 +24,7 @@ function open(url, port) {
   socket = opened;
   opened.binaryType = "arraybuffer";
   opened.onopen = () => postMessage({ open: true });
-  opened.onclose = () => postMessage({ open: false });
+  opened.onclose = ({ code }) => postMessage({ open: false, code });
   opened.onmessage = (event) => {
     if (event.data.byteLength !== HEADER + FRAME) return;
     const pcm = event.data.slice(HEADER);

@@ -1,8 +1,11 @@
 // The agent's microphone and loudspeaker for one call: WebRTC, or a socket in a worker where no UDP
-// passes. Nothing here knows consent or the light. Events: "lost" when the way to the call is gone.
+// passes. Nothing here knows consent or the light. Events: "lost" when the way to the call is gone,
+// "taken" when another window or device has the sound now.
 
 const GATHER_MS = 2000;
 const CONNECT_MS = 6000;
+const TAKEN_OVER = 4000; // why a socket was closed
+const CONFLICT = 409; // why an offer was refused
 
 /** Why there is no microphone: blocked, none, busy, unsafe (no https) or failed. */
 export class MicrophoneError extends Error {
@@ -12,6 +15,9 @@ export class MicrophoneError extends Error {
     this.code = code;
   }
 }
+
+/** Another window or device has the sound of the call. */
+export class Taken extends Error {}
 
 const CODES = /** @type {Record<string, string>} */ ({
   NotAllowedError: "blocked",
@@ -48,6 +54,8 @@ export class Sound extends EventTarget {
     /** How the sound travels: "", "webrtc" or "socket". */
     this.way = "";
     this.isClosed = false;
+    /** What the server knows this sound by. */
+    this.window = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
     /** @type {() => void} */
     this.undo = () => undefined;
   }
@@ -57,15 +65,20 @@ export class Sound extends EventTarget {
     return this.way !== "";
   }
 
-  /** Connect to a call; a second time it takes the place of the first. @param {string} call */
-  async connect(call) {
+  /**
+   * Connect to a call, in the place of what was there. `again` is for after a loss: then it throws
+   * Taken where another window or device came meanwhile.
+   * @param {string} call @param {boolean} [again]
+   */
+  async connect(call, again = false) {
     this.drop();
     try {
       if (!globalThis.RTCPeerConnection) throw new Error("no WebRTC here");
-      await this.byWebRtc(call);
-    } catch {
+      await this.byWebRtc(call, again);
+    } catch (error) {
       this.drop();
-      if (!this.isClosed) await this.bySocket(call);
+      if (error instanceof Taken) throw error;
+      if (!this.isClosed) await this.bySocket(call, again);
     }
   }
 
@@ -88,14 +101,15 @@ export class Sound extends EventTarget {
     undo();
   }
 
-  lose() {
+  /** @param {string} [kind] */
+  lose(kind = "lost") {
     if (this.isClosed || !this.isConnected) return;
     this.drop();
-    this.dispatchEvent(new Event("lost"));
+    this.dispatchEvent(new Event(kind));
   }
 
-  /** @param {string} call */
-  async byWebRtc(call) {
+  /** @param {string} call @param {boolean} again */
+  async byWebRtc(call, again) {
     const connection = new RTCPeerConnection();
     this.undo = () => {
       connection.onconnectionstatechange = null;
@@ -114,8 +128,13 @@ export class Sound extends EventTarget {
     const answer = await fetch(`/api/v1/calls/${call}/leg`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ offer: connection.localDescription?.sdp }),
+      body: JSON.stringify({
+        offer: connection.localDescription?.sdp,
+        window: this.window,
+        again,
+      }),
     });
+    if (answer.status === CONFLICT) throw new Taken();
     if (!answer.ok) throw new Error("the offer was refused");
     const { answer: sdp } = await answer.json();
     await connection.setRemoteDescription({ type: "answer", sdp });
@@ -128,31 +147,38 @@ export class Sound extends EventTarget {
     };
   }
 
-  /** @param {string} call */
-  async bySocket(call) {
+  /** @param {string} call @param {boolean} again */
+  async bySocket(call, again) {
     const context = audioContext();
     const worker = new Worker(this.files.worker);
+    /** @type {(why: Error) => void} */
+    let fail = () => undefined;
     this.undo = () => {
       worker.postMessage({ close: true });
       void context.close();
+      fail(new Error("the sound was closed")); // a closed worker says nothing any more
     };
     await context.audioWorklet.addModule(this.files.worklet);
+    if (this.isClosed) throw new Error("the sound was closed");
     const node = new AudioWorkletNode(context, "askfirst-sound", { outputChannelCount: [1] });
     context.createMediaStreamSource(this.stream).connect(node).connect(context.destination);
     const wire = new MessageChannel();
     node.port.postMessage({ port: wire.port1 }, [wire.port1]);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const url = `${scheme}://${location.host}/api/v1/calls/${call}/sound`;
+    const url = `${scheme}://${location.host}/api/v1/calls/${call}/sound?window=${this.window}&again=${again}`;
     await new Promise((resolve, reject) => {
+      fail = reject;
       worker.onmessage = ({ data }) => {
+        const isTaken = data.code === TAKEN_OVER;
         if (data.open) resolve(undefined);
-        else if (this.isConnected) this.lose();
-        else reject(new Error("the socket was refused"));
+        else if (this.isConnected) this.lose(isTaken ? "taken" : "lost");
+        else reject(isTaken ? new Taken() : new Error("the socket was refused"));
       };
       worker.postMessage({ url, port: wire.port2 }, [wire.port2]);
     });
-    await context.resume();
+    if (this.isClosed) throw new Error("the sound was closed");
     this.way = "socket";
+    await context.resume();
   }
 }
 

@@ -1,0 +1,73 @@
+// The panels of a call that goes on: what is owed before a recording, the recording itself, and the
+// sentences that can be said. Each shows a state of the call; none decides or changes anything.
+import { kindOf, offer, wordsOf } from "./phone-consent.js";
+import { clock, core, part, say } from "./phone-page.js";
+import { firstKnown, placeName } from "./phone-people.js";
+
+/**
+ * What a window remembers of its call besides the state.
+ * @typedef {{isLaid: boolean, isChanging: boolean, newPlace: string, pausing: boolean, objecting: boolean}} Own
+ */
+
+/** @param {any} state @param {Own} own */
+export function showConsent(state, own) {
+  const panel = part("consent");
+  const kind = kindOf(state, own);
+  panel.hidden = kind === "";
+  if (!kind) return;
+  const code = firstKnown(state.decision.primary);
+  const words = wordsOf(kind, state, say, (code && placeName(code)) || say.unknown, own);
+  if (part("rule").textContent !== words.title) part("rule").textContent = words.title;
+  part("rule-text").textContent = words.text;
+  leadTo(code ? `/rules/${code}` : "/rules");
+  const isAsked = ["ask", "key", "tell", "changed"].includes(kind);
+  part("notice").textContent = isAsked ? state.decision.say.text : "";
+  part("notice").hidden = !isAsked;
+  part("notice").lang = state.decision.say.language;
+  part("key-needed").hidden = kind !== "key";
+  offer(panel, kind);
+}
+
+/** Let the link lead to an address; htmx reads it once, so another one needs another link. @param {string} address */
+function leadTo(address) {
+  const link = part("why");
+  if (link.getAttribute("href") === address) return;
+  const next = /** @type {HTMLElement} */ (link.cloneNode(true));
+  next.setAttribute("href", address);
+  const hadFocus = document.activeElement === link;
+  link.replaceWith(next);
+  globalThis.htmx?.process(next);
+  if (hadFocus) next.focus();
+}
+
+/** @param {any} state @param {Own} own */
+export function showRecording(state, own) {
+  const hold = state.holds.find((/** @type {string} */ each) => each.startsWith("hold_"));
+  const isRecording = state.light === "recording";
+  part("recording").hidden = !isRecording && !hold;
+  if (isRecording) {
+    part("recording-since").textContent = say.since.replace("{time}", clock(state.recording_since_ms));
+  }
+  part("recording-acts").hidden = !isRecording || own.pausing || own.objecting;
+  part("pause-reasons").hidden = !isRecording || !own.pausing;
+  part("objection").hidden = !isRecording || !own.objecting;
+  part("paused").hidden = !hold;
+}
+
+/** @param {{id: string, text: string}[]} offered */
+export function showSentences(offered) {
+  const place = part("sentences");
+  part("saying").hidden = offered.length === 0 || core.state.browser;
+  const shown = [...place.children].map((each) => each.getAttribute("data-sentence")).join();
+  if (shown === offered.map((each) => each.id).join()) return; // keeps the focus where it is
+  place.replaceChildren(
+    ...offered.map((each) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button";
+      button.dataset.sentence = each.id;
+      button.textContent = each.text;
+      return button;
+    }),
+  );
+}

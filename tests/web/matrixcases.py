@@ -1,0 +1,222 @@
+"""What each route that names a thing needs, what it is asked, and what it answers who may ask.
+
+How far a permission goes is not written here: that is the table in `askfirst.server.access`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tests.web.matrix import Relation
+
+from askfirst.server.access import TABLE, Permission, Reach, UserRole
+
+P = Permission
+API = "/api/v1"
+Route = tuple[str, str]
+
+
+class Rule(StrEnum):
+    """Whom a thing is there for, besides what permissions say."""
+
+    REACHED = "whoever reaches it"
+    OWNERS = "its owner, refused to others"
+    HIDDEN = "its owner, not there for others"
+    PUBLIC = "anybody, signed in or not"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One route. `good` is the status for those who may.
+
+    `opens` is the kind of access that it writes down. `says` is in a refusal that whoever may ask
+    gets all the same, because of the call and not of who asks.
+    """
+
+    needs: tuple[Permission, ...] = ()
+    good: int = 200
+    rule: Rule = Rule.REACHED
+    json: Mapping[str, object] | None = None
+    form: Mapping[str, object] | None = None
+    opens: str = ""
+    says: str = ""
+    path: str = ""
+    is_live: bool = False
+    has_browser: bool = False
+    is_stream: bool = False
+    by_link: bool = False
+
+    def may(self, role: UserRole, relation: Relation) -> bool:
+        """Whether somebody of a role may ask, by the table alone."""
+        if self.rule in (Rule.OWNERS, Rule.HIDDEN) and relation is not Relation.OWNER:
+            return False
+        return all(reaches(role, relation, each) for each in self.needs)
+
+    def refusal(self, role: UserRole) -> int:
+        """The status for somebody of a role who may not ask."""
+        has_all = all(TABLE[role].get(each, Reach.NONE) for each in self.needs)
+        return 404 if self.rule is Rule.HIDDEN and has_all else 403
+
+    def body(self) -> dict[str, Any]:
+        """What the request carries."""
+        if self.json is not None:
+            return {"json": dict(self.json)}
+        return {"data": dict(self.form)} if self.form is not None else {}
+
+
+def reaches(role: UserRole, relation: Relation, permission: Permission) -> bool:
+    """Whether a permission of a role goes as far as something of the owner."""
+    match TABLE[role].get(permission, Reach.NONE):
+        case Reach.ALL:
+            return True
+        case Reach.TEAM:
+            return relation in (Relation.OWNER, Relation.SAME_TEAM)
+        case Reach.OWN:
+            return relation is Relation.OWNER
+        case _:
+            return False
+
+
+def _live(good: int = 200, says: str = "", **given: object) -> Case:
+    """An act in a live call, which is its agent's alone."""
+    return Case((P.CALLS_MAKE,), good, Rule.OWNERS, json=given or None, says=says, is_live=True)
+
+
+WHY = {"reason": "a claim that is being looked at"}
+LINK = {"purpose": "dispute", "seconds": 60}
+PERSON = {
+    "name": "Target", "email": "target@example.org", "roles": "agent", "language": "en"
+}  # fmt: skip
+LISTEN, EXPORT, HOLD = P.RECORDINGS_LISTEN, P.RECORDINGS_EXPORT, P.RECORDINGS_HOLD
+PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
+LIVE_CALL = f"{API}/calls/{{call}}"
+RECORDING = f"{API}/recordings/{{recording}}"
+CONTACT = f"{API}/contacts/{{contact}}"
+
+_PUBLIC = {
+    ("GET", f"{API}/jurisdictions/{{code}}"): Case(rule=Rule.PUBLIC),
+    ("GET", "/rules/{code}"): Case(rule=Rule.PUBLIC),
+    ("GET", "/demo/{token}"): Case(rule=Rule.PUBLIC, good=404),
+    ("POST", "/demo/{token}"): Case(rule=Rule.PUBLIC, good=404),
+    ("GET", "/welcome/{token}"): Case(rule=Rule.PUBLIC, good=403),
+    ("POST", "/welcome/{token}"): Case(
+        rule=Rule.PUBLIC, good=403, form={"password": "longer than twelve", "again": "x"}
+    ),
+    ("GET", "/setup/{token}"): Case(rule=Rule.PUBLIC, good=403),
+    ("POST", "/setup/{token}"): Case(rule=Rule.PUBLIC, good=403, form={"name": "Somebody"}),
+}
+_RECORDED = {
+    ("GET", "/calls/{call}"): Case((P.CALLS_READ,)),
+    ("GET", LIVE_CALL): Case((P.CALLS_READ,)),
+    ("GET", RECORDING): Case((P.CALLS_READ,)),
+    ("POST", "/calls/{call}/listen"): Case(
+        (LISTEN, P.CALLS_READ), form={"purpose": "dispute"}, opens=READ
+    ),
+    ("POST", "/calls/{call}/export"): Case(
+        (EXPORT, P.CALLS_READ), form={"purpose": "dispute", "wanted": "audio"}, opens=EXPORTED
+    ),
+    ("POST", "/calls/{call}/hold"): Case((HOLD, P.CALLS_READ), 303, form=WHY),
+    ("POST", "/calls/{call}/release"): Case((HOLD, P.CALLS_READ), 303, form=WHY),
+    ("GET", "/calls/{call}/erase"): Case((P.ERASURE_MANAGE, P.CALLS_READ)),
+    ("POST", "/calls/{call}/erase"): Case(
+        (P.ERASURE_MANAGE, P.CALLS_READ), 303, path="/calls/{spare}/erase"
+    ),
+    ("POST", f"{RECORDING}/links"): Case((LISTEN,), 201, json=LINK),
+    ("GET", f"{RECORDING}/audio"): Case((LISTEN,), opens=PLAYED, by_link=True),
+    ("GET", f"{RECORDING}/transcript"): Case((LISTEN,), opens=READ),
+    ("GET", f"{RECORDING}/peaks"): Case((LISTEN,), opens=READ),
+    ("GET", f"{RECORDING}/vcon"): Case((EXPORT, LISTEN), opens=EXPORTED, by_link=True),
+    ("GET", f"{RECORDING}/bundle"): Case((EXPORT, LISTEN), opens=EXPORTED, by_link=True),
+    ("PUT", f"{RECORDING}/hold"): Case((HOLD,), json=WHY),
+    ("DELETE", f"{RECORDING}/hold"): Case((HOLD,), json=WHY),
+}
+_NOTES = {
+    ("GET", "/calls/{call}/notes"): Case((P.CALLS_READ,)),
+    ("GET", f"{LIVE_CALL}/notes"): Case((P.CALLS_READ,)),
+    ("POST", "/calls/{call}/notes"): Case(
+        (P.CALLS_MAKE, P.CALLS_READ), 409, Rule.OWNERS, form={"version": "0", "notes": "x"}
+    ),
+    ("POST", "/calls/{call}/notes/draft"): Case(
+        (P.CALLS_MAKE, P.CALLS_READ), 422, Rule.OWNERS, form={"version": "0", "notes": "x"}
+    ),
+    ("PUT", f"{LIVE_CALL}/notes"): Case(
+        (P.CALLS_MAKE, P.CALLS_READ), 409, Rule.OWNERS, json={"version": 0, "notes": "x"}
+    ),
+    ("POST", "/follow-ups/{follow_up}/done"): Case((P.CONTACTS_WRITE, P.CALLS_READ), 303),
+    ("POST", "/calls/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
+    ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
+}
+_CONTACTS = {
+    ("GET", "/contacts/{contact}"): Case((P.CONTACTS_READ,)),
+    ("GET", CONTACT): Case((P.CONTACTS_READ,)),
+    ("GET", "/contacts/{contact}/edit"): Case((P.CONTACTS_WRITE,)),
+    ("POST", "/contacts/{contact}/edit"): Case((P.CONTACTS_WRITE,), 422, form={"name": "Nora"}),
+    ("POST", "/contacts/{contact}/never-record"): Case((P.CONTACTS_WRITE,), 303, form={}),
+    ("POST", "/contacts/{contact}/places"): Case(
+        (P.CONTACTS_WRITE,), 303, form={"code": "NO", "source": "stated"}
+    ),
+    ("POST", "/contacts/{contact}/archive"): Case((P.CONTACTS_WRITE,), 303),
+    ("POST", "/contacts/{contact}/restore"): Case((P.CONTACTS_WRITE,), 303),
+    ("PATCH", CONTACT): Case((P.CONTACTS_WRITE,), json={"company": "Harbor"}),
+    ("DELETE", CONTACT): Case((P.CONTACTS_WRITE,)),
+    ("POST", f"{CONTACT}/never-record"): Case((P.CONTACTS_WRITE,), json={}),
+    ("DELETE", f"{CONTACT}/never-record"): Case((P.CONTACTS_WRITE,)),
+}
+_ACCOUNT = {
+    ("GET", "/users/{identity}"): Case((P.USERS_MANAGE,)),
+    ("POST", "/users/{identity}"): Case((P.USERS_MANAGE,), 303, form=PERSON),
+    ("PATCH", f"{API}/users/{{identity}}"): Case((P.USERS_MANAGE,), json={"name": "Target"}),
+    ("POST", "/users/{identity}/disable"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
+    ("POST", "/rules/{code}/review"): Case((P.RULES_REVIEW,), 303),
+    ("GET", f"{API}/ledger/entries/{{position}}"): Case((P.LEDGER_READ,)),
+    ("GET", f"{API}/ledger/proofs/{{position}}"): Case((P.LEDGER_READ,)),
+}
+_LIVE = {
+    ("GET", f"{LIVE_CALL}/live"): Case((P.CALLS_READ,), is_live=True),
+    ("GET", f"{LIVE_CALL}/events"): Case((P.CALLS_READ,), is_live=True, is_stream=True),
+    ("GET", f"{LIVE_CALL}/captions"): _live(),
+    ("GET", f"{LIVE_CALL}/captions/stream"): Case(
+        (P.CALLS_MAKE,), 200, Rule.OWNERS, is_live=True, is_stream=True
+    ),
+    ("POST", f"{LIVE_CALL}/record"): _live(),
+    ("DELETE", f"{LIVE_CALL}/record"): _live(),
+    ("POST", f"{LIVE_CALL}/telling"): _live(),
+    ("POST", f"{LIVE_CALL}/announcement"): _live(says="plays its own announcement"),
+    ("POST", f"{LIVE_CALL}/consents"): _live(201, kind="refused", party=1),
+    ("POST", f"{LIVE_CALL}/parties"): _live(201, number="+16285550142"),
+    ("DELETE", f"{LIVE_CALL}/parties/{{party}}"): _live(),
+    ("POST", f"{LIVE_CALL}/places"): _live(201, party=1, code="FR"),
+    ("POST", f"{LIVE_CALL}/holds"): _live(201, reason="private"),
+    ("DELETE", f"{LIVE_CALL}/holds/{{made}}"): _live(),
+    ("POST", f"{LIVE_CALL}/mute"): _live(),
+    ("DELETE", f"{LIVE_CALL}/mute"): _live(),
+    ("POST", f"{LIVE_CALL}/on-hold"): _live(),
+    ("DELETE", f"{LIVE_CALL}/on-hold"): _live(),
+    ("POST", f"{LIVE_CALL}/dtmf"): _live(says="the dialer that carries", digits="1"),
+    ("POST", f"{LIVE_CALL}/sentences"): _live(says="through the dialer", sentence="1"),
+    ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
+    ("POST", f"{LIVE_CALL}/hangup"): _live(),
+    ("POST", f"{LIVE_CALL}/leg"): Case(
+        (P.CALLS_MAKE,),
+        422,
+        Rule.OWNERS,
+        json={"offer": "v=0"},
+        is_live=True,
+        has_browser=True,
+    ),
+}
+CASES: Mapping[Route, Case] = {
+    **_PUBLIC, **_RECORDED, **_NOTES, **_CONTACTS, **_ACCOUNT, **_LIVE
+}  # fmt: skip
+"""Every route whose path names a thing; one that is not here fails the first test."""
+
+SOCKETS: Mapping[str, Case] = {
+    f"{LIVE_CALL}/sound": Case((P.CALLS_MAKE,), 0, Rule.OWNERS, is_live=True, has_browser=True),
+    f"{LIVE_CALL}/frames": Case((P.CALLS_MAKE,), 0, Rule.OWNERS, is_live=True),
+}
+"""The same of every socket."""
