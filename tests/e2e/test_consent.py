@@ -1,0 +1,151 @@
+"""The question in the phone: nothing is kept before the yes, and a no costs one click."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.checks import overflows, violations
+from tests.e2e.conftest import Open
+from tests.e2e.installation import Installation
+from tests.e2e.phone import Phone
+
+pytestmark = pytest.mark.full
+
+NORWAY = "+4748750101"
+CALIFORNIA = "+16285550142"
+NEW_ZEALAND = "+64209001234"
+
+_COUNT_CLICKS = """() => {
+  window.clicks = 0;
+  document.addEventListener("click", (event) => { window.clicks += event.isTrusted; }, true);
+}"""
+
+
+def phone_of(window: Open, person: str = "agent", **more: object) -> Phone:
+    seen = window(person, **more)
+    seen.go("/contacts")
+    phone = Phone(seen.page)
+    phone.arrive()
+    return phone
+
+
+def ring(phone: Phone, number: str) -> None:
+    """Let it ring, and count clicks from then on."""
+    phone.speak_by("script")
+    phone.prepare(number)
+    phone.place(number).click()
+    expect(phone.control("hangup")).to_be_visible()
+    phone.page.evaluate(_COUNT_CLICKS)
+
+
+def clicks(page: Page) -> int:
+    return int(page.evaluate("() => window.clicks"))
+
+
+def kept(installation: Installation) -> set[Path]:
+    """What holds sound: files of calls that are being recorded, and recordings that were made.
+
+    Of a recording its folder: texts of an earlier one may still be on their way into it.
+    """
+    spool, objects = installation.data / "spool", installation.data / "objects"
+    files = {path for path in spool.rglob("*") if path.is_file()}
+    return files | {path.parent for path in objects.rglob("*") if path.is_file()}
+
+
+def test_until_the_yes_nothing_is_on_disk_and_the_light_is_never_red(
+    window: Open, installation: Installation
+) -> None:
+    phone = phone_of(window)
+    before = kept(installation)
+    phone.log_light()
+    phone.call(NORWAY)
+    expect(phone.part("consent")).to_be_visible()
+    expect(phone.part("sentences").locator("button").first).to_be_visible()
+    phone.part("sentences").locator("button").first.click()
+
+    assert kept(installation) == before
+    assert {each["light"] for each in phone.lights()} <= {"off", "waiting"}
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    assert kept(installation) > before
+    phone.hang_up()
+    assert [each["light"] for each in phone.lights()][-2:] == ["recording", "off"]
+
+
+def test_from_ringing_to_they_said_no_takes_two_clicks_at_most_and_the_call_goes_on(
+    window: Open, installation: Installation
+) -> None:
+    phone = phone_of(window)
+    before = kept(installation)
+    ring(phone, NORWAY)
+    phone.log_light()
+
+    phone.answer("refused").click()
+    expect(phone.part("rule")).to_have_text("They said no")
+
+    assert clicks(phone.page) <= 2
+    phone.expect_talking()
+    assert "recording" not in [each["light"] for each in phone.lights()]
+    phone.hang_up()
+    assert kept(installation) == before
+
+
+def test_from_ringing_to_they_agreed_takes_two_clicks_at_most(window: Open) -> None:
+    phone = phone_of(window)
+    ring(phone, NORWAY)
+
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    assert clicks(phone.page) <= 2
+    phone.hang_up()
+
+
+def test_yes_and_no_weigh_the_same(window: Open) -> None:
+    phone = phone_of(window)
+    phone.call(NORWAY)
+
+    sizes = [phone.answer(kind).bounding_box() for kind in ("agreed", "refused")]
+
+    assert sizes[0] is not None
+    assert sizes[1] is not None
+    assert abs(sizes[0]["height"] - sizes[1]["height"]) < 1
+    assert abs(sizes[0]["width"] - sizes[1]["width"]) < 1
+    phone.hang_up()
+
+
+def test_an_objection_stops_the_recording_and_erases_it(
+    window: Open, installation: Installation
+) -> None:
+    phone = phone_of(window)
+    phone.call(NORWAY)
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    phone.act("object").click()
+    erase = phone.root.locator('[data-past="erase"]')
+    expect(erase).to_be_focused()
+    erase.click()
+
+    phone.expect_light("off")
+    expect(phone.part("rule")).to_have_text("They said no")
+    phone.expect_talking()
+    phone.hang_up()
+
+
+@pytest.mark.parametrize("language", ["en", "nb"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_question_fits_a_small_screen_without_scrolling(
+    window: Open, language: str, theme: str
+) -> None:
+    phone = phone_of(window, language=language, theme=theme, width=375, height=667)
+    phone.root.locator(".dock-toggle-sheet").click()
+    phone.call(NORWAY)
+
+    for kind in ("agreed", "refused"):
+        expect(phone.answer(kind)).to_be_in_viewport(ratio=1)
+    assert overflows(phone.page, "#phone") + violations(phone.page) == []
+    phone.hang_up()

@@ -1,0 +1,78 @@
+"""Every page of the route table, for whoever may see it: it fits, is accessible, speaks Norwegian.
+
+A new route is covered by itself; a new kind of gap in an address is filled in `visits`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from tests.e2e.checks import overflows, texts, violations
+from tests.e2e.conftest import Open
+from tests.e2e.installation import Installation
+from tests.e2e.phone import Phone
+from tests.e2e.visits import FIRST_RUN, Visit, address, visits
+
+from askfirst.web.words import catalogue
+
+pytestmark = pytest.mark.full
+
+LOOKS = [
+    ("en", "light", 1280),
+    ("en", "dark", 1280),
+    ("nb", "light", 1280),
+    ("nb", "dark", 375),
+    ("nb", "light", 320),
+]
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
+@pytest.mark.parametrize("visit", [pytest.param(each, id=str(each)) for each in visits()])
+def test_a_page_fits_is_accessible_and_speaks_its_language(
+    visit: Visit,
+    language: str,
+    theme: str,
+    width: int,
+    window: Open,
+    installation: Installation,
+    request: pytest.FixtureRequest,
+) -> None:
+    is_first = visit.path == FIRST_RUN
+    at = request.getfixturevalue("bare") if is_first else installation
+    seen = window(visit.person, at=at, language=language, theme=theme, width=width, height=667)
+    seen.go(address(visit, at))
+    page = seen.page
+    Phone(page).arrive()
+
+    assert page.locator("h1:visible").count() == 1
+    assert page.locator("html").get_attribute("lang") == language
+    english = [text for text in texts(page) if is_untranslated(text)] if language == "nb" else []
+    assert english + overflows(page) + violations(page) == []
+
+
+def test_words_left_in_english_are_found() -> None:
+    assert is_untranslated("Ask first")
+    assert is_untranslated("Contacts found: 12")
+    assert not is_untranslated("Spør først")
+    assert not is_untranslated("Anna Nilsen")
+
+
+def is_untranslated(text: str) -> bool:
+    return text in CHANGED or any(pattern.fullmatch(text) for pattern in WITH_GAPS)
+
+
+def _with_gaps(messages: Mapping[str, str]) -> list[re.Pattern[str]]:
+    """Patterns of messages with something filled in; those of gaps alone would fit everything."""
+    gap = re.compile(r"%\(\w+\)[sd]")
+    split = [gap.split(each) for each in messages if gap.search(each)]
+    return [
+        re.compile(".+".join(re.escape(part) for part in parts))
+        for parts in split
+        if sum(len(re.findall(r"[A-Za-z]{3,}", part)) for part in parts) >= 2
+    ]
+
+
+CHANGED = {english: other for english, other in catalogue("nb").items() if english != other}
+WITH_GAPS = _with_gaps(CHANGED)

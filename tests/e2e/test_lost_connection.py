@@ -1,0 +1,66 @@
+"""A light that nobody feeds is unknown, never off; and what is known again is shown again."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from tests.e2e.conftest import Open
+from tests.e2e.installation import Installation
+from tests.e2e.line import line_to
+from tests.e2e.phone import Phone
+
+pytestmark = pytest.mark.full
+
+WITHIN_MS = 3_000
+"""How long a light may stay known without news; by the browser's own clock."""
+
+
+def test_the_light_is_unknown_within_three_seconds_of_a_cut_and_comes_back(
+    window: Open, installation: Installation
+) -> None:
+    with line_to(installation.port) as line:
+        seen = window("agent", origin=line.origin)
+        phone = Phone(seen.page)
+        seen.go("/contacts")
+        phone.arrive()
+        phone.mark()
+        phone.call("+4748750101")
+        phone.log_light()
+        seen.expect_error("net::ERR")
+
+        cut = seen.page.evaluate("() => performance.now()")
+        line.cut()
+        phone.expect_light("unknown")
+        unknown = next(each["at"] for each in phone.lights() if each["light"] == "unknown")
+        line.mend()
+
+        assert unknown - cut <= WITHIN_MS
+        phone.expect_known_light()
+        phone.expect_talking()
+        assert phone.is_marked()
+        phone.hang_up()
+
+
+def test_a_server_that_is_killed_leaves_the_light_unknown_until_it_says_that_the_call_is_over(
+    window: Open, installation: Installation
+) -> None:
+    seen = window("agent")
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.mark()
+    phone.call("+4748750101")
+    phone.log_light()
+    seen.expect_error("net::ERR|404.*/events")
+
+    installation.end(signal.SIGKILL)
+    phone.expect_light("unknown")
+    lights = [each["light"] for each in phone.lights()]
+    assert "off" not in lights[lights.index("unknown") :]
+    installation.start()
+
+    phone.expect_light("off")
+    phone.expect_no_call()
+    assert phone.is_marked()
+    assert len(seen.documents) == 1

@@ -1,0 +1,109 @@
+"""A call goes on whatever happens to the page beside it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.conftest import Open
+from tests.e2e.phone import Phone
+
+pytestmark = pytest.mark.full
+
+PAGES = (
+    "/contacts/new", "/contacts", "/contacts/import", "/forecast", "/calls", "/rules", "/rules/NO",
+    "/rules", "/rules/check", "/contacts",
+)  # fmt: skip
+"""Ten pages, each with a link on the one before."""
+
+
+def test_a_call_outlives_ten_pages_back_forward_a_form_and_an_error(window: Open) -> None:
+    seen = window("agent")
+    page, phone = seen.page, Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.mark()
+    phone.call("+4748750101")
+    phone.log_light()
+
+    for path in PAGES:
+        follow(page, path)
+        expect(page.locator("#main h1")).to_be_focused()
+    for _ in range(3):
+        page.go_back(wait_until="commit")
+    page.go_forward(wait_until="commit")
+
+    follow(page, "/contacts")
+    follow(page, "/contacts/new")
+    form = page.locator("#main form")
+    form.get_by_label("Name").fill("Nina Holm")
+    form.get_by_label("Number").fill("+4791234599")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("#main h1")).to_have_text("Nina Holm")
+    assert re.search("/contacts/pers_", page.url)
+
+    seen.expect_error("404")
+    plant(page, "/calls/call_nowhere")
+    follow(page, "/calls/call_nowhere")
+    expect(page.locator("#main h1")).not_to_have_text("Nina Holm")
+
+    assert phone.is_marked()
+    assert len(seen.documents) == 1, seen.documents
+    assert "unknown" not in [each["light"] for each in phone.lights()]
+    phone.expect_talking()
+    phone.hang_up()
+
+
+def test_links_of_the_phone_keep_the_call_and_the_document(window: Open) -> None:
+    seen = window("agent")
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call("+4748750101")
+
+    phone.part("why").click()
+    seen.page.wait_for_url("**/rules/NO", wait_until="commit")
+    expect(seen.page.locator("#main h1")).to_contain_text("Norway")
+    phone.expect_talking()
+    phone.hang_up()
+    phone.part("last").get_by_role("link").click()
+    seen.page.wait_for_url("**/calls/call_*", wait_until="commit")
+    expect(seen.page.locator("#after-call")).to_be_visible()
+
+    assert len(seen.documents) == 1, seen.documents
+
+
+def test_a_step_back_after_the_end_of_the_session_asks_to_sign_in(window: Open) -> None:
+    seen = window("other")
+    seen.go("/contacts")
+    Phone(seen.page).arrive()
+    follow(seen.page, "/calls")
+    expect(seen.page.locator("#main h1")).to_have_text("Calls")
+    seen.expect_error("401|historyCacheMissLoadError")
+    seen.context.clear_cookies(name="askfirst")
+
+    seen.page.go_back(wait_until="commit")
+
+    expect(seen.page.locator("#signin")).to_be_visible()
+    assert len(seen.documents) == 1
+
+
+def follow(page: Page, path: str) -> None:
+    """Follow a link of the page, and return when the page has come."""
+    page.locator(f'a[href="{path}"]:visible').first.click()
+    page.wait_for_url(f"**{path}", wait_until="commit")
+
+
+def plant(page: Page, path: str) -> None:
+    """Put a link into the page that leads to something that is not there."""
+    page.locator("#main").evaluate(
+        """(main, path) => {
+          const link = document.createElement("a");
+          link.href = path;
+          link.textContent = "nowhere";
+          main.prepend(link);
+          globalThis.htmx.process(main);
+        }""",
+        path,
+    )

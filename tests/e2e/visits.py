@@ -1,0 +1,86 @@
+"""Every page that the program has, who looks at it, and under which address; from the routes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tests.e2e.furnish import PEOPLE
+from tests.e2e.installation import Installation
+from tests.web.test_rights import ANYBODY, NEEDED, SIGNED_IN
+
+from askfirst.server import accounts
+from askfirst.server.access import Permission, Person
+from askfirst.server.clock import utc_now
+from askfirst.server.database import transaction
+from askfirst.web.app import routes
+
+ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|zip|ics|js|txt)$")
+"""Addresses that programs read; they have no page."""
+
+NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}"})
+"""What scripts ask for, parts of pages, and what only leads on to a page."""
+
+FIRST_RUN = "/setup/{token}"
+"""A page of an installation that nobody has set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A page and who looks at it; None: nobody signed in."""
+
+    path: str
+    person: str | None
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.person or 'nobody'}"
+
+
+def visits() -> list[Visit]:
+    """Every page once for the first person who may see it, public ones also for nobody."""
+    pages = sorted(path for method, path in routes() if method == "GET")
+    return [
+        Visit(path, person)
+        for path in pages
+        if not ANSWERS_DATA.match(path) and path not in NO_PAGE
+        for person in _who(path)
+    ]
+
+
+def _who(path: str) -> tuple[str | None, ...]:
+    needed = NEEDED["GET", path]
+    if needed == SIGNED_IN:
+        return ("agent",)
+    if needed == ANYBODY:
+        return (None, "agent") if path == "/rules/check" else (None,)
+    able = (
+        key
+        for key, (_, role, team) in PEOPLE.items()
+        if Person("", frozenset({role}), team).may(Permission(needed))
+    )
+    return (next(able),)
+
+
+def address(visit: Visit, installation: Installation) -> str:
+    """The address of a page, with something of this installation in the gaps.
+
+    KeyError for a gap that nobody has said what to put into: say it here.
+    """
+    return re.sub(r"\{(\w+)\}", lambda gap: _filling(gap[1], visit, installation), visit.path)
+
+
+def _filling(gap: str, visit: Visit, installation: Installation) -> str:
+    if visit.path == FIRST_RUN:
+        assert installation.setup_path is not None
+        return installation.setup_path.rpartition("/")[2]
+    if gap == "token":
+        with installation.store() as store, transaction(store.engine) as connection:
+            return accounts.make_link(connection, installation.ids["people"]["other"], utc_now())
+    ids = installation.ids
+    known = {
+        "code": "NO",
+        "contact": ids["contact"],
+        "call": ids["calls"]["presses-one"],
+        "identity": ids["people"]["other"],
+    }
+    return str(known[gap])
