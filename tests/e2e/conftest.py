@@ -60,13 +60,14 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    """Playwright, for one file: its event loop would stand in the way of tests of other files."""
     with sync_playwright() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str, microphone: Path) -> Iterator[Browser]:
     """A browser whose microphone hears a tone and needs no asking."""
     found = playwright.chromium.launch(

@@ -111,7 +111,7 @@ def test_a_report_that_was_tampered_with_writes_nothing(client: TestClient, cont
     assert listed(client) == []
 
 
-@pytest.mark.parametrize("number", ["12", "call me", "+0", "+47 22 33 44 55 66 77 88 99", "\u0000"])
+@pytest.mark.parametrize("number", ["12", "call me", "+0", "+47 22 33 44 55 66 77 88 99"])
 def test_a_bad_number_is_refused_by_its_field_and_not_repeated(
     ready: Site, client: TestClient, number: str
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 from tests.web.conftest import add, signed_in
 
@@ -14,6 +15,7 @@ from askfirst.server import account, accounts, audit, employeenotice
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.web import pages_settings
 from askfirst.web.carrying import Carrier
 from askfirst.web.visit import Site
 
@@ -185,8 +187,10 @@ def test_an_empty_notice_and_the_one_in_force_are_not_published(
 
 
 def test_turning_recording_off_asks_first_and_says_how_many_recordings_stop(
-    ready: Site, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+    ready: Site, admin: TestClient
 ) -> None:
+    assert isinstance(admin.app, FastAPI)
+    overrides = admin.app.dependency_overrides
     assert "?turn=off" in admin.get("/settings/recording").text
     said = {
         None: "Recordings that are running stop at once",
@@ -195,7 +199,7 @@ def test_turning_recording_off_asks_first_and_says_how_many_recordings_stop(
         3: "3 recordings are running. They stop at once",
     }
     for number, words in said.items():
-        monkeypatch.setattr("askfirst.web.pages_settings.running", lambda visit, n=number: n)
+        overrides[pages_settings.running] = lambda n=number: n
         asked = admin.get("/settings/recording?turn=off").text
         assert "Turn off recording for everyone?" in asked
         assert words in asked
