@@ -67,11 +67,11 @@ def test_the_marker_is_found_under_speech(store: Store) -> None:
 
 
 def test_the_marker_is_found_in_what_only_our_keys_open(recorded: rig.Recorded) -> None:
-    write_asset(recorded.store, recorded.id, "peaks", to_pcm(MARKER), rig.AT)
+    write_asset(recorded.store, recorded.id, "sample", to_pcm(MARKER), rig.AT)
 
     found = search(recorded.store, [recorded.store.folder], [])
 
-    assert found.where == ("peaks (decrypted)",)
+    assert found.where == ("sample (decrypted)",)
 
 
 def test_the_marker_is_found_in_a_spool_that_was_not_cleared(store: Store) -> None:
