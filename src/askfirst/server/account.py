@@ -19,6 +19,7 @@ from askfirst.policy import Policy
 from askfirst.server import audit
 from askfirst.server.accountkeys import READERS, WARN
 from askfirst.server.accounttables import setting_changes, settings
+from askfirst.server.contactcard import countries
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Account:
     @property
     def region(self) -> str | None:
         """The country of numbers that are written without one (ISO 3166-1)."""
-        return self.home_place.partition("-")[0] if self.home_place else None
+        country = (self.home_place or "").partition("-")[0]
+        return country if country in countries() else None
 
     def policy(self) -> Policy:
         """What the account's settings are to a decision."""

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.clock import LoopClock, run_scaled
-from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Source
 from askfirst.server import account, accounts, audit, contacts, demopeople, erasure
@@ -163,7 +163,7 @@ def call_all(
         request = replace(request_for(persona), agent=agent)
         try:
             run_scaled(simulate(node, LoopClock(), persona, request, markers=False), SPEED)
-        except Exception:
+        except AskfirstError:
             log.exception("demo.call-failed persona=%s", persona.name)
             continue
         made += 1

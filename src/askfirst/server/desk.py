@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from askfirst.errors import InvalidInput, NotFound, Refused
 from askfirst.override import Override
@@ -152,7 +153,14 @@ class Desk:
         call = ReportingCall(
             self.store_for(start),
             self.clock,
-            self._request(user, start, callee),
+            self.request(
+                user,
+                start,
+                persona=callee.name,
+                language=SPOKEN,
+                # The other product plays nothing: its agents tell in person.
+                announces=start.account.announces and start.policy.profile == OWN_PROFILE,
+            ),
             DEMO_FACTS,
             self._prompts,
             separate_legs=provider.capabilities.separate_legs,
@@ -227,17 +235,14 @@ class Desk:
         with reading(self._node.store.engine) as connection:
             return prepare(connection, user, number, place, is_simulated=callee is not None)
 
-    def _request(self, user: User, start: PreCall, callee: Persona) -> CallRequest:
+    def request(self, user: User, start: PreCall, **own: Any) -> CallRequest:
+        """What a user's call starts from; `own` is what a provider adds (`CallRequest`)."""
         wishes = start.account
         return CallRequest(
             number=start.number,
             agent_places=start.agent_places,
             policy=start.policy,
             contact_places=start.contact_places,
-            # The other product plays nothing: its agents tell in person.
-            announces=wishes.announces and start.policy.profile == OWN_PROFILE,
-            language=SPOKEN,
-            persona=callee.name,
             agent=user.id,
             recording_switch=wishes.recording_enabled,
             # Nobody is recorded on a notice that there is not, or on an older one.
@@ -245,6 +250,7 @@ class Desk:
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,
+            **own,
         )
 
     def look_up(self, number: str) -> Known:

@@ -23,8 +23,6 @@ from askfirst.server.contactcard import plain, standard
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall, ReportingCall
 from askfirst.server.node import Node
-from askfirst.server.precall import PreCall
-from askfirst.server.request import CallRequest
 from askfirst.telephony.externalline import AgentElsewhere, ExternalLine
 
 log = logging.getLogger(__name__)
@@ -265,7 +263,13 @@ async def place(
     call = CarriedCall(
         desk.store_for(start),
         desk.clock,
-        _request(desk, node, user, start),
+        desk.request(
+            user,
+            start,
+            provider=PROVIDER,
+            language=start.account.language,
+            announces=False,  # nothing can be played: the dialer tells, and says so
+        ),
         start.account.notice_facts(),
         lambda _text, _language: None,
         separate_legs=line.capabilities.separate_legs,
@@ -277,25 +281,6 @@ async def place(
     live = ExternalLive(user, call, line, facts, holder, region)
     await desk.enter(live, line, beginning)
     return live
-
-
-def _request(desk: Desk, node: Node, user: User, start: PreCall) -> CallRequest:
-    wishes = start.account
-    return CallRequest(
-        number=start.number,
-        agent_places=start.agent_places,
-        policy=start.policy,
-        contact_places=start.contact_places,
-        announces=False,  # nothing can be played: the dialer tells, and says so
-        language=wishes.language,
-        provider=PROVIDER,
-        agent=user.id,
-        recording_switch=wishes.recording_enabled,
-        is_acknowledged=user.notice_version == wishes.notice_version,
-        rules=node.rules,
-        overrides=node.overrides,
-        look_up=desk.look_up,
-    )
 
 
 def _given(key: str, value: Value | None) -> Value:

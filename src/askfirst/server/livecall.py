@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from askfirst import events as ev
-from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.explain import notice
 from askfirst.gate import Because, Facts
 from askfirst.model import Decision, Form, Party, Place, Proof, Role, Source, Use
@@ -115,6 +115,7 @@ class LiveCall:
         self.has_browser = has_browser
         self.name = name
         self._region = region
+        self._colleagues: dict[int, str] = {}
         self._away_since_ms: int | None = None
         self._away_ms: int | None = None
         self._is_hung_up = False
@@ -224,13 +225,18 @@ class LiveCall:
 
         Gives the party. The gate closes until the new person is decided about and has agreed.
         `has_read` is whether the colleague has read the account's present employee notice.
-        Raises InvalidInput for what is no telephone number.
+        Raises InvalidInput for what is no telephone number, InvalidRequest for a colleague who is
+        in the call already.
         """
         self._ensure_live()
         if colleague is None:
             return self.call.join(self._line.contact_leg, Party(Role.CONTACT, self._number(number)))
+        present = {each.index for each in self.call.facts.parties if each.is_present}
+        if colleague.id in {self._colleagues.get(party) for party in present}:
+            raise InvalidRequest("user: found somebody who is in the call already", key="user")
         places = (Place(colleague.place),) if colleague.place else ()
         party = self.call.join(self._line.agent_leg, Party(Role.AGENT, None, places))
+        self._colleagues[party] = colleague.id
         decision = self.call.facts.decision
         asked = replace(self.call.request, is_acknowledged=has_read)
         settled = decision is not None and asked.may_record_agent(decision)

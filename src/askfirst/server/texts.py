@@ -15,8 +15,9 @@ from importlib import resources
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidInput
+from askfirst.explain import notice
 from askfirst.model import Decision, Element, Form
-from askfirst.notice import LANGUAGES, announcement, compose, lacking
+from askfirst.notice import LANGUAGES, announcement, lacking
 from askfirst.server import account
 from askfirst.server.account import Account, Past
 
@@ -68,17 +69,7 @@ def preview(wants: Account, decision: Decision, language: str) -> Preview:
     asks = any(owed.form > Form.TOLD for owed in decision.requirements)
     try:
         played = announcement(elements, language, facts, keys=asks)
-        spoken = compose(
-            elements,
-            language,
-            company=facts.company,
-            purpose=facts.purpose,
-            retention=facts.retention,
-            url=facts.url,
-            recipients=facts.recipients,
-            destination=facts.destination,
-            alternative=facts.alternative,
-        )
+        spoken = notice(decision, language, facts).text
         left = lacking(played, elements, language, facts) | lacking(
             spoken, elements, language, facts
         )

@@ -12,7 +12,6 @@ from askfirst.server import callnotes, contacts
 from askfirst.server.callnotes import AnyoneElse, CallNote, Disposition, Written
 from askfirst.server.database import reading
 from askfirst.web import words
-from askfirst.web.api_contacts import region_of
 from askfirst.web.visit import Visit
 
 DISPOSITIONS: Mapping[str, str] = {
@@ -72,7 +71,7 @@ def after_call(
 
     `filled` is what somebody typed and could not be written: it is shown instead of what is.
     """
-    region = region_of(visit)
+    region = visit.account.region
     with reading(visit.site.store.engine) as connection:
         kept = callnotes.read(connection, visit.who.person, call)
         may_write = callnotes.may_write(connection, visit.who.person, call)

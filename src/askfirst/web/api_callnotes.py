@@ -13,7 +13,6 @@ from askfirst.server.access import Permission
 from askfirst.server.callnotes import AnyoneElse, CallNote, Disposition, Written
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.web.api_contacts import region_of
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
@@ -60,7 +59,7 @@ def write_notes(visit: Caller, call: str, wanted: WantedNote) -> dict[str, objec
                 wanted.version,
                 written,
                 utc_now(),
-                default_region=region_of(visit),
+                default_region=visit.account.region,
             )
         )
 

@@ -19,7 +19,7 @@ from askfirst.model import Mode, Source
 from askfirst.server import audit, contacts
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.contactcard import Contact, Draft, KnownPlace, Number, countries
+from askfirst.server.contactcard import Contact, Draft, KnownPlace, Number
 from askfirst.server.contactimport import Report, import_contacts
 from askfirst.server.contactsearch import Search, find, prospects
 from askfirst.server.database import reading, transaction
@@ -162,7 +162,9 @@ def change_contact(visit: Writer, contact: str, wanted: ChangedContact) -> dict[
         if "archived" in wanted.model_fields_set:
             contacts.restore(connection, contact, now)
         draft = _drafted(contacts.get(connection, contact).draft, wanted, user.id, now)
-        found = contacts.change(connection, contact, draft, now, default_region=region_of(visit))
+        found = contacts.change(
+            connection, contact, draft, now, default_region=visit.account.region
+        )
         fields = sorted(wanted.model_fields_set)
         audit.note(connection, now, user.id, "contact.changed", contact, {"fields": fields})
     return shown(found)
@@ -195,12 +197,6 @@ def show_forecast(visit: Reader) -> dict[str, object]:
 # For pages too
 
 
-def region_of(visit: Visit) -> str | None:
-    """The country of numbers without +, None where the account has no home place."""
-    country = (visit.account.home_place or "").partition("-")[0]
-    return country if country in countries() else None
-
-
 def outlook_of(visit: Visit) -> Outlook:
     """What calls of the visit's person would be decided by today."""
     where = visit.who.place or visit.account.home_place
@@ -212,7 +208,7 @@ def search_of(
 ) -> Search:
     """What to look for; empty words do not narrow."""
     chosen = next((each for each in Mode if each.word == mode), None)
-    region = region_of(visit)
+    region = visit.account.region
     return Search(text, place or None, chosen, archived=archived, default_region=region)
 
 
@@ -221,7 +217,7 @@ def added(visit: Visit, wanted: NewContact) -> Contact:
     now, user = utc_now(), visit.who
     draft = _drafted(Draft(owner=user.id), wanted, user.id, now)
     with transaction(visit.site.store.engine) as connection:
-        made = contacts.add(connection, draft, now, default_region=region_of(visit))
+        made = contacts.add(connection, draft, now, default_region=visit.account.region)
         audit.note(connection, now, user.id, "contact.added", made)
         return contacts.get(connection, made)
 
@@ -263,7 +259,7 @@ def imported(visit: Visit, content: bytes, *, write: bool) -> Report:
         # Noted first: an import that breaks off has written its first contacts all the same.
         with transaction(engine) as connection:
             audit.note(connection, now, user.id, "contacts.import-began")
-    region = region_of(visit)
+    region = visit.account.region
     report = import_contacts(
         engine, content, now, by=user.id, owner=user.id, default_region=region, write=write
     )

@@ -21,7 +21,6 @@ from askfirst.server.subjectrights import (
     requests,
     who,
 )
-from askfirst.web.api_contacts import region_of
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
@@ -56,7 +55,7 @@ def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
             number=wanted.number,
             contact=wanted.contact,
             recording=wanted.recording,
-            default_region=region_of(visit),
+            default_region=visit.account.region,
         )
     return {
         **erase_person(visit.site.store, person, visit.who.id, utc_now(), dry_run=wanted.dry_run)
@@ -66,7 +65,7 @@ def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
 @router.post("/subject-requests", status_code=201)
 def receive_request(visit: Officer, wanted: WantedRequest) -> dict[str, object]:
     """Write a request down, with what was found and the day by which it is answered."""
-    region = region_of(visit)
+    region = visit.account.region
     with transaction(visit.site.store.engine) as connection:
         person = who(
             connection, number=wanted.number, contact=wanted.contact, default_region=region

@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal
-from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -34,9 +33,6 @@ Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
 Watcher = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 
 State = dict[str, object]
-
-_colleagues: WeakKeyDictionary[LiveCall, dict[int, str]] = WeakKeyDictionary()
-"""Users of colleagues who joined, by their party; on the loop only."""
 
 ALIVE_SECONDS = 1.0
 """A stream with nothing to tell says at least this often that it is alive."""
@@ -194,13 +190,9 @@ async def join(visit: Caller, call: str, wanted: Joined) -> State:
             raise InvalidInput("found an agent without user or with a number; name the user only")
         colleague = await asyncio.to_thread(_colleague, visit, wanted.user)
         has_read = colleague.notice_version == visit.account.notice_version
-        _ensure_absent(live, colleague.id)
     elif wanted.user is not None:
         raise InvalidInput("found a contact with a user; give a number, or nothing")
-    party = live.join(wanted.number, colleague, has_read=has_read)
-    if colleague is not None:
-        _colleagues.setdefault(live, {})[party] = colleague.id
-    return {"party": party, **live.state()}
+    return {"party": live.join(wanted.number, colleague, has_read=has_read), **live.state()}
 
 
 @router.delete("/calls/{call}/parties/{party}")
@@ -308,14 +300,6 @@ def _colleague(visit: Visit, user: str) -> accounts.User:
     if found.is_disabled:
         raise InvalidRequest("user: found somebody who is locked out", key="user")
     return found
-
-
-def _ensure_absent(live: LiveCall, user: str) -> None:
-    """Raises InvalidRequest for a colleague who is in the call already."""
-    present = {each.index for each in live.call.facts.parties if each.is_present}
-    joined = _colleagues.get(live, {})
-    if any(user == each and party in present for party, each in joined.items()):
-        raise InvalidRequest("user: found somebody who is in the call already", key="user")
 
 
 def _seen(visit: Visit, call: str) -> LiveCall:

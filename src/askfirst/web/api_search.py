@@ -13,7 +13,6 @@ from askfirst.ledger import timestamp
 from askfirst.server.access import Permission
 from askfirst.server.callsearch import search_calls, search_contacts
 from askfirst.server.database import reading
-from askfirst.web.api_contacts import region_of
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter(tags=["search"])
@@ -26,7 +25,7 @@ def search(
     visit: Reader, q: str = "", limit: Annotated[int, Query(ge=1, le=200)] = 20
 ) -> dict[str, object]:
     """Contacts and calls in which every word is found; transcripts are not searched."""
-    region, person = region_of(visit), visit.who.person
+    region, person = visit.account.region, visit.who.person
     with reading(visit.site.store.engine) as connection:
         people = search_contacts(connection, q, region, limit)
         found = search_calls(connection, person, q, people, region, limit)

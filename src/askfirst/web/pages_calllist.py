@@ -26,7 +26,6 @@ from askfirst.server.contactcard import standard
 from askfirst.server.contactsearch import Search, find
 from askfirst.server.database import reading, transaction
 from askfirst.web import callwords, words
-from askfirst.web.api_contacts import region_of
 from askfirst.web.page import render
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit, permitted
@@ -101,7 +100,7 @@ def find_calls(visit: Reader, form: Annotated[SearchForm, Form()]) -> Response:
     text = form.q.strip()
     if not text:
         return RedirectResponse(_address(given), status_code=303)
-    region = region_of(visit)
+    region = visit.account.region
     number = standard(text, region)
     try:
         with reading(visit.site.store.engine) as connection:

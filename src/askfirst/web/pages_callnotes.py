@@ -16,7 +16,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.followuplist import due_list, ensure_reaches_follow_up
 from askfirst.web.aftercall import NoteForm, after_call
-from askfirst.web.api_contacts import Writer, region_of
+from askfirst.web.api_contacts import Writer
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
 
@@ -117,7 +117,7 @@ def _save(visit: Visit, call: str, form: NoteForm, written: Written) -> callnote
             form.read_version,
             written,
             utc_now(),
-            default_region=region_of(visit),
+            default_region=visit.account.region,
         )
 
 

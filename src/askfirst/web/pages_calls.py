@@ -79,11 +79,5 @@ def _shown(
     )
 
 
-def clock(at_ms: int) -> str:
-    """Milliseconds as people read a player: 1:05."""
-    minutes, seconds = divmod(max(0, at_ms) // 1000, 60)
-    return f"{minutes}:{seconds:02d}"
-
-
 def _moment(written: str) -> datetime:
     return datetime.fromisoformat(written).astimezone(UTC)

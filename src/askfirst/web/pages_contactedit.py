@@ -14,7 +14,7 @@ from askfirst.server import audit, contacts
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Contact, Number, checked, standard
 from askfirst.server.database import reading, transaction
-from askfirst.web.api_contacts import Writer, region_of
+from askfirst.web.api_contacts import Writer
 from askfirst.web.bodies import Filled
 from askfirst.web.page import render
 from askfirst.web.settingwords import NOTICE_LANGUAGES
@@ -59,7 +59,7 @@ def edit(visit: Writer, contact: str, form: Filled) -> Response:
     values = {key: str(form.get(key, "")).strip() for key in WORDS}
     with transaction(visit.site.store.engine) as connection:
         found = contacts.get(connection, contact)
-        rows = _looked_up(connection, contact, _rows(form), region_of(visit))
+        rows = _looked_up(connection, contact, _rows(form), visit.account.region)
         if str(form.get("seen", "")) != found.updated_at.isoformat():
             said = visit.say("Somebody else changed this contact meanwhile. Look, and save again.")
             return _form(visit, found, values, rows, error=said)
@@ -78,7 +78,7 @@ def _write(
     values: dict[str, str],
     rows: list[Row],
 ) -> None:
-    now, region = utc_now(), region_of(visit)
+    now, region = utc_now(), visit.account.region
     kept = [each for each in rows if each.counts]
     if any(each.is_wrong or each.taken for each in kept):
         raise InvalidRequest("a number cannot be used", key="numbers")
