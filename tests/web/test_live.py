@@ -85,6 +85,22 @@ def test_only_its_agent_acts_in_a_call_and_the_end_is_written(
     assert [each["id"] for each in listed] == [state["call"]]
 
 
+def test_the_stream_of_a_call_that_is_over_ends_without_an_error(
+    browser: TestClient, site: Site
+) -> None:
+    sign_in(browser, site, UserRole.AGENT, "kari")
+    call = browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA}).json()["call"]
+    events = f"/api/v1/calls/{call}/events"
+    browser.post(f"/api/v1/calls/{call}/hangup")
+
+    browser.get(events)  # is at its end when the call is settled
+
+    assert browser.get(events).status_code == 204
+    assert browser.get("/api/v1/calls/call_none/events").status_code == 404
+    sign_in(browser, site, UserRole.AGENT, "other")
+    assert browser.get(events).status_code == 403
+
+
 def test_the_switch_reaches_the_calls_that_go_on(browser: TestClient, site: Site) -> None:
     sign_in(browser, site, UserRole.AGENT, "kari")
     call = browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA}).json()["call"]

@@ -13,11 +13,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from askfirst.errors import InvalidInput, InvalidRequest, Refused
+from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.server import accounts
 from askfirst.server.access import Permission
+from askfirst.server.callreader import ensure_reaches
 from askfirst.server.database import reading
 from askfirst.server.livecall import LiveCall
 from askfirst.telephony.agentsound import WAY_MS
@@ -124,9 +125,17 @@ async def phone(visit: Caller) -> dict[str, object]:
 
 
 @router.get("/calls/{call}/events")
-async def events(visit: Watcher, call: str) -> StreamingResponse:
-    """The state of a live call now and after every change, as server-sent events."""
-    live = _seen(visit, call)
+async def events(visit: Watcher, call: str) -> Response:
+    """The state of a live call now and after every change, as server-sent events.
+
+    A call that is over answers 204, by which an `EventSource` ends without an error (HTML, 9.2.3):
+    whoever heard of a call a moment ago has done nothing wrong.
+    """
+    try:
+        live = _seen(visit, call)
+    except NotFound:
+        await asyncio.to_thread(_ensure_past, visit, call)
+        return Response(status_code=204)
     return StreamingResponse(
         stream(live, lambda: _may_still_see(visit, live)),
         media_type="text/event-stream",
@@ -307,6 +316,11 @@ def _seen(visit: Visit, call: str) -> LiveCall:
     if not visit.who.person.reaches(Permission.CALLS_READ, live.user_id, live.team):
         raise Refused(f"call {call} is not among those that you reach with calls.read")
     return live
+
+
+def _ensure_past(visit: Visit, call: str) -> None:
+    with reading(visit.site.store.engine) as connection:
+        ensure_reaches(connection, visit.who.person, Permission.CALLS_READ, call)
 
 
 def _may_still_see(visit: Visit, live: LiveCall) -> bool:
