@@ -200,6 +200,7 @@ _LIVE = {
     ("POST", f"{LIVE_CALL}/dtmf"): _live(says="the dialer that carries", digits="1"),
     ("POST", f"{LIVE_CALL}/sentences"): _live(says="through the dialer", sentence="1"),
     ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
+    ("POST", f"{LIVE_CALL}/agent-audio"): _live(says="was not placed with agent_audio"),
     ("POST", f"{LIVE_CALL}/hangup"): _live(),
     ("POST", f"{LIVE_CALL}/leg"): Case(
         (P.CALLS_MAKE,),

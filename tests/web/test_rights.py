@@ -104,6 +104,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("DELETE", "/api/v1/calls/{call}/record"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/telling"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/leg"): P.CALLS_MAKE,
+    ("POST", "/api/v1/calls/{call}/agent-audio"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/announcement"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/parties"): P.CALLS_MAKE,
     ("DELETE", "/api/v1/calls/{call}/parties/{party}"): P.CALLS_MAKE,

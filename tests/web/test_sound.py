@@ -237,8 +237,3 @@ def test_a_window_that_comes_back_by_itself_takes_nothing_from_one_that_came_mea
             refused = browser.post(f"/api/v1/calls/{call}/leg", json=wanted)
             assert (refused.status_code, problem(refused)) == (409, "urn:askfirst:problem:conflict")
             assert leg.is_connected
-
-
-def test_a_file_is_no_voice_of_a_live_call(browser: TestClient) -> None:
-    wanted = {"to": rig.CALIFORNIA, "agent_audio": "file"}
-    assert browser.post("/api/v1/calls", json=wanted).status_code == 422

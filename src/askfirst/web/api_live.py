@@ -16,12 +16,14 @@ from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
+from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import ensure_reaches
 from askfirst.server.database import reading
 from askfirst.server.livecall import LiveCall
 from askfirst.telephony.agentsound import WAY_MS
+from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.web.api_external import place_external
@@ -100,11 +102,17 @@ async def place(visit: Caller, wanted: NewCall) -> State:
     """Place a call; the answer is its first state."""
     if wanted.provider == "external":
         return await place_external(visit, wanted, wanted.capture_lag_ms)
-    if wanted.agent_audio == "file":
-        raise InvalidInput("found agent_audio 'file', expected browser or script for a live call")
+    desk = visit.site.carrier.desk
+    leg: AgentLeg
+    match wanted.agent_audio:
+        case "browser":
+            leg = MovingLeg()
+        case "file":
+            leg = FileLeg(desk.clock)
+        case "script":
+            leg = MemoryLeg()
     has_browser = wanted.agent_audio == "browser"
-    leg = MovingLeg() if has_browser else MemoryLeg()
-    live = await visit.site.carrier.desk.place(
+    live = await desk.place(
         visit.who, wanted.to, leg, persona=wanted.persona, has_browser=has_browser
     )
     return live.state()

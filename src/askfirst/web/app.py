@@ -30,6 +30,7 @@ from askfirst.web import (
     api_recordings,
     api_search,
     api_sound,
+    api_soundfile,
     api_tokens,
     pages_account,
     pages_calllist,
@@ -71,6 +72,7 @@ APIS = (
     api_captions.router,
     api_recordings.router,
     api_sound.router,
+    api_soundfile.router,
     api_external.router,
     api_tokens.router,
 )
