@@ -34,7 +34,7 @@ from askfirst.web.visit import Site
 from bench.contacts import AT, CALLS, CONTACTS, PAGE_MS, _numbers, _table
 from bench.measure import REPEATS, Line, compared
 
-FIRST_PAGE_KB = 150.0
+FIRST_PAGE_KB = 120.0
 SESSION = timedelta(days=3650)
 FOLLOW_UPS = 300
 _LOADS = re.compile(r"""(?:src|href)="(/static/[^"#]+)|from "(\./[^"]+)\"""")
