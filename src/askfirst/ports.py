@@ -65,6 +65,7 @@ class EndCause(StrEnum):
     NO_ANSWER = "no-answer"
     NOT_FOUND = "not-found"
     UNREACHABLE = "unreachable"
+    REDIRECTED = "redirected"
     MEDIA_TIMEOUT = "media-timeout"
     PROVIDER_ERROR = "provider-error"
 

@@ -340,20 +340,24 @@ def _may_still_see(visit: Visit, live: LiveCall) -> bool:
 async def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
     """The states of a live call as server-sent events, until it is settled.
 
-    `may_go_on` is asked in a thread before something is told, at most once in `ALIVE_SECONDS`;
-    the stream ends where it says no.
+    `may_go_on` is asked in a thread before a state is told, at most once in `ALIVE_SECONDS`; the
+    stream ends where it says no. That a call is alive is said meanwhile: it tells nobody anything,
+    and a slow disk must not look like a lost line.
     """
     now = asyncio.get_running_loop().time
     states, asked = live.events(), now()
     following = asyncio.ensure_future(anext(states, None))
+    asking: asyncio.Task[bool] | None = None
     try:
         while True:
-            await asyncio.wait((following,), timeout=ALIVE_SECONDS)
-            if now() - asked >= ALIVE_SECONDS:
-                if not await asyncio.to_thread(may_go_on):
+            await asyncio.wait((asking or following,), timeout=ALIVE_SECONDS)
+            if asking is not None and asking.done():
+                if not asking.result():
                     return
-                asked = now()
-            if not following.done():
+                asking, asked = None, now()
+            elif asking is None and now() - asked >= ALIVE_SECONDS:
+                asking = asyncio.create_task(asyncio.to_thread(may_go_on))
+            if asking is not None or not following.done():
                 # Lets the browser tell a quiet call from a lost one.
                 yield "event: alive\ndata: {}\n\n"
                 continue
@@ -364,3 +368,5 @@ async def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator
             following = asyncio.ensure_future(anext(states, None))
     finally:
         following.cancel()
+        if asking is not None:
+            asking.cancel()

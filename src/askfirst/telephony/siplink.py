@@ -1,0 +1,180 @@
+"""The other end of the process that speaks SIP: it is started, watched, and started again.
+
+When the process dies every call of it ends as a fault of the provider, and a new one is started;
+nothing of a call survives in it, so nothing of a call can be wrong afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from askfirst.errors import AskfirstError, Refused, Unavailable
+from askfirst.telephony import sipwire
+from askfirst.telephony.siptrunk import Trunk
+from askfirst.telephony.sipwire import Sound
+
+log = logging.getLogger(__name__)
+
+READY_S = 15.0
+"""How long a process may take until it speaks for its trunk."""
+
+AGAIN_S = (0.2, 1.0, 5.0, 15.0)
+"""Pauses before a process is started again, the last one for ever."""
+
+WRITES = 65_536
+"""Bytes that may wait for a process that does not read; sound beyond that is dropped."""
+
+_KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
+
+
+class Listener(Protocol):
+    """Who is told of one call. Called on the loop."""
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Something happened: a message of `sipworker`."""
+        ...
+
+    def on_sound(self, sound: Sound) -> None:
+        """20 ms were heard."""
+        ...
+
+    def on_lost(self) -> None:
+        """The process is gone, and the call with it."""
+        ...
+
+
+class SipLink:
+    """One process and its calls, on one loop; `close` it when no calls are wanted any more.
+
+    `trunk_state` is open, registered, refused or down. `restarts` counts the processes that died.
+    """
+
+    def __init__(self, trunk: Trunk, on_change: Callable[[], object] = lambda: None) -> None:
+        self.trunk = trunk
+        self.trunk_state = "down"
+        self.trunk_text = ""
+        self.restarts = 0
+        self.process_id: int | None = None
+        self._on_change = on_change
+        self._writer: asyncio.StreamWriter | None = None
+        self._listeners: dict[int, Listener] = {}
+        self._last = 0
+        self._ready = asyncio.Event()
+        self._is_closed = False
+        self._task = asyncio.create_task(self._supervise())
+
+    @property
+    def calls(self) -> int:
+        """How many calls there are."""
+        return len(self._listeners)
+
+    async def place(self, uri: str, headers: Mapping[str, str], listener: Listener) -> int:
+        """Start a call and give its number. Its outcomes are told to the listener.
+
+        Raises Refused when all lines are busy, Unavailable while no process is ready.
+        """
+        await self._wait_until_ready()
+        if self.calls >= self.trunk.most_calls:
+            raise Refused(f"all {self.trunk.most_calls} lines are busy; try again in a moment")
+        self._last += 1
+        self._listeners[self._last] = listener
+        self.tell(self._last, "dial", uri=uri, headers=dict(headers))
+        return self._last
+
+    def tell(self, call: int, do: str, **more: object) -> None:
+        """Ask the process to do something in a call; nothing happens when either is gone."""
+        if self._writer is not None:
+            self._writer.write(sipwire.pack({"do": do, "call": call, **more}))
+
+    def send(self, call: int, pcm: bytes) -> None:
+        """Let a call hear 20 ms."""
+        writer = self._writer
+        if writer is not None and writer.transport.get_write_buffer_size() < WRITES:
+            writer.write(sipwire.pack(Sound(call, 0, pcm)))
+
+    async def close(self) -> None:
+        """End the process and every call of it; safe to call more than once."""
+        self._is_closed = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _wait_until_ready(self) -> None:
+        try:
+            await asyncio.wait_for(self._ready.wait(), READY_S)
+        except TimeoutError:
+            raise Unavailable("the process that speaks SIP does not start; see the log") from None
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._run()
+            except (OSError, AskfirstError):
+                log.exception("sip.process-failed")
+            pause = AGAIN_S[min(self.restarts, len(AGAIN_S) - 1)]
+            self.restarts += 1
+            log.error("sip.process-ended restarts=%d", self.restarts)
+            await asyncio.sleep(pause)
+
+    async def _run(self) -> None:
+        """Start a process and carry its messages until it ends, or until we are cancelled."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "askfirst.telephony.sipworker", str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            )  # fmt: skip
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self.process_id = process.pid
+        try:
+            self._writer.write(sipwire.pack(self.trunk.to_json()))
+            while (message := await sipwire.read(reader)) is not None:
+                self._hear(message)
+        finally:
+            self._writer.close()
+            self._writer = None
+            self._lose()
+            if process.returncode is None:
+                process.terminate()
+                await _ended(process)
+
+    def _hear(self, message: sipwire.Message) -> None:
+        if isinstance(message, Sound):
+            listener = self._listeners.get(message.call)
+            if listener is not None:
+                listener.on_sound(message)
+            return
+        if message["event"] == "trunk":
+            self.trunk_state, self.trunk_text = message["state"], message.get("text", "")
+            self._ready.set()
+            self._on_change()
+            return
+        number = message.get("call", 0)
+        listener = self._listeners.get(number)
+        if message["event"] == "ended":
+            self._listeners.pop(number, None)
+        if listener is not None:
+            listener.on_event(message)
+
+    def _lose(self) -> None:
+        self._ready.clear()
+        self.trunk_state, self.trunk_text, self.process_id = "down", "", None
+        lost, self._listeners = self._listeners, {}
+        for listener in lost.values():
+            listener.on_lost()
+        self._on_change()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.wait(), 5.0)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,338 @@
+"""The process that speaks SIP: one stack, one trunk, and a pipe to whoever carries the calls.
+
+It knows nothing of consent: sound goes through and is kept nowhere. The stack cannot be started
+twice in a process and takes its process with it when it dies, so it has one of its own; when the
+pipe ends, so does everything here. Run as a program with the pipe's descriptor as its argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import resource
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import av
+import numpy as np
+from baresip import Account, BaresipError, Config, Runtime, UserAgent
+from baresip.call import Call
+from baresip.events import Event, StackEvent
+
+from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
+from askfirst.telephony import sipwire
+from askfirst.telephony.siptrunk import CODECS, JITTER_MS, READ_MS, SECURITIES, Trunk
+from askfirst.telephony.sipwire import Sound
+
+POLL_S = 0.01
+WAITING_MS = 80
+"""Sound that may wait to be sent; what comes on top would be heard as delay."""
+
+WRITES = 262_144
+"""Bytes that may wait for a slow reader; sound beyond that is dropped, events are not."""
+
+HOLD_TRIES = 10
+_PR_SET_DUMPABLE = 4
+_EVENTS: Mapping[Event, str] = {
+    Event.CALL_RINGING: "ringing",
+    Event.CALL_PROGRESS: "ringing",
+    Event.CALL_ESTABLISHED: "answered",
+    Event.CALL_HOLD: "held",
+    Event.CALL_RESUME: "resumed",
+}
+_TRUNK_EVENTS: Mapping[Event, str] = {
+    Event.REGISTER_OK: "registered",
+    Event.REGISTER_FAIL: "refused",
+    Event.FALLBACK_FAIL: "refused",
+}
+
+
+class Media:
+    """The sound of one call of the stack, at our rate both ways."""
+
+    def __init__(self, call: Call) -> None:
+        self._audio = call.audio
+        self._in: av.AudioResampler | None = None
+        self._out: av.AudioResampler | None = None
+        self._rates: tuple[int, ...] = ()
+        self._rest = b""
+
+    def read(self, number: int) -> list[Sound]:
+        """What was heard since the last time, in frames with the moment that each began.
+
+        The newest byte may have lain for a packet's time, so it counts as that much older.
+        """
+        try:
+            info = self._audio.info()
+            if not info.rx_ready:
+                return []
+            self._follow(
+                info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels
+            )
+            raw = self._audio.read(info.rx_capacity)
+        except BaresipError:
+            self._rest = b""  # renegotiated or not there yet: what was before is no beginning
+            return []
+        pcm = self._rest + _resampled(self._in, raw, info.rx_sample_rate, info.rx_channels)
+        newest_ms = time.monotonic_ns() // 1_000_000 - READ_MS
+        whole = len(pcm) // FRAME_BYTES
+        self._rest = pcm[whole * FRAME_BYTES :]
+        return [
+            Sound(
+                number,
+                newest_ms - _ms(len(pcm) - position * FRAME_BYTES),
+                pcm[position * FRAME_BYTES :][:FRAME_BYTES],
+            )
+            for position in range(whole)
+        ]
+
+    def write(self, pcm: bytes) -> None:
+        """Send 20 ms, unless too much waits already."""
+        try:
+            info = self._audio.info()
+            if not info.tx_ready:
+                return
+            self._follow(
+                info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels
+            )
+            rate, channels = info.tx_sample_rate, info.tx_channels
+            if info.tx_buffered > WAITING_MS * rate * channels * 2 // 1000:
+                return
+            self._audio.write(_resampled(self._out, pcm, SAMPLE_RATE_HZ, 1))
+        except BaresipError:
+            return
+
+    def flush(self) -> None:
+        """Forget what waits to be sent."""
+        with contextlib.suppress(BaresipError):
+            self._audio.flush_tx()
+
+    def _follow(self, *rates: int) -> None:
+        """Resample anew when a negotiation has changed rates or channels."""
+        if rates == self._rates:
+            return
+        self._rates, self._rest = rates, b""
+        self._in = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
+        if rates[2]:
+            self._out = av.AudioResampler("s16", "mono" if rates[3] == 1 else "stereo", rates[2])
+
+
+class LineOut:
+    """One call of ours: what the stack says of it goes out under our own number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.call: Call | None = None
+        self.media: Media | None = None
+        self.is_wanted = True
+
+    def bind(self, call: Call) -> None:
+        """From now on it is this call of the stack."""
+        self.call, self.media = call, Media(call)
+
+
+class Worker:
+    """Everything of one process, on its loop."""
+
+    def __init__(self, runtime: Runtime, writer: asyncio.StreamWriter) -> None:
+        self._runtime = runtime
+        self._writer = writer
+        self._agent: UserAgent | None = None
+        self._lines: dict[int, LineOut] = {}
+        self._by_handle: dict[int, LineOut] = {}
+        # The stack reports before `dial` gives us the handle; what came early is kept for that.
+        self._early: dict[int, list[StackEvent]] = {}
+        self._dialling = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        runtime.subscribe(self._hear)
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Do what the other end asks until it is gone."""
+        polling = asyncio.create_task(self._poll())
+        try:
+            while (message := await sipwire.read(reader)) is not None:
+                if isinstance(message, Sound):
+                    line = self._lines.get(message.call)
+                    if line is not None and line.media is not None:
+                        line.media.write(message.pcm)
+                else:
+                    self._obey(message)
+        finally:
+            polling.cancel()
+
+    def _obey(self, message: Mapping[str, Any]) -> None:
+        number = int(message.get("call", 0))
+        line = self._lines.get(number)
+        match message["do"]:
+            case "dial":
+                self._lines[number] = LineOut(number)
+                self._start(self._dial(self._lines[number], message["uri"], message["headers"]))
+            case "hangup" if line is not None:
+                line.is_wanted = False
+                if line.call is not None:
+                    self._start(_quietly(line.call.hangup()))
+            case "hold" if line is not None:
+                self._start(self._hold(line, on=True))
+            case "resume" if line is not None:
+                self._start(self._hold(line, on=False))
+            case "dtmf" if line is not None and line.call is not None:
+                self._start(_quietly(line.call.send_dtmf(message["digits"])))
+            case "flush" if line is not None and line.media is not None:
+                line.media.flush()
+
+    async def open(self, trunk: Trunk) -> None:
+        """Be a user of a trunk from now on, and register there where it wants that."""
+        extra = [f"mediaenc={word}"] if (word := SECURITIES[trunk.security]) else []
+        account = Account(
+            user=trunk.user,
+            domain=f"{trunk.server}:{trunk.port}",
+            password=trunk.password,
+            reg_interval=300 if trunk.registers else 0,
+            transport=trunk.transport,  # type: ignore[arg-type]  # checked by the trunk
+            audio_codecs=tuple(CODECS[each] for each in trunk.codecs),
+            extra_params=tuple(extra),
+        )
+        # A request of the other side to call somebody else is refused: whom is called, we decide.
+        self._agent = await UserAgent.create(self._runtime, account, transfer_policy="reject")
+        self._tell("trunk", state="open")
+        if trunk.registers:
+            self._start(_quietly(self._agent.register()))
+
+    async def _dial(self, line: LineOut, uri: str, headers: dict[str, str]) -> None:
+        if self._agent is None:
+            self._ended(line, "no trunk is open")
+            return
+        self._dialling += 1
+        try:
+            call = await self._agent.dial(uri, headers)
+            line.bind(call)
+            self._by_handle[call.handle] = line
+            for event in self._early.pop(call.handle, []):
+                self._report(line, event)
+            if not line.is_wanted:
+                await _quietly(call.hangup())
+        except (BaresipError, ValueError):
+            self._ended(line, "Network is unreachable [101]")
+        finally:
+            self._dialling -= 1
+            if not self._dialling:
+                self._early.clear()
+
+    async def _hold(self, line: LineOut, *, on: bool) -> None:
+        for _ in range(HOLD_TRIES):
+            if line.call is None:
+                return
+            try:
+                await (line.call.hold() if on else line.call.resume())
+                return
+            except BaresipError:
+                await asyncio.sleep(0.2)  # another negotiation is under way
+
+    def _hear(self, event: StackEvent) -> None:
+        if event.event in _TRUNK_EVENTS and not event.call:
+            self._tell("trunk", state=_TRUNK_EVENTS[event.event], text=(event.text or "")[:80])
+        if not event.call:
+            return
+        line = self._by_handle.get(event.call)
+        if line is not None:
+            self._report(line, event)
+        elif self._dialling:
+            self._early.setdefault(event.call, []).append(event)
+
+    def _report(self, line: LineOut, event: StackEvent) -> None:
+        if event.event is Event.CALL_CLOSED:
+            self._ended(line, event.text or "", event.stats)
+        elif event.event is Event.CALL_DTMF_START and event.text:
+            self._tell("dtmf", call=line.number, digit=event.text[:1])
+        elif event.event in _EVENTS:
+            self._tell(_EVENTS[event.event], call=line.number)
+
+    def _ended(self, line: LineOut, text: str, stats: Mapping[str, Any] | None = None) -> None:
+        if self._lines.pop(line.number, None) is None:
+            return
+        if line.call is not None:
+            self._by_handle.pop(line.call.handle, None)
+        self._tell("ended", call=line.number, text=text[:80], stats=dict(stats or {}))
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            for line in tuple(self._lines.values()):
+                for sound in line.media.read(line.number) if line.media is not None else ():
+                    if self._writer.transport.get_write_buffer_size() < WRITES:
+                        self._writer.write(sipwire.pack(sound))
+
+    def _tell(self, event: str, **more: object) -> None:
+        at_ms = time.monotonic_ns() // 1_000_000
+        self._writer.write(sipwire.pack({"event": event, "at_ms": at_ms, **more}))
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """Do something to a call that may have gone meanwhile."""
+    with contextlib.suppress(BaresipError, ValueError):
+        await work
+
+
+def _resampled(by: av.AudioResampler | None, pcm: bytes, rate: int, channels: int) -> bytes:
+    if by is None or not pcm:
+        return b""
+    samples = np.frombuffer(pcm, dtype=np.int16).reshape(1, -1)
+    layout = "mono" if channels == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+    frame.sample_rate = rate
+    return b"".join(piece.to_ndarray().tobytes() for piece in by.resample(frame))
+
+
+def _ms(count: int) -> int:
+    return count * 1000 // (2 * SAMPLE_RATE_HZ)
+
+
+async def main(descriptor: int) -> None:
+    """Serve the pipe of a descriptor until its other end is closed."""
+    pipe = socket.socket(fileno=descriptor)
+    reader, writer = await asyncio.open_connection(sock=pipe)
+    opening = await sipwire.read(reader)
+    if not isinstance(opening, dict):
+        return
+    trunk = Trunk.from_json(opening)
+    runtime = Runtime(native_log_level="error")
+    await runtime.start(
+        Config(
+            net_interface=trunk.address,
+            rtp_timeout=trunk.silence,
+            # Our own count decides, and is honest about it; this is for calls that come in.
+            max_concurrent_calls=trunk.most_calls + 1,
+            native_log_level="error",
+            extra_config_text=(
+                "audio_jitter_buffer_type adaptive\n"
+                f"audio_jitter_buffer_ms {JITTER_MS[0]}-{JITTER_MS[1]}\n"
+            ),
+        )
+    )
+    worker = Worker(runtime, writer)
+    try:
+        await worker.open(trunk)
+        await worker.serve(reader)
+    finally:
+        writer.close()
+        await runtime.close()
+
+
+if __name__ == "__main__":
+    # Sound passes through this process: nothing of it may reach a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # What the stack logs holds numbers; what matters of it comes as events.
+    logging.getLogger("baresip").addHandler(logging.NullHandler())
+    logging.getLogger("baresip").propagate = False
+    asyncio.run(main(int(sys.argv[1])))

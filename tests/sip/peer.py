@@ -1,0 +1,262 @@
+"""A telephone for tests: Debian's baresip as a program of its own, and what it is told to do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from askfirst.audio.container import encode_wav
+
+LOOPBACK = "127.0.0.1"
+RATE = 8_000
+NUMBER = "+4748750103"
+MODULES = Path("/usr/lib/baresip/modules")
+
+_CONFIG = """\
+sip_listen {address}:{sip}
+net_interface {address}
+call_max_calls 50
+rtp_ports {rtp}-{last}
+module_path {modules}
+module g711.so
+module g722.so
+module opus.so
+module srtp.so
+module aufile.so
+module sndfile.so
+snd_path {folder}/
+audio_source aufile,{folder}/voice.wav
+audio_player aufile,none
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen {address}:{control}
+"""
+
+
+def needed(program: str) -> str:
+    """The path of a program; a test that needs one which is missing is skipped, and fails in CI."""
+    found = shutil.which(program)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{program} is missing; ./run test --all installs it")
+        pytest.skip(f"{program} is missing; ./run test --all installs it")
+    return found
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def free_range() -> int:
+    """The first of twenty free ports for sound, an even one."""
+    while True:
+        first = free_port() // 2 * 2
+        with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as stack:
+            for port in range(first, first + 20):
+                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                probe.bind((LOOPBACK, port))
+            return first
+
+
+class Telephone:
+    """One telephone at its number. `mode` is auto (answers), manual or early."""
+
+    def __init__(self, folder: Path, mode: str, account: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._mode = mode
+        self._account = account
+        self._control = free_port(socket.SOCK_STREAM)
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._seen: list[dict[str, Any]] = []
+        self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def address(self) -> str:
+        """Who it is."""
+        return f"sip:{NUMBER}@{LOOPBACK}:{self.port}"
+
+    async def start(self, voice: NDArray[np.int16]) -> None:
+        """Start it with a voice (samples at 8 kHz) and return when it can be called."""
+        program = needed("baresip")
+        self._write(voice)
+        self._process = await asyncio.create_subprocess_exec(
+            program, "-4", "-f", str(self.folder),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        said = b""
+        while b"baresip is ready" not in said:
+            line = await asyncio.wait_for(self._process.stdout.readline(), 10)
+            assert line, said.decode(errors="replace")
+            said += line
+        reader, self._writer = await asyncio.open_connection(LOOPBACK, self._control)
+        self._tasks = [
+            asyncio.create_task(self._drain(self._process.stdout)),
+            asyncio.create_task(self._hear(reader)),
+        ]
+
+    def _write(self, voice: NDArray[np.int16]) -> None:
+        """The folder that it starts from."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "voice.wav").write_bytes(encode_wav(voice.reshape(1, -1), RATE))
+        first = free_range()
+        config = _CONFIG.format(
+            address=LOOPBACK,
+            sip=self.port,
+            rtp=first,
+            last=first + 19,
+            modules=MODULES,
+            folder=self.folder,
+            control=self._control,
+        )
+        (self.folder / "config").write_text(config)
+        account = f"<{self.address}>;regint=0;answermode={self._mode}{self._account}\n"
+        (self.folder / "accounts").write_text(account)
+        (self.folder / "contacts").touch()
+
+    async def tell(self, command: str, params: str = "") -> None:
+        """Give it a command of its own."""
+        assert self._writer is not None
+        content = json.dumps({"command": command, "params": params}).encode()
+        self._writer.write(str(len(content)).encode() + b":" + content + b",")
+        await self._writer.drain()
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        """The first event of a kind, now or later."""
+        at = 0
+        while True:
+            for event in self._seen[at:]:
+                at += 1
+                if event.get("type") == kind:
+                    return event
+            self._more.clear()
+            await asyncio.wait_for(self._more.wait(), 20)
+
+    def heard(self) -> Path:
+        """The file of what it heard, complete after its end."""
+        (found,) = self.folder.glob("dump-*-dec.wav")
+        return found
+
+    def kill(self) -> None:
+        """Let it vanish without a word."""
+        assert self._process is not None
+        self._process.kill()
+
+    async def close(self) -> None:
+        """End it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), 5)
+            if self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _drain(self, output: asyncio.StreamReader) -> None:
+        while await output.read(65_536):
+            pass
+
+    async def _hear(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length = int((await reader.readuntil(b":"))[:-1])
+                content = await reader.readexactly(length + 1)
+                self._seen.append(json.loads(content[:-1]))
+                self._more.set()
+
+
+@contextlib.asynccontextmanager
+async def telephone(
+    folder: Path, voice: NDArray[np.int16], mode: str = "auto", account: str = ""
+) -> AsyncIterator[Telephone]:
+    """A telephone until the end of the block."""
+    found = Telephone(folder, mode, account)
+    try:
+        await found.start(voice)
+        yield found
+    finally:
+        await found.close()
+
+
+_SCENARIO = """\
+<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="a final answer">
+<recv request="INVITE"/>
+<send><![CDATA[
+SIP/2.0 {answer}
+[last_Via:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+{more}Content-Length: 0
+
+]]></send>
+<recv request="ACK" optional="true"/>
+</scenario>
+"""
+
+
+@contextlib.asynccontextmanager
+async def answering(folder: Path, answer: str, more: str = "") -> AsyncIterator[int]:
+    """A port where sipp gives one final answer to every call, such as ``486 Busy Here``."""
+    program = needed("sipp")
+    scenario, port = _written(folder, answer, more), free_port()
+    process = await asyncio.create_subprocess_exec(
+        program, "-sf", str(scenario), "-i", LOOPBACK, "-p", str(port), "-nostdin", cwd=folder,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await _bound(port)
+        yield port
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def _written(folder: Path, answer: str, more: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario = folder / "answer.xml"
+    scenario.write_text(_SCENARIO.format(answer=answer, more=more))
+    return scenario
+
+
+def _is_bound(port: int) -> bool:
+    """Whether somebody has bound a port for datagrams (Linux tells of all of them)."""
+    wanted = f":{port:04X} "
+    return any(wanted in line for line in Path("/proc/net/udp").read_text().splitlines())
+
+
+async def _bound(port: int) -> None:
+    for _ in range(500):
+        if _is_bound(port):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"nobody has bound port {port}")

@@ -1,0 +1,232 @@
+"""Where the frames of a telephone are placed, and what of them is nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askfirst.clock import LoopClock, run_virtual
+from askfirst.model import FRAME_BYTES, FRAME_MS
+from askfirst.ports import CallEventKind, EndCause
+from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.telephony.sipprovider import SipCall
+from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
+from askfirst.telephony.sipwire import Sound
+
+PCM = bytes([1]) * FRAME_BYTES
+
+
+class Link:
+    """What a call asks of its process, kept."""
+
+    def __init__(self) -> None:
+        self.trunk = Trunk(server="pbx.example", ring=5, longest_hold=30)
+        self.told: list[str] = []
+        self.sent: list[bytes] = []
+
+    async def place(self, uri: str, headers: Mapping[str, str], listener: object) -> int:
+        return 1
+
+    def tell(self, call: int, do: str, **more: object) -> None:
+        self.told.append(do)
+
+    def send(self, call: int, pcm: bytes) -> None:
+        self.sent.append(pcm)
+
+
+class Stage:
+    """A call without a telephone, on a virtual clock."""
+
+    def __init__(self) -> None:
+        self.clock, self.link, self.leg = LoopClock(), Link(), MemoryLeg()
+        self.call = SipCall(self.clock, self.link, "+4748750103", self.leg)  # type: ignore[arg-type]  # what it uses of a link
+
+    async def answered(self) -> None:
+        await self.call.begin("sip:+4748750103@pbx.example", {})
+        self.say("ringing")
+        self.say("answered")
+
+    def say(self, event: str, **more: Any) -> None:
+        self.call.on_event({"event": event, **more})
+
+    def hear(self, ago_ms: int = 0) -> None:
+        """A frame that began so long before the last 20 ms."""
+        machine_ms = time.monotonic_ns() // 1_000_000
+        self.call.on_sound(Sound(1, machine_ms - FRAME_MS - ago_ms, PCM))
+
+    async def wait(self, ms: int) -> None:
+        await self.clock.sleep_until(self.clock.now_ms() + ms)
+
+    async def starts(self, leg: str) -> list[int]:
+        await self.call.hangup()
+        return [frame.start_ms async for frame in self.call.frames() if frame.leg == leg]
+
+
+@given(st.lists(st.integers(-200, 200), max_size=200))
+def test_no_frame_is_placed_later_than_it_can_have_been_captured(steps: list[int]) -> None:
+    async def main() -> list[tuple[int, int]]:
+        call = Stage().call
+        found, bound_ms = [], 0
+        for step in steps:
+            bound_ms += FRAME_MS + step
+            start_ms = call._placed(bound_ms)
+            if start_ms is not None:
+                found.append((bound_ms, start_ms))
+        return found
+
+    placed = run_virtual(main())
+
+    assert all(start_ms <= bound_ms for bound_ms, start_ms in placed)
+    starts = [start_ms for _, start_ms in placed]
+    assert starts == sorted(set(starts))
+    assert len({start % FRAME_MS for start in starts}) <= 1
+
+
+def test_what_came_before_the_answer_is_heard_by_the_agent_and_kept_by_nobody() -> None:
+    async def main() -> tuple[list[int], list[bytes]]:
+        stage = Stage()
+        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        stage.say("ringing")
+        stage.hear()
+        await stage.wait(40)
+        early = list(stage.leg.heard)
+        stage.say("answered")
+        stage.hear()
+        return await stage.starts("contact"), early
+
+    starts, early = run_virtual(main())
+    assert PCM in early
+    assert starts == []  # it may be as old as the stack's buffers allow
+
+
+def test_a_frame_counts_as_old_as_it_can_be() -> None:
+    async def main() -> list[int]:
+        stage = Stage()
+        await stage.answered()
+        await stage.wait(1_000)
+        stage.hear()
+        return await stage.starts("contact")
+
+    (start_ms,) = run_virtual(main())
+    assert abs(start_ms - (1_000 - FRAME_MS - BUFFERED_MS)) <= 2
+
+
+def test_on_hold_and_just_after_it_nothing_of_the_contact_is_kept() -> None:
+    async def main() -> tuple[list[int], list[str]]:
+        stage = Stage()
+        await stage.answered()
+        await stage.wait(1_000)
+        await stage.call.hold()
+        stage.hear()
+        await stage.wait(1_000)
+        await stage.call.resume()
+        stage.hear()  # may have been said before the resume
+        return await stage.starts("contact"), stage.link.told
+
+    starts, told = run_virtual(main())
+    assert starts == []
+    assert told == ["flush", "hold", "resume", "hangup"]
+
+
+def test_the_other_sides_hold_is_told_and_keeps_out_what_sounds_meanwhile() -> None:
+    async def main() -> tuple[list[int], list[CallEventKind]]:
+        stage = Stage()
+        await stage.answered()
+        await stage.wait(1_000)
+        stage.say("held")
+        stage.say("held")
+        stage.hear()
+        stage.say("resumed")
+        starts = await stage.starts("contact")
+        return starts, [event.kind async for event in stage.call.events()]
+
+    starts, kinds = run_virtual(main())
+    assert starts == []
+    assert kinds == [
+        CallEventKind.RINGING,
+        CallEventKind.ANSWERED,
+        CallEventKind.HELD_BY_PEER,
+        CallEventKind.RESUMED_BY_PEER,
+        CallEventKind.ENDED,
+    ]
+
+
+def test_a_call_that_is_held_too_long_ends() -> None:
+    async def main() -> EndCause | None:
+        stage = Stage()
+        await stage.answered()
+        await stage.call.hold()
+        return [event async for event in stage.call.events()][-1].cause
+
+    assert run_virtual(main()) is EndCause.MEDIA_TIMEOUT
+
+
+def test_a_call_that_nobody_takes_ends_by_itself_and_says_whether_it_rang() -> None:
+    async def cause(rings: bool) -> EndCause | None:
+        stage = Stage()
+        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        if rings:
+            stage.say("ringing")
+        return [event async for event in stage.call.events()][-1].cause
+
+    assert run_virtual(cause(rings=True)) is EndCause.NO_ANSWER
+    assert run_virtual(cause(rings=False)) is EndCause.UNREACHABLE
+
+
+def test_a_prompt_that_is_stopped_on_its_way_out_was_not_played() -> None:
+    async def main() -> bool:
+        stage = Stage()
+        await stage.answered()
+        await stage.wait(100)
+        playing = asyncio.create_task(stage.call.play("contact", [PCM] * 5))
+        await stage.wait(150)  # the last frame is sent, and not heard yet
+        await stage.call.stop_playing()
+        played = await playing
+        await stage.call.hangup()
+        return played
+
+    assert run_virtual(main()) is False
+
+
+def test_a_muted_agent_is_silent_on_the_line_and_in_the_frames() -> None:
+    async def main() -> tuple[list[bytes], list[bytes]]:
+        stage = Stage()
+        await stage.answered()
+        stage.call.mute(on=True)
+        await stage.leg.speak(stage.clock, [PCM] * 20)
+        await stage.wait(20)
+        await stage.call.hangup()
+        frames = [frame.pcm async for frame in stage.call.frames() if frame.leg == "agent"]
+        return frames, stage.link.sent
+
+    frames, sent = run_virtual(main())
+    assert len(frames) == 20
+    assert PCM not in frames
+    assert PCM not in sent
+
+
+def test_the_end_of_the_process_is_the_end_of_the_call() -> None:
+    async def main() -> EndCause | None:
+        stage = Stage()
+        await stage.answered()
+        stage.call.on_lost()
+        stage.say("answered")
+        return [event async for event in stage.call.events()][-1].cause
+
+    assert run_virtual(main()) is EndCause.PROVIDER_ERROR
+
+
+def test_an_agent_whose_leg_is_gone_for_good_hangs_up() -> None:
+    async def main() -> tuple[EndCause | None, list[str]]:
+        stage = Stage()
+        await stage.answered()
+        await stage.leg.close()
+        cause = [event async for event in stage.call.events()][-1].cause
+        return cause, stage.link.told
+
+    assert run_virtual(main()) == (EndCause.LOCAL_HANGUP, ["hangup"])
