@@ -78,6 +78,7 @@ def open_window(
     theme: str = "light",
     width: int = 1280,
     height: int = 800,
+    zone: str = "UTC",
     origin: str | None = None,
     sharing: Window | None = None,
 ) -> Window:
@@ -95,6 +96,7 @@ def open_window(
             color_scheme=scheme,
             viewport={"width": width, "height": height},
             locale="nb-NO" if language == "nb" else "en-GB",
+            timezone_id=zone,
             base_url=origin,
             reduced_motion="reduce",
         )

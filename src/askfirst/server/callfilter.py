@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import sqlalchemy as sa
 
@@ -29,8 +29,8 @@ _LONGEST = 80
 class CallFilter:
     """What a call must be to be listed; empty fields do not narrow.
 
-    `since` and `until` are days in UTC, both included; `agent` is a user's id and `contact` a
-    contact's; `proof` is the least level; `recorded` and `hold` are yes or no.
+    `since` and `until` are days of whoever asks, both included; `agent` is a user's id and
+    `contact` a contact's; `proof` is the least level; `recorded` and `hold` are yes or no.
     """
 
     since: str = ""
@@ -62,12 +62,15 @@ class CallFilter:
             each.name: value for each in fields(self) if (value := str(getattr(self, each.name)))
         }
 
-    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
-        """What a query over calls with their `newest` recording must ask for."""
-        if (since := _day("since", self.since)) is not None:
-            yield calls.c.created_at >= _midnight(since)
+    def conditions(self, zone: tzinfo = UTC) -> Iterator[sa.ColumnElement[bool]]:
+        """What a query over calls with their `newest` recording must ask for; days are a zone's.
+
+        The first and the last day of the calendar bound nothing.
+        """
+        if (since := _day("since", self.since)) is not None and since > date.min:
+            yield calls.c.created_at >= _midnight(since, zone)
         if (until := _day("until", self.until)) is not None and until < date.max:
-            yield calls.c.created_at < _midnight(until + timedelta(days=1))
+            yield calls.c.created_at < _midnight(until + timedelta(days=1), zone)
         if self.agent:
             yield calls.c.agent == self.agent
         if self.contact:
@@ -122,5 +125,6 @@ def _day(name: str, given: str) -> date | None:
         ) from None
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    # Where clocks skip midnight, or strike it twice, this is the first instant of the day.
+    return datetime.combine(day, time(), zone).astimezone(UTC)

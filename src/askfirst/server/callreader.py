@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,7 @@ class Wanted:
     """Which calls to list. `before` is the id of the call that the page goes on behind.
 
     `numbers` (E.164) leaves only calls to one of them; None does not narrow, none finds nothing.
+    `zone` is the one whose days `also` names.
     """
 
     outcome: OutcomeCode | None = None
@@ -40,6 +41,7 @@ class Wanted:
     most: int = 50
     also: CallFilter = field(default_factory=CallFilter)
     numbers: frozenset[str] | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> lis
     if wanted.is_recorded is not None:
         kept = newest.c.duration_ms.is_not(None)
         query = query.where(kept if wanted.is_recorded else sa.not_(kept))
-    query = query.where(*wanted.also.conditions())
+    query = query.where(*wanted.also.conditions(wanted.zone))
     if wanted.numbers is not None:
         query = query.where(with_numbers(sorted(wanted.numbers)))
     if wanted.before is not None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date, datetime
 from functools import cache, partial
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.responses import HTMLResponse
 
 from askfirst.server.access import Permission
@@ -40,9 +42,10 @@ def render(
     headers: Mapping[str, str] | None = None,
     **context: object,
 ) -> HTMLResponse:
-    """A template as a response, in the visit's language."""
+    """A template as a response, in the visit's language and time zone."""
     shown = {
         "language": visit.language,
+        "zone": visit.zone,
         "languages": LANGUAGES,
         "path": visit.path,
         "user": visit.user,
@@ -83,9 +86,23 @@ def _environment(language: str) -> Environment:
         partial(words.gettext, language), partial(_plural, language), newstyle=True
     )
     environment.globals["static"] = static
-    environment.filters["day"] = partial(words.day, language)
-    environment.filters["moment"] = partial(words.moment, language)
+    environment.filters["day"] = _day
+    environment.filters["moment"] = _moment
     return environment
+
+
+# Of the context and not of the environment, which would otherwise be one for each zone as well. In
+# a macro that is imported without its context these fail, and never show another zone's time.
+
+
+@pass_context
+def _day(context: Context, value: date) -> str:
+    return words.day(context["language"], value, context["zone"])
+
+
+@pass_context
+def _moment(context: Context, value: datetime) -> str:
+    return words.moment(context["language"], value, context["zone"])
 
 
 def _plural(language: str, one: str, many: str, number: int) -> str:

@@ -164,7 +164,9 @@ def _list(
     with reading(visit.site.store.engine) as connection:
         lines = (
             call_lines(
-                connection, person, Wanted(before=before, most=PAGE, also=wanted, numbers=numbers)
+                connection,
+                person,
+                Wanted(before=before, most=PAGE, also=wanted, numbers=numbers, zone=visit.zone),
             )
             if has_filter
             else []

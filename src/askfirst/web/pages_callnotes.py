@@ -77,9 +77,8 @@ def save_draft(visit: Caller, call: str, form: Filled) -> Response:
 def follow_ups_page(visit: Reader) -> Response:
     """What is due, was due and will be, for oneself or the team."""
     person = visit.who.person
-    today = utc_now().date()
     with reading(visit.site.store.engine) as connection:
-        found = due_list(connection, person, today)
+        found = due_list(connection, person, visit.today())
     return render(
         visit,
         "follow_ups.html",
@@ -90,14 +89,17 @@ def follow_ups_page(visit: Reader) -> Response:
 
 
 @router.post("/follow-ups/{follow_up}/done")
-def follow_up_done(visit: Writer, follow_up: str) -> Response:
-    """Mark a follow-up as done."""
+def follow_up_done(
+    visit: Writer, follow_up: str, back: Annotated[str, Form()] = ""
+) -> Response:
+    """Mark a follow-up as done, and go back to the list or (`back`: contact) to its contact."""
     now = utc_now()
     with transaction(visit.site.store.engine) as connection:
         ensure_reaches_follow_up(connection, visit.who.person, follow_up)
-        followups.done(connection, follow_up, now)
+        contact = followups.done(connection, follow_up, now)
         audit.note(connection, now, visit.who.id, "follow-up.done", follow_up)
-    return RedirectResponse("/follow-ups", status_code=303)
+    page = f"/contacts/{contact}" if back == "contact" else "/follow-ups"
+    return RedirectResponse(page, status_code=303)
 
 
 def _ensure_may_write(visit: Visit, call: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, tzinfo
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -25,12 +26,14 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
-from askfirst.web import words
+from askfirst.web import words, zones
 from askfirst.web.carrying import Carrier
 
 API = "/api/"
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
+ZONE_COOKIE = "time_zone"
+"""Written by the browser itself (js/shell.js), for it alone knows."""
 
 
 class SignedOut(Refused):
@@ -68,7 +71,7 @@ class Visit:
     """Who asks for what. `user` None: nobody is signed in.
 
     `session` is what links and calls are bound to: the session's token or, where a program asks by
-    the token whose id is `token`, that id.
+    the token whose id is `token`, that id. `zone` is the reader's, for what pages show and ask.
     """
 
     site: Site
@@ -76,6 +79,7 @@ class Visit:
     user: accounts.User | None
     language: str
     theme: str
+    zone: tzinfo
     path: str
     nonce: str
     session: str | None
@@ -91,6 +95,10 @@ class Visit:
     def may(self, permission: Permission) -> bool:
         """Whether somebody with this permission is signed in."""
         return self.user is not None and self.user.person.may(permission)
+
+    def today(self) -> date:
+        """The day that it is for the reader; law and evidence go by the day in UTC."""
+        return utc_now().astimezone(self.zone).date()
 
     def say(self, message: str, **values: object) -> str:
         """A message in the visit's language, filled in."""
@@ -137,6 +145,7 @@ def visit_of(request: HTTPConnection) -> Visit:
         user=user,
         language=language,
         theme=theme if theme in THEMES else THEMES[0],
+        zone=zones.zone_of(request.cookies.get(ZONE_COOKIE)),
         path=request.url.path,
         nonce=request.scope["state"]["nonce"],
         session=token or (session if user else None),

@@ -7,12 +7,14 @@ from their source (`locale/nb.po`) so that nothing has to be compiled.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from importlib import resources
 
 from babel import Locale, dates
 from babel.messages.pofile import read_po
+
+from askfirst.web import zones
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "nb": "Norsk bokmål"}
 """Languages of the pages, each by its own name."""
@@ -58,12 +60,15 @@ def chosen(wanted: str | None, accepted: str, default: str) -> str:
     return default if default in LANGUAGES else DEFAULT
 
 
-def day(language: str, value: date) -> str:
-    """A day as people write it in a language."""
+def day(language: str, value: date, zone: tzinfo = UTC) -> str:
+    """A day as people write it in a language; of a moment, the day that it is in a zone."""
+    if isinstance(value, datetime):
+        value = value.astimezone(zone)
     return str(dates.format_date(value, "medium", locale=Locale.parse(language)))
 
 
-def moment(language: str, value: datetime) -> str:
-    """A moment in UTC, to the minute, with its zone."""
-    shown = dates.format_datetime(value, "d MMM y HH:mm", locale=Locale.parse(language))
-    return f"{shown} UTC"
+def moment(language: str, value: datetime, zone: tzinfo = UTC) -> str:
+    """A moment to the minute, in a zone and with the zone's short name."""
+    local = value.astimezone(zone)
+    shown = dates.format_datetime(local, "d MMM y HH:mm", locale=Locale.parse(language))
+    return f"{shown} {zones.short_name(local)}"

@@ -1,6 +1,6 @@
 // What belongs to every page and to no call: focus and title after a navigation, the current entry
-// of the navigation, messages, sign-in in place, theme, menus. It never touches the phone (#phone)
-// or the light (#light). Other modules speak to it through events on document:
+// of the navigation, messages, sign-in in place, theme, time zone, menus. It never touches the phone
+// (#phone) or the light (#light). Other modules speak to it through events on document:
 //   askfirst:message {text, kind}   shows a message (info, good, warning, error)
 //   askfirst:signed-out {href?}     shows the sign-in form; also an HX-Trigger header with a 401
 // and hear from it: askfirst:signed-in.
@@ -222,6 +222,17 @@ document.addEventListener("submit", async (event) => {
   const answer = await ask(new URL(form.action), { method: "POST", body, redirect: "manual" });
   if (!answer?.ok && answer?.type !== "opaqueredirect") message(texts.no_connection, "error");
 });
+
+// The time zone of the next page; only the browser knows it, and the server checks the name.
+
+/** @param {string | undefined} zone */
+function keepZone(zone) {
+  if (!zone || document.cookie.split("; ").includes(`time_zone=${zone}`)) return;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `time_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+}
+
+keepZone(Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 // Menus close on Escape and on a click beside them.
 
