@@ -56,6 +56,12 @@ class Phone:
         found: list[dict[str, Any]] = self.page.evaluate("() => window.lightLog")
         return found
 
+    def shades(self) -> list[str]:
+        """What the light has shown since `log_light` while it was known: a busy machine may say
+        for a moment that it does not know, which is no lie."""
+        known = [each["light"] for each in self.lights() if each["light"] != "unknown"]
+        return [light for at, light in enumerate(known) if at == 0 or known[at - 1] != light]
+
     def mark(self) -> None:
         """Mark the phone's own node, to know it again."""
         self.root.evaluate("(phone) => { phone.askfirstMark = true; }")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 from tests.e2e.conftest import Open
 from tests.e2e.phone import Phone
 
@@ -18,6 +18,18 @@ PAGES = (
 """Ten pages, each with a link on the one before."""
 
 
+def streams_of(page: Page) -> list[str]:
+    """The addresses of calls whose events are asked for from now on."""
+    found: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/events"):
+            found.append(request.url)
+
+    page.on("request", note)
+    return found
+
+
 def test_a_call_outlives_ten_pages_back_forward_a_form_and_an_error(window: Open) -> None:
     seen = window("agent")
     page, phone = seen.page, Phone(seen.page)
@@ -25,7 +37,7 @@ def test_a_call_outlives_ten_pages_back_forward_a_form_and_an_error(window: Open
     phone.arrive()
     phone.mark()
     phone.call("+4748750101")
-    phone.log_light()
+    streams = streams_of(page)
 
     for path in PAGES:
         follow(page, path)
@@ -50,7 +62,9 @@ def test_a_call_outlives_ten_pages_back_forward_a_form_and_an_error(window: Open
 
     assert phone.is_marked()
     assert len(seen.documents) == 1, seen.documents
-    assert "unknown" not in [each["light"] for each in phone.lights()]
+    # The stream that the call began with goes on; it was never opened anew.
+    assert streams == []
+    phone.expect_known_light()
     phone.expect_talking()
     phone.hang_up()
 
