@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,16 @@ from tests.e2e.conftest import Open
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone
 
+from askfirst.server import accounts
+from askfirst.server.database import transaction
+
 pytestmark = pytest.mark.full
 
 NORWAY = "+4748750101"
 CALIFORNIA = "+16285550142"
 NEW_ZEALAND = "+64209001234"
+
+LIVE_CALL = "async () => (await (await fetch('/api/v1/phone')).json()).call.call"
 
 _COUNT_CLICKS = """() => {
   window.clicks = 0;
@@ -133,6 +139,99 @@ def test_an_objection_stops_the_recording_and_erases_it(
     phone.expect_light("off")
     expect(phone.part("rule")).to_have_text("They said no")
     phone.expect_talking()
+    phone.hang_up()
+
+
+@pytest.fixture
+def by_itself(window: Open, installation: Installation) -> Callable[..., Phone]:
+    """Opens the phone of an agent in New Zealand, where being told is enough, in a call there."""
+    with installation.store() as store, transaction(store.engine) as connection:
+        accounts.change_user(connection, installation.ids["people"]["other"], place="NZ")
+
+    def make(*, is_small: bool = False, **more: object) -> Phone:
+        phone = phone_of(window, "other", **more)
+        if is_small:
+            phone.root.locator(".dock-toggle-sheet").click()
+        phone.call(NEW_ZEALAND)
+        if is_small:
+            phone.root.locator(".dock-toggle-sheet").click()
+        return phone
+
+    return make
+
+
+def test_a_recording_that_started_by_itself_is_undone_and_erased_without_a_no(
+    by_itself: Callable[..., Phone], installation: Installation
+) -> None:
+    before = kept(installation)
+    phone = by_itself()
+    phone.expect_light("recording")
+    undo = phone.part("undo")
+    expect(undo).to_contain_text("Recording started.")
+    phone.page.keyboard.press("Alt+Shift+R")
+    expect(undo.get_by_role("button", name="Undo and erase")).to_be_focused()
+    assert violations(phone.page) == []
+    phone.page.keyboard.press("Enter")
+
+    phone.expect_light("off")
+    expect(undo).to_be_hidden()
+    expect(phone.part("rule")).to_have_text("May record")
+    phone.expect_talking()
+    call = str(phone.page.evaluate(LIVE_CALL))
+    phone.hang_up()
+    phone.page.wait_for_timeout(1000)
+    assert kept(installation) == before
+    with installation.store() as store:
+        kinds = [str(entry["kind"]) for _, entry in store.ledger.entries(call)]
+    assert {"recording.unwanted", "erasure.intended", "recording.erased"} <= set(kinds)
+    assert {"consent.withdrawn", "consent.refused"}.isdisjoint(kinds)
+
+
+def test_undoing_is_offered_for_three_seconds_and_for_as_long_as_somebody_is_at_it(
+    by_itself: Callable[..., Phone],
+) -> None:
+    phone = by_itself()
+    phone.expect_light("recording")
+    undo = phone.part("undo")
+    button = undo.get_by_role("button")
+    button.focus()
+    phone.page.wait_for_timeout(3_500)
+    expect(button).to_be_focused()
+
+    button.blur()
+    expect(undo).to_be_visible()
+    expect(undo).to_be_hidden(timeout=4_000)
+    phone.expect_light("recording")
+    phone.hang_up()
+
+
+def test_a_recording_that_was_asked_for_is_not_offered_to_be_undone(window: Open) -> None:
+    phone = phone_of(window)
+    phone.call(NORWAY)
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    expect(phone.act("object")).to_be_visible()
+    expect(phone.part("undo")).to_be_hidden()
+    phone.hang_up()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_undoing_is_in_reach_on_a_small_screen_whose_phone_is_closed(
+    by_itself: Callable[..., Phone], theme: str
+) -> None:
+    phone = by_itself(is_small=True, language="nb", theme=theme, width=375, height=667)
+    phone.expect_light("recording")
+    undo = phone.part("undo")
+    button = undo.get_by_role("button", name="Angre og slett")
+
+    button.focus()
+    expect(undo).to_contain_text("Opptak startet.")
+    expect(button).to_be_in_viewport(ratio=1)
+    assert overflows(phone.page, "#phone") + violations(phone.page) == []
+    button.click()
+    phone.expect_light("off")
+    phone.root.locator(".dock-toggle-sheet").click()
     phone.hang_up()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,51 @@ def test_leaving_the_page_ends_the_sound(window: Open, installation: Installatio
     found.page.wait_for_function("() => document.querySelector('askfirst-player') === null")
 
     assert found.page.evaluate("() => window.left.paused && !window.left.hasAttribute('src')")
+
+
+SILENCE = """() => {
+  const player = document.querySelector("askfirst-player");
+  player.picture.silences = [[500, 9000]];
+}"""
+IS_PAST_SILENCE = "() => document.querySelector('askfirst-player audio').currentTime >= 8.9"
+
+
+def test_silence_is_skipped_where_somebody_wants_that_and_remembered(
+    window: Open, installation: Installation
+) -> None:
+    found = opened(window, installation)
+    before = accesses(installation).count("access.played")
+    skip = found.page.get_by_role("button", name="Skip silence")
+    assert skip.get_attribute("aria-pressed") == "false"
+    found.page.evaluate(SILENCE)
+    found.page.locator(".player-play").click()
+    found.page.wait_for_function(
+        "() => document.querySelector('askfirst-player audio').currentTime > 1"
+    )
+    assert not found.page.evaluate(IS_PAST_SILENCE), "nobody asked for that"
+
+    skip.focus()
+    skip.press("Space")
+
+    found.page.wait_for_function(IS_PAST_SILENCE, timeout=4_000)
+    assert skip.get_attribute("aria-pressed") == "true"
+    assert not found.page.evaluate("() => document.querySelector('askfirst-player audio').paused")
+    assert accesses(installation).count("access.played") == before + 1
+    found.page.reload()
+    again = opened(lambda *_args, **_how: found, installation)
+    assert again.page.get_by_role("button", name="Skip silence", pressed=True).is_visible()
+
+
+def test_what_share_each_side_talked_is_told_in_words(
+    window: Open, installation: Installation
+) -> None:
+    found = opened(window, installation)
+
+    told = found.page.locator(".player-talk").inner_text()
+
+    shares = re.fullmatch(r"You (\d+) % · They (\d+) % · silence (\d+) %", told)
+    assert shares is not None, told
+    assert sum(map(int, shares.groups())) == 100
 
 
 def test_call_time_and_file_time_fit_each_other(window: Open, installation: Installation) -> None:

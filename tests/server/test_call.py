@@ -19,6 +19,7 @@ from askfirst.gate import Because, State
 from askfirst.model import SAMPLE_RATE_HZ
 from askfirst.policy import Policy
 from askfirst.ports import CallEvent, CallEventKind
+from askfirst.server import legalholds
 from askfirst.server.database import consents, erasures
 from askfirst.server.sealing import SpoolFile, read_spool
 from askfirst.server.simulation import request_for
@@ -255,6 +256,83 @@ def test_what_must_be_kept_by_duty_is_quarantined_at_a_withdrawal_and_not_lost(
     call = rig.virtually(store, persona, request=request)
 
     assert rig.openings(store, call.id)
+    assert rig.call_row(store, call.id).outcome == "quarantined"
+    (row,) = rig.recording_rows(store)
+    assert row.state == "quarantined"
+    assert rig.starts(read_spool(store, row.id), "contact")
+
+
+def test_what_the_agent_undoes_stops_at_once_and_is_erased_without_a_no_of_anybody(
+    store: Store, tmp_path: Path
+) -> None:
+    moments: list[int] = []
+
+    async def undoes(call: Watched, _leg: SimulatedCall, clock: LoopClock) -> None:
+        await rig.until(call, clock, lambda f: f.state is State.OPEN)
+        await clock.sleep_until(clock.now_ms() + 1500)
+        recorder = call._recorder
+        assert recorder is not None
+        call.undo()
+        assert call.facts.because is Because.NOT_WANTED
+        moments.append(recorder.counts.kept)
+        await clock.sleep_until(clock.now_ms() + 1000)
+        moments.append(recorder.counts.kept)
+
+    call = rig.virtually(
+        store, rig.callee(tmp_path / "callee", *KEYED, HELLO, HELLO, BYE), act=undoes
+    )
+
+    assert moments[0] == moments[1]
+    found = rig.kinds(store, call.id)
+    assert found.index("recording.unwanted") < found.index("erasure.intended")
+    assert {"consent.refused", "consent.withdrawn"}.isdisjoint(found)
+    entries = [entry for _, entry in store.ledger.entries(call.id)]
+    (told,) = [entry["data"] for entry in entries if entry["kind"] == "recording.unwanted"]
+    assert isinstance(told, dict)
+    assert (told["by"], told["past"]) == ("agent", "erase")
+    assert [row.reason for row in rig.rows(store, sa.select(erasures))] == ["undone"]
+    assert rig.call_row(store, call.id).outcome == "erased"
+
+
+def test_after_an_undoing_the_agent_may_record_again_and_keeps_only_that(
+    store: Store, tmp_path: Path
+) -> None:
+    asked_ms: list[int] = []
+
+    async def undoes(call: Watched, _leg: SimulatedCall, clock: LoopClock) -> None:
+        await rig.until(call, clock, lambda f: f.state is State.OPEN)
+        await clock.sleep_until(clock.now_ms() + 500)
+        call.undo()
+        call.undo()
+        await clock.sleep_until(clock.now_ms() + 500)
+        asked_ms.append(call.now_ms())
+        call.want()
+
+    steps = (*KEYED, HELLO, HELLO, HELLO, BYE)
+    call = rig.virtually(store, rig.callee(tmp_path / "callee", *steps), act=undoes)
+
+    assert rig.call_row(store, call.id).outcome == "recorded"
+    assert min(rig.starts(read_spool(store, call.recordings[-1]), "contact")) >= asked_ms[0]
+    assert len(rig.rows(store, sa.select(erasures))) == 1
+
+
+@pytest.mark.parametrize("reason", ["duty", "hold"])
+def test_what_must_be_kept_is_locked_away_when_it_is_undone(
+    store: Store, tmp_path: Path, reason: str
+) -> None:
+    async def undoes(call: Watched, _leg: SimulatedCall, clock: LoopClock) -> None:
+        await rig.until(call, clock, lambda f: f.state is State.OPEN)
+        await clock.sleep_until(clock.now_ms() + 1000)
+        if reason == "hold":
+            legalholds.place(store, call.recordings[-1], "usr_x", "a lawsuit", rig.AT)
+        call.undo()
+
+    persona = rig.callee(tmp_path / "callee", *KEYED, HELLO, HELLO, BYE)
+    duty = Policy(mandatory_recording="mifid2") if reason == "duty" else Policy()
+    request = replace(request_for(persona), policy=duty)
+
+    call = rig.virtually(store, persona, act=undoes, request=request)
+
     assert rig.call_row(store, call.id).outcome == "quarantined"
     (row,) = rig.recording_rows(store)
     assert row.state == "quarantined"

@@ -149,6 +149,42 @@ def test_a_withdrawal_lost_to_a_fault_of_the_moment_is_an_erasure_in_the_end(
     assert len(rig.rows(store, sa.select(erasures))) == 1
 
 
+@pytest.mark.parametrize("fault", ["disk", "program"])
+def test_an_undoing_that_cannot_be_written_stops_and_erases_all_the_same(
+    store: Store, tmp_path: Path, fault: str
+) -> None:
+    kept: list[str] = []
+
+    async def undoes(call: Watched, _leg: SimulatedCall, clock: LoopClock) -> None:
+        await rig.until(call, clock, lambda f: f.state is State.OPEN)
+        await clock.sleep_until(clock.now_ms() + 1000)
+        kept.extend(call.recordings)
+        assert rig.spool_files(store)
+        if fault == "disk":
+            sa.event.listen(store.engine, "begin", refuse)
+        else:
+            call._book.undone = fails  # type: ignore[assignment, method-assign]
+        call.undo()
+
+    def refuse(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+
+    def fails(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    call = rig.virtually(
+        store, rig.callee(tmp_path / "callee", *KEYED, HELLO, HELLO, BYE), act=undoes
+    )
+
+    opened = next(i for i, f in enumerate(call.seen) if f.state is State.OPEN)
+    undone = next(i for i, f in enumerate(call.seen) if i > opened and not f.is_wanted)
+    assert State.OPEN not in {f.state for f in call.seen[undone:]}
+    assert rig.spool_files(store) == []
+    assert [key for key in rig.key_ids(store) if key.startswith(kept[0])] == []
+    if fault == "program":
+        assert [row.reason for row in rig.rows(store, sa.select(erasures))] == ["undone"]
+
+
 # Faults of the parts
 
 

@@ -39,6 +39,9 @@ from askfirst.server.node import Node
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.persona import packaged_personas
 
+NEW_YORK = "+12125550118"
+"""With an agent in Texas, nobody has to be told or asked."""
+
 # What is refused
 
 
@@ -376,6 +379,59 @@ def test_a_hold_puts_the_light_out_until_it_is_released_and_an_objection_for_goo
     called(node, tmp_path, ASKED, scenario)
     node.jobs.wait()
     assert {row.state for row in rig.recording_rows(node.store)} == {"erased"}
+
+
+def test_a_recording_that_started_by_itself_can_be_undone_and_one_that_was_asked_for_says_so(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        live = await desk.place(kari, NEW_YORK, MemoryLeg())
+        shown = await until(live, has(light="recording"))
+        assert shown["by_itself"]
+        await asyncio.sleep(1)
+
+        live.undo()
+        assert has(light="off", because="not-wanted", by_itself=False)(live.state())
+        assert not any(each["said_no"] for each in live.state()["parties"])  # type: ignore[attr-defined]
+        assert not live.has_ended
+        live.record()
+        assert has(light="recording", by_itself=False)(await until(live, has(light="recording")))
+
+    called(node, tmp_path, LONG, scenario, NEW_YORK)
+    node.jobs.wait()
+    assert "erased" in {row.state for row in rig.recording_rows(node.store)}
+
+
+def test_a_recording_that_goes_on_after_a_pause_did_not_start_by_itself(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        live = await desk.place(kari, NEW_YORK, MemoryLeg())
+        await until(live, has(light="recording"))
+        await asyncio.sleep(1)
+        live.release(live.hold())
+        assert has(light="recording", by_itself=False)(live.state())
+
+    called(node, tmp_path, LONG, scenario, NEW_YORK)
+
+
+def test_a_recording_that_is_a_duty_cannot_be_undone(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    with transaction(node.store.engine) as connection:
+        change(connection, {"wishes": {"mandatory_recording": "mifid2"}}, None, AT)
+
+    async def scenario(desk: Desk) -> None:
+        live = await desk.place(kari, NEW_YORK, MemoryLeg())
+        await until(live, has(answered=True))
+        live.record()
+        before = live.state()["light"]
+        with pytest.raises(Refused, match="must be recorded"):
+            live.undo()
+        assert has(light=before, by_itself=False, wanted=True)(live.state())
+
+    called(node, tmp_path, LONG, scenario, NEW_YORK)
+    assert [row for row in rig.recording_rows(node.store) if row.state == "erased"] == []
 
 
 def test_a_place_learned_puts_the_light_out_until_the_law_of_it_is_met(

@@ -36,6 +36,30 @@ def both(first: list[NDArray[np.int16]], second: list[NDArray[np.int16]]) -> NDA
     return np.stack([np.concatenate(first), np.concatenate(second)])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "silences"),
+    [
+        ([voice(2), quiet(3), voice(1)], [quiet(6)], [(2200, 4800)]),
+        ([voice(2), quiet(4)], [quiet(3), voice(3)], []),
+        ([quiet(2), voice(1), quiet(3)], [quiet(6)], [(200, 1800), (3200, 6000)]),
+        ([voice(1, -60.0), voice(5)], [quiet(6)], []),
+        ([voice(2, -60.0), voice(4)], [quiet(6)], [(200, 1800)]),
+        ([voice(2, -38.0), voice(4)], [quiet(6)], []),
+    ],
+    ids=["a break", "too short", "both ends", "one second", "room noise", "quiet talking"],
+)
+def test_only_what_is_quiet_in_both_lanes_for_more_than_a_second_may_be_skipped(
+    first: list[NDArray[np.int16]],
+    second: list[NDArray[np.int16]],
+    silences: list[tuple[int, int]],
+) -> None:
+    found = measure(both(first, second), RATE).silences
+
+    assert len(found) == len(silences)
+    for at, wanted in zip(found, silences, strict=True):
+        assert at == pytest.approx(wanted, abs=40)
+
+
 def kept(store: Store, recording: str) -> list[str]:
     """The objects that peaks of a recording lie in."""
     return [name for name in store.blobs.names() if name.startswith(f"{recording}/peaks-")]

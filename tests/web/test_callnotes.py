@@ -236,3 +236,19 @@ def test_only_somebody_who_reaches_a_follow_up_marks_it_done(desk: Desk) -> None
     assert desk.client.post(f"/follow-ups/{made}/done").status_code == 303
     assert f"{made}/done" not in desk.client.get("/follow-ups").text
     assert desk.client.post("/follow-ups/fol_nothing/done").status_code == 404
+
+
+def test_a_follow_up_is_marked_done_on_its_contacts_page_by_whoever_reaches_it(desk: Desk) -> None:
+    contact = meet(desk.site.store, draft("Nora Lie", rig.NORWAY))
+    second = add(desk.site, UserRole.AGENT, "south", name="far")
+    mine, theirs = (due(desk.site, contact, owner, 0) for owner in (desk.agent, second))
+
+    page = desk.client.get(f"/contacts/{contact}").text
+    assert f"/follow-ups/{mine}/done" in page
+    assert f"/follow-ups/{theirs}/done" not in page
+    done = desk.client.post(f"/follow-ups/{mine}/done", data={"back": "contact"})
+
+    assert (done.status_code, done.headers["location"]) == (303, f"/contacts/{contact}")
+    assert f"/follow-ups/{mine}/done" not in desk.client.get(f"/contacts/{contact}").text
+    elsewhere = desk.client.post(f"/follow-ups/{mine}/done", data={"back": "https://evil.example"})
+    assert elsewhere.headers["location"] == "/follow-ups"

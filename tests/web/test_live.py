@@ -85,6 +85,30 @@ def test_only_its_agent_acts_in_a_call_and_the_end_is_written(
     assert [each["id"] for each in listed] == [state["call"]]
 
 
+def test_only_its_agent_undoes_a_recording_and_the_past_is_kept_or_erased(
+    browser: TestClient, site: Site
+) -> None:
+    kari = sign_in(browser, site, UserRole.AGENT, "kari")
+    session = browser.cookies["askfirst"]
+    with answered_call(browser) as call:
+        record = f"{call}/record"
+        assert browser.post(record).json()["wanted"]
+        assert browser.delete(f"{record}?past=sell").status_code == 422
+        sign_in(browser, site, UserRole.SUPERVISOR, "lead")
+        assert browser.delete(f"{record}?past=erase").status_code == 403
+        live = site.carrier.desk.of(kari.id)
+        assert live is not None
+        assert live.call.facts.is_wanted
+
+        browser.cookies.clear()
+        browser.cookies.set("askfirst", session)
+        undone = browser.delete(f"{record}?past=erase")
+        assert (undone.status_code, undone.json()["wanted"]) == (200, False)
+        assert browser.post(f"{call}/hangup").status_code == 200
+    late = browser.delete(f"{record}?past=erase")
+    assert late.status_code in (403, 404), "the call is over"
+
+
 def test_the_stream_of_a_call_that_is_over_ends_without_an_error(
     browser: TestClient, site: Site
 ) -> None:

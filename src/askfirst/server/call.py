@@ -54,7 +54,6 @@ from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
-
 MOST_PEOPLE = 50
 """People of one call, those who left included; each of them is decided about."""
 
@@ -103,7 +102,9 @@ class Call:
         self._mode: Mode | None = None
         self._was_erased = False
         self._has_audio = False
-        self._unwritten: dict[int, str] = {}
+        # Recording and reason of each erasure that is owed and not written yet, by its serial.
+        self._unwritten: dict[int, tuple[str, str]] = {}
+        self._undone = 0
         self._keys = Keys()
         self._told_by: ev.Teller | None = None
         # Whether a key was pressed after a notice that only the agent vouches for.
@@ -136,8 +137,8 @@ class Call:
         await self._journal.drained()
         if self._journal.has_lost:
             self._fault = self._fault or Fault.LEDGER
-        for recording in self._unwritten.values():
-            # A yes was taken back and that cannot be written: the audio goes all the same.
+        for recording, _ in self._unwritten.values():
+            # What is owed cannot be written: the audio goes all the same.
             self._journal.chore(partial(erasure.destroy, self._store, recording))
         await self._journal.drained()
         await self._journal.last(self._settled)
@@ -310,10 +311,28 @@ class Call:
         self.report(event, written, {"how": how, "past": past})
         if recorder is not None:
             if erased is not None and self.request.policy.mandatory_recording is None:
-                self._unwritten[self.facts.serial] = erased
+                self._unwritten[self.facts.serial] = (erased, erasure.WITHDRAWN)
             recorder.follow(self.facts)
             self._end_recorder(recorder, is_erased=erased is not None)
         self._new_recorder()
+        self._journal.chore(self._on_outbox)
+
+    def undo(self) -> None:
+        """The agent never wanted this: stop, and erase what was recorded; nobody said no."""
+        recorder, erased = self._recorder, None
+        self._undone -= 1  # the gate's own serials are positive
+        if recorder is not None and recorder.has_audio:
+            self._recorder, erased = None, recorder.recording
+            if self.request.policy.mandatory_recording is None:
+                self._unwritten[self._undone] = (erased, erasure.UNDONE)
+        event = ev.Unwanted(self.now_ms())
+        also = None if erased is None else partial(self._book.undone, erased, self.at(event.at_ms))
+        self.report(event, also, {"by": "agent", "past": "erase"}, owed=self._undone)
+        self.captions.wipe()
+        if recorder is not None and erased is not None:
+            recorder.follow(self.facts)
+            self._end_recorder(recorder, is_erased=True)
+            self._new_recorder()
         self._journal.chore(self._on_outbox)
 
     def pause(self, reason: str = "private", hold: str = "agent") -> None:
@@ -355,18 +374,20 @@ class Call:
         also: Callable[[sa.Connection, int], None] | None = None,
         data: Mapping[str, Datum | Sequence[Datum]] | None = None,
         secrets: Mapping[str, str] | None = None,
+        owed: int | None = None,
     ) -> None:
         """Take an event now, act on the new state, and queue what has to be written.
 
         `also` changes rows in the transaction of the event's ledger entry; it gets the entry's
         position. `data` goes into the entry: codes and counts only; `secrets` as commitments.
+        `owed` tells the write apart where the gate gives it no serial.
         """
         before = self.facts
         self.facts = after(before, event)
         if isinstance(event, ev.TellingEnded) and before.telling is not None:
             self._told_by = before.telling.by
         self._follow()
-        serial = self.facts.serial if self.facts.serial > before.serial else None
+        serial = self.facts.serial if self.facts.serial > before.serial else owed
         write = self._book.entry(event, self.at(self.facts.now_ms), data or {}, secrets or {}, also)
         if write is not None:
             self._journal.write(write, serial)

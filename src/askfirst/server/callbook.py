@@ -203,7 +203,11 @@ class CallBook:
             at_ms=event.at_ms,
         )
         if erased is not None:
-            erasure.intend(self._store, connection, erased, "withdrawn", at)
+            erasure.intend(self._store, connection, erased, erasure.WITHDRAWN, at)
+
+    def undone(self, erased: str, at: datetime, connection: sa.Connection, _: int) -> None:
+        """The agent takes a recording back; the intention to erase is one transaction with that."""
+        erasure.intend(self._store, connection, erased, erasure.UNDONE, at)
 
     def line(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """One more line of the timeline: the gate's state changed."""
@@ -300,11 +304,13 @@ class CallBook:
             )
         )
 
-    def still_owed(self, erased: Iterable[str], at: datetime, connection: sa.Connection) -> None:
-        """Withdrawals that could not be written when they were made: their erasure is owed."""
-        for recording in erased:
+    def still_owed(
+        self, erased: Iterable[tuple[str, str]], at: datetime, connection: sa.Connection
+    ) -> None:
+        """Erasures (recording, reason) that could not be written when due: they are owed."""
+        for recording, reason in erased:
             with suppress(NotFound):  # its row was never written either
-                erasure.intend(self._store, connection, recording, "withdrawn", at)
+                erasure.intend(self._store, connection, recording, reason, at)
 
     def is_withheld(self, connection: sa.Connection) -> bool:
         """Whether a recording of the call should go and may not, by hold or by duty."""

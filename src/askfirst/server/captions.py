@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wiped:
-    """Everything up to this sequence is gone: somebody said no."""
+    """Everything up to this sequence is gone: somebody said no, or the agent undid it."""
 
     sequence: int
 
@@ -123,7 +123,7 @@ class Captions:
     """The live captions of one call; the call makes it, tells it every change, and gives frames.
 
     `follow(facts)` comes first and after every event; `push(frame)` then asks those facts. Nothing
-    here raises. Lines are there while the call lives; a no of anybody wipes them.
+    here raises. Lines are there while the call lives; a no of anybody wipes them, and `wipe` does.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Captions:
             return
         self._end_where_not_allowed(facts)
         if (facts.refused | facts.withdrawn) - (old.refused | old.withdrawn):
-            self._wipe()
+            self.wipe()
         if facts.has_ended:
             self.close()
         elif self._is_usable and not self._has_failed:
@@ -178,6 +178,13 @@ class Captions:
             self.skipped_ms += FRAME_MS
         stretch.frames.append(frame)
         return True
+
+    def wipe(self) -> None:
+        """What was said so far is gone, for everybody who reads along too."""
+        self._lines.clear()
+        self.sequence += 1
+        self.wiped = self.sequence
+        self._tell()
 
     def close(self) -> None:
         """The call is over: nothing is left. Safe to call again."""
@@ -251,12 +258,6 @@ class Captions:
         gone = {each for each in self._waiting if each.source is stretch}
         self._waiting = [each for each in self._waiting if each not in gone]
         self._captioning.drop(gone)
-
-    def _wipe(self) -> None:
-        self._lines.clear()
-        self.sequence += 1
-        self.wiped = self.sequence
-        self._tell()
 
     # From frames to lines
 

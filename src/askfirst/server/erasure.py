@@ -33,8 +33,8 @@ from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
-WITHDRAWN = "withdrawn"
-"""The reason that a running call gives itself; it has ended the recording before."""
+WITHDRAWN, UNDONE = "withdrawn", "undone"
+"""The reasons that a running call gives itself; it has ended the recording before."""
 
 
 def intend(
@@ -52,7 +52,7 @@ def intend(
         raise NotFound(f"no recording {recording}")
     if is_intended(connection, recording):
         return
-    if row.ended_at is None and reason != WITHDRAWN:
+    if row.ended_at is None and reason not in (WITHDRAWN, UNDONE):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         return
     if _must_stay(row):

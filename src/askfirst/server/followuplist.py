@@ -78,6 +78,14 @@ def ensure_reaches_follow_up(connection: sa.Connection, person: Person, follow_u
         raise Refused("this follow-up is not among those that you reach")
 
 
+def reached_of(connection: sa.Connection, person: Person, contact: str) -> frozenset[str]:
+    """Which follow-ups of a contact a person reaches."""
+    query = _joined(sa.select(follow_ups.c.id)).where(
+        follow_ups.c.contact == contact, reached_by(person, Permission.CALLS_READ, _responsible)
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
 def _group(
     connection: sa.Connection, person: Person, when: sa.ColumnElement[bool]
 ) -> tuple[Due, ...]:

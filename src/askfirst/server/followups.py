@@ -69,15 +69,17 @@ def promise(
     return made
 
 
-def done(connection: sa.Connection, follow_up: str, at: datetime) -> None:
-    """A follow-up is done; the first time counts. Raises NotFound for an unknown one."""
+def done(connection: sa.Connection, follow_up: str, at: datetime) -> str:
+    """A follow-up is done, the first time counts; gives its contact. Raises NotFound."""
     aware(at)
     key = follow_ups.c.id == follow_up
-    if connection.execute(sa.select(follow_ups.c.id).where(key)).first() is None:
+    contact = connection.execute(sa.select(follow_ups.c.contact).where(key)).scalar()
+    if contact is None:
         raise NotFound("no follow-up has this id")
     connection.execute(
         follow_ups.update().where(key, follow_ups.c.done_at.is_(None)).values(done_at=at)
     )
+    return str(contact)
 
 
 def move(connection: sa.Connection, follow_up: str, due: date | None) -> None:

@@ -121,6 +121,8 @@ class LiveCall:
         self._is_hung_up = False
         self._is_muted = False
         self._is_settled = False
+        self._has_asked = False
+        self._first_opened_ms: int | None = None
         self._sequence = 0
         self._shown: dict[str, object] = {}
         self._changed = asyncio.Event()
@@ -137,6 +139,7 @@ class LiveCall:
     def record(self) -> None:
         """Record, please; also before the answer."""
         self._ensure_live(answered=False)
+        self._has_asked = True
         self.call.want()
 
     def stop(self) -> None:
@@ -144,14 +147,26 @@ class LiveCall:
         self._ensure_live(answered=False)
         self.call.unwant()
 
+    def undo(self) -> None:
+        """Do not record any more, and erase what was recorded; nobody said no.
+
+        Raises Refused where the recording is a duty. What a legal hold keeps is locked away.
+        """
+        self._ensure_live(answered=False)
+        if duty := self.call.request.policy.mandatory_recording:
+            raise Refused(f"this call must be recorded ({duty}); nothing was stopped or erased")
+        self.call.undo()
+
     def telling(self) -> None:
         """The agent is telling them now."""
         self._ensure_live()
+        self._has_asked = True
         self.call.tell()
 
     def announce(self) -> None:
         """Have the announcement played, which asks for a key where a yes is owed."""
         self._ensure_live()
+        self._has_asked = True
         self.call.announce()
 
     def consent(
@@ -182,6 +197,7 @@ class LiveCall:
         _ensure_one_of("how", how, _NO_SAID_BY[:1])
         if party is not None and self._contacts() != [self._contact(party)]:
             raise InvalidInput("the agent's word is about everybody on the call; leave party out")
+        self._has_asked = True
         if kind == "informed":
             self.call.informed()
         else:
@@ -380,6 +396,8 @@ class LiveCall:
 
     def _look(self) -> None:
         """Compare what would be shown with what was, and wake whoever waits for a change."""
+        if self._first_opened_ms is None:
+            self._first_opened_ms = self.call.facts.opened_ms
         shown = self._to_show()
         if shown != self._shown:
             self._shown = shown
@@ -410,6 +428,7 @@ class LiveCall:
             "browser": self.has_browser,
             "rejoin_ms": None if self._away_ms is None else REJOIN_MS - self._away_ms,
             "recording_since_ms": facts.opened_ms,
+            "by_itself": self._is_by_itself(),
             "owed": sorted({owed.party for owed in facts.unmet()}),
             "needs_key": any(owed.proof > Proof.AGENT_WORD for owed in facts.unmet()),
             "parties": [
@@ -426,6 +445,13 @@ class LiveCall:
             "decision": None if decision is None else self._decided(decision),
             "sentences": [{"id": each.id, "text": each.text} for each in self.sentences()],
         }
+
+    def _is_by_itself(self) -> bool:
+        """Whether a recording has just begun that the agent did not ask for and may take back."""
+        opened_ms = self.call.facts.opened_ms
+        is_first = opened_ms is not None and opened_ms == self._first_opened_ms
+        is_free = self.call.request.policy.mandatory_recording is None
+        return is_first and is_free and not self._has_asked
 
     def _decided(self, decision: Decision) -> dict[str, object]:
         said = notice(decision, self.call.request.language, self._notice_facts)

@@ -36,6 +36,13 @@ FULL = 1_000
 RATE_HZ = 8_000
 """Rate at which a recording is measured: enough for a picture, and an hour fits into memory."""
 
+QUIET = 10
+"""The largest value of a lane that counts as silence when it is skipped, -40 dB of full scale."""
+
+SKIPPED_MS = 1_000
+"""A shorter silence is not skipped."""
+
+_LEAD_MS = 200  # left of a silence at both ends, so that no word is clipped
 _TALKING = 32_768 * 10 ** (-45 / 20)  # RMS; room noise of a telephone lies well below
 _BREATH_FRAMES = 300 // FRAME_MS  # a shorter break belongs to the talking around it
 
@@ -75,6 +82,27 @@ class Peaks:
         whole = max(1, sum(self.talk_ms) + self.silence_ms)
         talked = tuple(round(100 * each / whole) for each in self.talk_ms)
         return (*talked, max(0, 100 - sum(talked)))
+
+    @property
+    def silences(self) -> tuple[tuple[int, int], ...]:
+        """From and to, in ms of file time, what may be skipped: no lane is above `QUIET` there.
+
+        Of each silence longer than `SKIPPED_MS` a moment is left at both ends; the last one goes
+        to the end of the file.
+        """
+        loudest = [max(values) for values in zip(*self.channels, strict=True)]
+        found, began = [], None
+        for at, value in enumerate([*loudest, FULL]):
+            if value <= QUIET:
+                began = at if began is None else began
+                continue
+            if began is not None:
+                from_ms, to_ms = (each * self.duration_ms // len(loudest) for each in (began, at))
+                if to_ms - from_ms > SKIPPED_MS:
+                    lead_ms = 0 if at == len(loudest) else _LEAD_MS
+                    found.append((from_ms + _LEAD_MS, to_ms - lead_ms))
+            began = None
+        return tuple(found)
 
 
 def measure(samples: NDArray[np.int16], rate: int) -> Peaks:

@@ -44,12 +44,13 @@ ALIVE_SECONDS = 1.0
 class NewCall(Body):
     """Whom to call. `browser`: the agent's sound comes by `leg` or `sound` within 30 s; `script`:
     the agent speaks by choosing sentences. `external`: somebody else's dialer makes the call and
-    sends its frames, each captured `capture_lag_ms` before it comes at the fastest.
+    sends its frames, each captured `capture_lag_ms` before it comes at the fastest. Without a
+    provider demo contacts are called by the simulator and everybody else over the trunk.
     """
 
     to: str
     persona: str | None = None
-    provider: Literal["simulator", "external"] = "simulator"
+    provider: Literal["simulator", "sip", "external"] | None = None
     capture_lag_ms: int = Field(default=WAY_MS, ge=0, le=2_000)
     agent_audio: Literal["browser", "file", "script"] = "script"
 
@@ -103,6 +104,11 @@ async def place(visit: Caller, wanted: NewCall) -> State:
     if wanted.provider == "external":
         return await place_external(visit, wanted, wanted.capture_lag_ms)
     desk = visit.site.carrier.desk
+    if wanted.agent_audio == "script" and desk.outside is not None and not desk.callee(wanted.to):
+        raise InvalidInput(
+            "found agent_audio 'script', with which sentences are chosen in simulated calls; "
+            "speak on a telephone by 'browser' or 'file'"
+        )
     leg: AgentLeg
     match wanted.agent_audio:
         case "browser":
@@ -113,7 +119,12 @@ async def place(visit: Caller, wanted: NewCall) -> State:
             leg = MemoryLeg()
     has_browser = wanted.agent_audio == "browser"
     live = await desk.place(
-        visit.who, wanted.to, leg, persona=wanted.persona, has_browser=has_browser
+        visit.who,
+        wanted.to,
+        leg,
+        persona=wanted.persona,
+        provider=wanted.provider,
+        has_browser=has_browser,
     )
     return live.state()
 
@@ -166,10 +177,13 @@ async def record(visit: Caller, call: str) -> State:
 
 
 @router.delete("/calls/{call}/record")
-async def stop(visit: Caller, call: str) -> State:
-    """The agent wants no recording any more."""
+async def stop(visit: Caller, call: str, past: Literal["keep", "erase"] = "keep") -> State:
+    """The agent wants no recording any more; with `past` erase, what was recorded goes too."""
     live = own(visit, call)
-    live.stop()
+    if past == "erase":
+        live.undo()
+    else:
+        live.stop()
     return live.state()
 
 

@@ -89,9 +89,7 @@ def follow_ups_page(visit: Reader) -> Response:
 
 
 @router.post("/follow-ups/{follow_up}/done")
-def follow_up_done(
-    visit: Writer, follow_up: str, back: Annotated[str, Form()] = ""
-) -> Response:
+def follow_up_done(visit: Writer, follow_up: str, back: Annotated[str, Form()] = "") -> Response:
     """Mark a follow-up as done, and go back to the list or (`back`: contact) to its contact."""
     now = utc_now()
     with transaction(visit.site.store.engine) as connection:

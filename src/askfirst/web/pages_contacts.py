@@ -21,6 +21,7 @@ from askfirst.server.contactimport import Report
 from askfirst.server.contactsearch import Page as SearchPage
 from askfirst.server.contactsearch import count, find
 from askfirst.server.database import reading, transaction
+from askfirst.server.followuplist import reached_of
 from askfirst.server.forecast import Answer, Outlook, Prospect, answer_of
 from askfirst.web import words
 from askfirst.web.api_contacts import (
@@ -269,6 +270,7 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None, why: str =
         made = calls_with(connection, visit.who.person, contact)
         consents = contacts.consent_history(connection, contact)
         promised = followups.follow_ups_of(connection, contact)
+        reached = reached_of(connection, visit.who.person, contact)
         names = accounts.names(connection)
     return render(
         visit,
@@ -281,6 +283,7 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None, why: str =
         outcomes=visit.said(OUTCOMES),
         languages_of_notices=NOTICE_LANGUAGES,
         due=[each for each in promised if each.done_at is None],
+        reached=reached,
         names=names,
         kinds=visit.said(KINDS),
         hows=visit.said(HOWS),

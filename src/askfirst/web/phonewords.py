@@ -62,6 +62,8 @@ PHONE: Mapping[str, str] = {
     "unmuted": words.mark("Not muted"),
     "recording_started": words.mark("Recording started"),
     "recording_stopped": words.mark("Recording stopped"),
+    "undo": words.mark("Recording started. For {s} s you can undo and erase it."),
+    "undo_over": words.mark("Undoing is over. Recording goes on."),
     "since": words.mark("Recording since {time}"),
     "paused": words.mark("Paused: {reason}"),
     "ask": words.mark("Ask before recording"),

@@ -30,6 +30,7 @@ PAUSES: Mapping[str, str] = {
 }
 ERASURES: Mapping[str, str] = {
     "withdrawn": words.mark("they took their consent back"),
+    "undone": words.mark("the agent undid it"),
     "retention": words.mark("its time was over"),
     "request": words.mark("somebody asked for it"),
 }
@@ -113,6 +114,7 @@ def picture(visit: Visit, record: CallRecord, seen: Seen, peaks: Peaks) -> dict[
             }
             for each in seen.stretches
         ],
+        "silences": [list(each) for each in peaks.silences],
         "gaps": [{"from_ms": each.from_ms, "to_ms": each.to_ms} for each in seen.gaps],
         "marks": [
             {"at_ms": at_ms, "kind": kind, "text": text}
@@ -124,6 +126,7 @@ def picture(visit: Visit, record: CallRecord, seen: Seen, peaks: Peaks) -> dict[
             "back": visit.say("Back 10 seconds"),
             "on": visit.say("On 10 seconds"),
             "speed": visit.say("Speed"),
+            "skip": visit.say("Skip silence"),
             "position": visit.say("Position"),
             "of": visit.say("of"),
             "failed": visit.say(

@@ -4,6 +4,8 @@ import { PhoneCore } from "./phone-core.js";
 import { MicrophoneError } from "./sound.js";
 import { announce, message } from "./shell.js";
 
+export { keep, recall } from "./memory.js";
+
 export const root = /** @type {HTMLElement} */ (document.getElementById("phone"));
 export const texts = JSON.parse(document.getElementById("phone-texts")?.textContent ?? "{}");
 /** @type {Record<string, string>} */
@@ -63,22 +65,4 @@ export function nameOf(state) {
 export function clock(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   return `${String(Math.floor(seconds / 60)).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}`;
-}
-
-/** What this browser remembers. @param {string} key */
-export function recall(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null; // a browser that keeps nothing
-  }
-}
-
-/** @param {string} key @param {string} value */
-export function keep(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // A browser that keeps nothing asks again.
-  }
 }

@@ -13,6 +13,7 @@ import { learnPlaces, placeName, showPeople, tellPlace } from "./phone-people.js
 import {
   beginSound, dial, dialWanted, endSound, isWaiting, mute, rejoin, showSoundNotice, takeOver,
 } from "./phone-sound.js";
+import { closeUndo, offerUndo, undoButton } from "./phone-undo.js";
 import { announce, message } from "./shell.js";
 
 const notes = new Notes(core, part("notes"), part("notes-state"), say);
@@ -65,6 +66,7 @@ function show(state) {
   press("record", state.wanted);
   control("record").hidden = !state.switch_on || state.decision?.mode === "forbid";
   tellChanges(state);
+  offerUndo(state);
   showSoundNotice(state);
   showConsent(state, own);
   showRecording(state, own);
@@ -94,6 +96,7 @@ function begin(state) {
 /** @param {any} state */
 function end(state) {
   endSound();
+  closeUndo();
   closeCaptions();
   for (const name of ["consent", "recording", "keypad", "saying", "captions-part"]) part(name).hidden = true;
   part("clock").textContent = "";
@@ -114,7 +117,9 @@ function end(state) {
 /** Tell screen readers what changed by itself. @param {any} state */
 function tellChanges(state) {
   if (!before || before.call !== state.call) return;
-  if (before.light !== "recording" && state.light === "recording") announce(say.recording_started);
+  if (before.light !== "recording" && state.light === "recording" && !state.by_itself) {
+    announce(say.recording_started);
+  }
   if (before.light === "recording" && state.light !== "recording") {
     message(say.recording_stopped, "warning");
     own.pausing = own.objecting = false;
@@ -178,6 +183,7 @@ const ACTS = {
     return core.act("/record", core.state.wanted ? "DELETE" : "POST");
   },
   stop: () => core.act("/record", "DELETE"),
+  undo: () => core.act("/record?past=erase", "DELETE"),
   telling: () => core.act("/telling"),
   announcement: () => core.act("/announcement"),
   "ask-keypad": () => core.act("/announcement"),
@@ -253,7 +259,7 @@ useKeys({
   KeyM: () => core.isLive && ACTS.mute(),
   KeyO: () => core.isLive && ACTS["on-hold"](),
   KeyK: () => core.isLive && ACTS.keypad(),
-  "Shift+KeyR": () => core.isLive && firstIn("consent")?.focus(),
+  "Shift+KeyR": () => core.isLive && (undoButton() ?? firstIn("consent"))?.focus(),
   "Shift+KeyE": () => core.isLive && ACTS.hangup(),
 });
 

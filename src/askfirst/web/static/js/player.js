@@ -3,11 +3,13 @@
 // The page brings what is drawn, and the sound is asked for when somebody presses Play, because that
 // is an access and is written down. Without script the browser's own player stays as it is.
 
+import { keep, recall } from "./memory.js";
 import { make, Transcript } from "./transcript.js";
 
 const COLUMNS = 1000;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const SPEEDS = [0.75, 1, 1.25, 1.5, 2];
+const SKIPS = "askfirst-skip-silence"; // what this browser remembers of whether silence is skipped
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {{file_ms: number, from_ms: number, to_ms: number, kind: string}} Stretch */
@@ -40,6 +42,13 @@ export function callTime(stretches, fileMs) {
     found = Math.min(each.from_ms + fileMs - each.file_ms, each.to_ms);
   }
   return found;
+}
+
+/** The end of the silence that a file time lies in; null where it lies in none, or hardly.
+ * @param {[number, number][]} silences @param {number} fileMs */
+export function afterSilence(silences, fileMs) {
+  const found = silences.find(([from, to]) => from <= fileMs && fileMs < to - 50);
+  return found ? found[1] : null;
 }
 
 class Player extends HTMLElement {
@@ -109,6 +118,19 @@ class Player extends HTMLElement {
     this.audio.defaultPlaybackRate = speed;
     this.audio.playbackRate = speed;
     this.speed.value = String(speed);
+  }
+
+  /** Jump on where nobody speaks, while it plays. The sound is the same opened one, so the access is. */
+  skip() {
+    if (!this.skips || this.audio.paused || this.audio.seeking) return;
+    const to = afterSilence(this.picture.silences, this.audio.currentTime * 1000);
+    if (to !== null) this.audio.currentTime = to / 1000;
+  }
+
+  /** @param {boolean} on */
+  setSkips(on) {
+    this.skips = on;
+    this.skipping.setAttribute("aria-pressed", String(on));
   }
 
   complain() {
@@ -209,12 +231,17 @@ class Player extends HTMLElement {
     this.playing = button(texts.play, "", () => this.toggle(), "button-primary player-play");
     button("−10", texts.back, () => this.seek(this.position - 10_000));
     button("+10", texts.on, () => this.seek(this.position + 10_000));
+    this.skipping = button(texts.skip, "", () => {
+      this.setSkips(!this.skips);
+      keep(SKIPS, this.skips ? "on" : "off");
+    });
+    this.setSkips(recall(SKIPS) === "on");
     this.speed = /** @type {HTMLSelectElement} */ (make("select", "input player-speed"));
     this.speed.setAttribute("aria-label", texts.speed);
     for (const each of SPEEDS) this.speed.add(new Option(`${each}×`, String(each), each === 1, each === 1));
     this.speed.addEventListener("change", () => this.setSpeed(Number(this.speed.value)));
     this.time = make("span", "player-time number");
-    bar.append(this.speed, this.time);
+    bar.append(this.speed, this.skipping, this.time);
     return bar;
   }
 
@@ -233,6 +260,7 @@ class Player extends HTMLElement {
   }
 
   run() {
+    this.skip();
     this.show();
     if (!this.audio.paused) this.frame = requestAnimationFrame(() => this.run());
   }
@@ -254,7 +282,10 @@ class Player extends HTMLElement {
         this.run();
       });
     }
-    on(this.audio, "timeupdate", () => this.show());
+    on(this.audio, "timeupdate", () => {
+      this.skip(); // frames do not come in a window that is not seen
+      this.show();
+    });
     on(this.audio, "error", () => this.complain());
     on(document, "click", (event) => this.clicked(event.target));
     on(this, "keydown", (event) => this.pressed(event));
