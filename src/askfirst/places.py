@@ -99,6 +99,20 @@ def e164(text: str, default_region: str | None = None) -> str | None:
     return written if _E164.fullmatch(written) else None
 
 
+def is_premium(number: str) -> bool:
+    """Whether a call to a number in E.164 costs extra by its country's numbering plan.
+
+    False for what no plan has.
+    """
+    import phonenumbers
+
+    try:
+        found = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.number_type(found) == phonenumbers.PhoneNumberType.PREMIUM_RATE
+
+
 def _places_of(text: str, default_region: str | None) -> _Found:
     import phonenumbers
 

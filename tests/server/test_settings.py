@@ -75,6 +75,51 @@ def test_a_file_that_is_none_is_told_and_not_ignored(tmp_path: Path, text: str) 
         read_settings(file, {}, {})
 
 
+def test_a_trunk_is_stated_in_the_file_and_its_password_in_a_file_of_its_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "password").write_text("open sesame\n", encoding="utf-8")
+    file = tmp_path / "askfirst.toml"
+    file.write_text(
+        f'[sip]\nserver = "pbx.example"\npassword_file = "{tmp_path / "password"}"\n'
+        'codecs = ["opus"]\n',
+        encoding="utf-8",
+    )
+
+    found = read_settings(file, {}, {}).sip
+
+    assert found is not None
+    assert (found.server, found.password, found.codecs) == (
+        "pbx.example",
+        "open sesame",
+        ("opus",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('server = ""', "server"),
+        ("", "server"),
+        ('server = "pbx.example"\nport = "x"', "trunk"),
+        ('server = "pbx.example"\ncodecs = "opus"', "codecs"),
+        ('server = "pbx.example"\nring = "long"', "trunk"),
+        ('server = "pbx.example"\nproxy = "x"', "not proxy"),
+        ('server = "pbx.example"\npassword_file = "/nowhere/at all"', "/nowhere"),
+        ('server = "pbx.example"\npassword = "open\\"sesame"', "password"),
+    ],
+)
+def test_a_trunk_that_cannot_be_used_is_told_without_its_password(
+    tmp_path: Path, table: str, fault: str
+) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text(f"[sip]\n{table}\n", encoding="utf-8")
+
+    with pytest.raises(Misconfigured, match=fault) as error:
+        read_settings(file, {}, {})
+    assert "sesame" not in str(error.value)
+
+
 @given(st.sampled_from(["host", "port", "public_url", "self_signed", "roles"]), st.text())
 def test_no_text_raises_anything_else(key: str, text: str) -> None:
     try:

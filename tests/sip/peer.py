@@ -78,11 +78,13 @@ def free_range() -> int:
 class Telephone:
     """One telephone at its number. `mode` is auto (answers), manual or early."""
 
-    def __init__(self, folder: Path, mode: str, account: str) -> None:
+    def __init__(self, folder: Path, mode: str, account: str, number: str, rate: int) -> None:
         self.folder = folder
         self.port = free_port()
         self._mode = mode
         self._account = account
+        self._number = number
+        self._rate = rate
         self._control = free_port(socket.SOCK_STREAM)
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -93,7 +95,7 @@ class Telephone:
     @property
     def address(self) -> str:
         """Who it is."""
-        return f"sip:{NUMBER}@{LOOPBACK}:{self.port}"
+        return f"sip:{self._number}@{LOOPBACK}:{self.port}"
 
     async def start(self, voice: NDArray[np.int16]) -> None:
         """Start it with a voice (samples at 8 kHz) and return when it can be called."""
@@ -119,7 +121,7 @@ class Telephone:
     def _write(self, voice: NDArray[np.int16]) -> None:
         """The folder that it starts from."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "voice.wav").write_bytes(encode_wav(voice.reshape(1, -1), RATE))
+        (self.folder / "voice.wav").write_bytes(encode_wav(np.atleast_2d(voice), self._rate))
         first = free_range()
         config = _CONFIG.format(
             address=LOOPBACK,
@@ -193,10 +195,15 @@ class Telephone:
 
 @contextlib.asynccontextmanager
 async def telephone(
-    folder: Path, voice: NDArray[np.int16], mode: str = "auto", account: str = ""
+    folder: Path,
+    voice: NDArray[np.int16],
+    mode: str = "auto",
+    account: str = "",
+    number: str = NUMBER,
+    rate: int = RATE,
 ) -> AsyncIterator[Telephone]:
     """A telephone until the end of the block."""
-    found = Telephone(folder, mode, account)
+    found = Telephone(folder, mode, account, number, rate)
     try:
         await found.start(voice)
         yield found
@@ -234,7 +241,7 @@ async def answering(folder: Path, answer: str, more: str = "") -> AsyncIterator[
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await _bound(port)
+        await port_bound(port)
         yield port
     finally:
         process.kill()
@@ -254,7 +261,7 @@ def _is_bound(port: int) -> bool:
     return any(wanted in line for line in Path("/proc/net/udp").read_text().splitlines())
 
 
-async def _bound(port: int) -> None:
+async def port_bound(port: int) -> None:
     for _ in range(500):
         if _is_bound(port):
             return

@@ -20,6 +20,7 @@ from askfirst.places import (
     REASONS,
     SPECIAL,
     WITHHELD,
+    is_premium,
     locate,
 )
 
@@ -431,3 +432,18 @@ def test_a_number_that_may_be_ported_is_never_certain() -> None:
         assert {place.certainty for place in locate(Party.contact(number)).places} == {
             Certainty.LIKELY
         }
+
+
+@pytest.mark.parametrize(
+    ("number", "costs"),
+    [
+        ("+4782012345", True),
+        ("+19005550123", True),
+        ("+4721989900", False),
+        ("+18335550142", False),
+        ("+999999999", False),
+        ("", False),
+    ],
+)
+def test_numbers_that_cost_extra_are_known_from_others(number: str, costs: bool) -> None:
+    assert is_premium(number) is costs

@@ -10,12 +10,14 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
+from askfirst.notice import LANGUAGES
 from askfirst.override import Override
+from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
-from askfirst.ports import AgentLeg, Clock
+from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
@@ -36,6 +38,8 @@ SPOKEN = "en"
 whatever language the account's pages have."""
 
 
+SIMULATOR = "simulator"
+
 BEGINS_WITHIN_S = 2.0
 """How long the first lines of a call are waited for; a disk that is late does not stop a call."""
 
@@ -48,10 +52,26 @@ class Beginning:
     switches: int
 
 
+class Outside(Protocol):
+    """A provider of calls to telephones for agents whose sound is a leg."""
+
+    name: str
+    capabilities: TelephonyCapabilities
+
+    async def dial(self, number: str, leg: AgentLeg) -> Line:
+        """Start a call; the leg stays the caller's."""
+        ...
+
+    async def close(self) -> None:
+        """End every call and whatever carries them."""
+        ...
+
+
 class Desk:
     """Every live call of one process; make one, and `close` it before the node.
 
-    `personas` are whom calls may be made to, by name; by default the packaged ones.
+    `personas` are whom the simulator calls, by name; by default the packaged ones. `outside` calls
+    everybody else; it is closed with the desk.
     """
 
     def __init__(
@@ -61,11 +81,13 @@ class Desk:
         *,
         personas: Mapping[str, Persona] | None = None,
         prompts: Prompts = packaged_prompt,
+        outside: Outside | None = None,
     ) -> None:
         self._node = node
         self.clock = clock
         self.personas = packaged_personas() if personas is None else personas
         self._prompts = prompts
+        self.outside = outside
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
@@ -79,22 +101,27 @@ class Desk:
         leg: AgentLeg,
         *,
         persona: str | None = None,
+        provider: str | None = None,
         has_browser: bool = False,
     ) -> LiveCall:
-        """Call a persona by its number for a user whose sound is a leg; it is closed with the call.
+        """Call a number for a user whose sound is a leg; it is closed with the call.
 
-        With `has_browser` the call pauses while the leg is not connected, and ends when it stays
-        so. Where nothing is placed the leg stays the caller's. Raises InvalidInput for a number
-        that is no persona's or not the named one's, Refused for a user who is on a call already
-        and while the desk closes.
+        Numbers of personas are called by the simulator and by nobody else, all others by the
+        provider for telephones. With `has_browser` the call pauses while the leg is not connected,
+        and ends when it stays so. Where nothing is placed the leg stays the caller's. Raises
+        InvalidInput for a number that cannot be called, or not by the named provider or as the
+        named persona, Refused for a user who is on a call already and while the desk closes,
+        Unavailable where the line is down.
         """
-        callee = self._callee(to, persona)
+        callee = self._callee(to, persona, provider)
         if self._is_closed:
             raise Refused("no calls are made any more: the program is ending")
         if user.id in self._placing or self.of(user.id) is not None:
             raise Refused("you are on a call already; end it before you make another one")
         self._placing.add(user.id)
         try:
+            if callee is None:
+                return await self._dial_out(user, to, leg, has_browser)
             return await self._dial(user, callee, leg, has_browser)
         finally:
             self._placing.discard(user.id)
@@ -127,18 +154,27 @@ class Desk:
         for live in self.all():
             await live.hangup()
         await asyncio.gather(*self._tasks)
+        if self.outside is not None:
+            await self.outside.close()
 
     def callee(self, to: str) -> Persona | None:
         """Whom the simulator calls by a number in any usual spelling, None for nobody's."""
         return by_number(self.personas)(standard(to) or to)
 
-    def _callee(self, to: str, persona: str | None) -> Persona:
+    def _callee(self, to: str, persona: str | None, provider: str | None) -> Persona | None:
+        """Whom the simulator is to call, None for a telephone."""
         callee = self.callee(to)
+        if provider not in (None, SIMULATOR, getattr(self.outside, "name", None)):
+            raise Unavailable(f"no line of the provider {provider} is set up here")
         if callee is None:
-            raise InvalidInput(
-                "found a number that no demo contact has; the simulator calls nobody else. "
-                "Choose a demo contact"
-            )
+            if self.outside is None or persona is not None or provider == SIMULATOR:
+                raise InvalidInput(
+                    "found a number that no demo contact has; the simulator calls nobody else. "
+                    "Choose a demo contact"
+                )
+            return None
+        if provider not in (None, SIMULATOR):
+            raise InvalidInput("found the number of a demo contact, which only the simulator calls")
         if persona is not None and persona != callee.name:
             raise InvalidInput("found a demo contact with another number; give the number it has")
         return callee
@@ -173,6 +209,41 @@ class Desk:
             line,
             leg,
             start.account.notice_facts(SPOKEN),
+            has_browser=has_browser,
+            name=start.name,
+            region=start.account.region,
+        )
+        await self.enter(live, line, beginning)
+        return live
+
+    async def _dial_out(self, user: User, to: str, leg: AgentLeg, has_browser: bool) -> LiveCall:
+        """Call a telephone."""
+        outside = self.outside
+        assert outside is not None  # noqa: S101 - `_callee` has looked
+        beginning = await self.begin(user, to)
+        start = beginning.start
+        _ensure_dialable(start.number)
+        known = "" if start.contact is None else start.contact.draft.language
+        language = known if known in LANGUAGES else start.account.language
+        line = await outside.dial(start.number, leg)
+        facts = start.account.notice_facts(language)
+        call = ReportingCall(
+            self.store_for(start),
+            self.clock,
+            # The packaged prompts speak for the demo company: the agent tells in person.
+            self.request(user, start, provider=outside.name, language=language, announces=False),
+            facts,
+            lambda _text, _language: None,
+            separate_legs=outside.capabilities.separate_legs,
+            on_outbox=self._node.jobs.dispatch,
+            captioning=self._node.captioning,
+        )
+        live = LiveCall(
+            user,
+            call,
+            line,
+            leg,
+            facts,
             has_browser=has_browser,
             name=start.name,
             region=start.account.region,
@@ -271,3 +342,14 @@ class Desk:
             del self._calls[live.id]
             live.settle()
             await live.leg.close()
+
+
+def _ensure_dialable(number: str) -> None:
+    """Raise InvalidInput for what no telephone is called by from here."""
+    if standard(number) != number:
+        raise InvalidInput(
+            "found no whole telephone number. Write it with + and its country. Emergency and other "
+            "short numbers cannot be called from here; use a telephone"
+        )
+    if is_premium(number):
+        raise InvalidInput("found a number whose calls cost extra; those are not called from here")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from askfirst.errors import Misconfigured
+from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
 PREFIX = "ASKFIRST_"
@@ -26,8 +27,9 @@ class Settings:
     `public_url` is the address that people type, when a proxy stands before us; it decides the
     cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
     `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
-    signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sources`
-    says where each value came from.
+    signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
+    telephone exchange for calls out of the house, stated in the file alone. `sources` says where
+    each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +43,7 @@ class Settings:
     session_hours: int = 12
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
+    sip: Trunk | None = None
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -89,7 +92,8 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            faults.append(f"{key} in {where} is {value!r}; expected {error}")
+            shown = "what it is" if key == "sip" else repr(value)  # it may hold a password
+            faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
     if faults:
@@ -170,6 +174,24 @@ def _roles(value: object) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role in words)
 
 
+def _trunk(value: object) -> Trunk:
+    """The table `sip`; `password_file` names a file whose first line is the password."""
+    if not isinstance(value, Mapping):
+        raise ValueError("a table [sip] in the settings file")
+    stated = dict(value)
+    file = stated.pop("password_file", None)
+    known = {each.name for each in fields(Trunk)}
+    if unknown := sorted(set(stated) - known):
+        raise ValueError(f"of {', '.join(sorted(known | {'password_file'}))}; not {unknown[0]}")
+    try:
+        if file is not None:
+            lines = _path(file).read_text(encoding="utf-8").splitlines()
+            stated["password"] = lines[0].strip() if lines else ""
+        return Trunk.from_json(stated)
+    except (OSError, TypeError, InvalidInput) as error:
+        raise ValueError(f"a trunk that can be used: {error}") from error
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "host": _text,
     "port": _number(1, 65_535),
@@ -182,4 +204,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "session_hours": _number(1, 720),
     "roles": _roles,
     "open_metrics": _flag,
+    "sip": _trunk,
 }

@@ -52,16 +52,17 @@ class Listener(Protocol):
 class SipLink:
     """One process and its calls, on one loop; `close` it when no calls are wanted any more.
 
-    `trunk_state` is open, registered, refused or down. `restarts` counts the processes that died.
+    `trunk_state` is open, registered, refused or down; `on_change` is called when it changes.
+    `restarts` counts the processes that died.
     """
 
-    def __init__(self, trunk: Trunk, on_change: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk
         self.trunk_state = "down"
         self.trunk_text = ""
         self.restarts = 0
         self.process_id: int | None = None
-        self._on_change = on_change
+        self.on_change: Callable[[], object] = lambda: None
         self._writer: asyncio.StreamWriter | None = None
         self._listeners: dict[int, Listener] = {}
         self._last = 0
@@ -154,7 +155,7 @@ class SipLink:
         if message["event"] == "trunk":
             self.trunk_state, self.trunk_text = message["state"], message.get("text", "")
             self._ready.set()
-            self._on_change()
+            self.on_change()
             return
         number = message.get("call", 0)
         listener = self._listeners.get(number)
@@ -169,7 +170,7 @@ class SipLink:
         lost, self._listeners = self._listeners, {}
         for listener in lost.values():
             listener.on_lost()
-        self._on_change()
+        self.on_change()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -60,6 +60,7 @@ BEHIND_MS = 200
 class SipProvider:
     """Calls over one trunk. Make it on the loop that carries the calls, and `close` it there."""
 
+    name = "sip"
     capabilities = TelephonyCapabilities(
         separate_legs=True,
         records_elsewhere=False,

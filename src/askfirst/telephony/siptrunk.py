@@ -135,8 +135,14 @@ class Trunk:
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any]) -> Trunk:
-        """The trunk of `to_json`."""
-        return cls(**{**stated, "codecs": tuple(stated["codecs"])})
+        """The trunk of `to_json`, or of a table that somebody wrote.
+
+        Raises InvalidInput naming a field that cannot be used, TypeError for one of another type.
+        """
+        codecs = stated.get("codecs")
+        if codecs is not None and not isinstance(codecs, list | tuple):
+            raise TypeError("codecs is no list")
+        return cls(**{**stated, **({} if codecs is None else {"codecs": tuple(codecs)})})
 
 
 def end_cause(text: str, *, answered: bool, hung_up: bool, rang: bool) -> EndCause:

@@ -11,13 +11,19 @@ from askfirst.clock import LoopClock
 from askfirst.errors import Unavailable
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
+from askfirst.server.plugins import TELEPHONY, load
+from askfirst.telephony.siptrunk import Trunk
 
 
 @dataclass(slots=True)
 class Carrier:
-    """The desk of a node. `node` None: this process shows pages and carries no calls."""
+    """The desk of a node. `node` None: this process shows pages and carries no calls.
+
+    `trunk` is the exchange over which telephones are called.
+    """
 
     node: Node | None = None
+    trunk: Trunk | None = None
     _desk: Desk | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -28,7 +34,9 @@ class Carrier:
             yield
             return
         self._loop = asyncio.get_running_loop()
-        self._desk = Desk(self.node, LoopClock())
+        clock = LoopClock()
+        outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
+        self._desk = Desk(self.node, clock, outside=outside)
         try:
             yield
         finally:

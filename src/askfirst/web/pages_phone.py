@@ -84,7 +84,7 @@ def _card(visit: Visit, to: str) -> bytes:
         "decision": decision,
         "last": last,
         "kinds": visit.said(callwords.KINDS),
-        "is_callable": callee is not None and not start.awaits_review,
+        "is_callable": not start.awaits_review and (callee is not None or desk.outside is not None),
         "first_calls": [
             (names.get(each.country, each.country), each.country, each.is_reviewed)
             for each in start.first_calls

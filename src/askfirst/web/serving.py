@@ -60,7 +60,7 @@ def serve(chosen: argparse.Namespace) -> int:
     node = Node.open(settings.data, works="worker" in settings.roles)
     try:
         store = node.store
-        carrier = Carrier(node if "media" in settings.roles else None)
+        carrier = Carrier(node if "media" in settings.roles else None, settings.sip)
         site = Site(store, settings, node.rules, Listening(store), carrier)
         with _listening(settings) as listener, contextlib.ExitStack() as at_end:
             demonstration = _Demonstration(node) if chosen.demo else None
