@@ -23,14 +23,18 @@ START_SECONDS = 60.0
 
 
 class Installation:
-    """`askfirst serve` on a free port. `folder` holds `data`, the server's log and the ids."""
+    """`askfirst serve` on a free port. `folder` holds `data`, the server's log and the ids.
 
-    def __init__(self, folder: Path) -> None:
+    `public` is the address that the folder's settings name, where a proxy stands before it.
+    """
+
+    def __init__(self, folder: Path, public: str | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.setup_path: str | None = None
+        self._public = public or self.origin
         self._log = folder / "server.log"
         self._process: subprocess.Popen[str] | None = None
 
@@ -53,7 +57,7 @@ class Installation:
             )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        assert said == f"askfirst: {self.origin}/\n", self._log.read_text()
+        assert said == f"askfirst: {self._public}/\n", self._log.read_text()
         if not (self.folder / IDS).exists():
             self.setup_path = "/setup/" + self._process.stdout.readline().strip().rpartition("/")[2]
         # The port is open already; the answer comes when there is somebody to give it.
@@ -85,7 +89,8 @@ class Installation:
             found.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -7,6 +7,7 @@ nothing of a call survives in it, so nothing of a call can be wrong afterwards.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -125,13 +126,15 @@ class SipLink:
     async def _run(self) -> None:
         """Start a process and carry its messages until it ends, or until we are cancelled."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as unless_started, theirs:
+            unless_started.callback(ours.close)
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "askfirst.telephony.sipworker", str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
                 env={name: os.environ[name] for name in _KEPT if name in os.environ},
             )  # fmt: skip
+            unless_started.pop_all()
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self.process_id = process.pid
         try:
