@@ -282,6 +282,48 @@ def test_numbers_that_are_not_called_are_refused_before_anything_rings(
     played(scenario())
 
 
+def test_the_other_side_hears_of_the_end_when_the_program_ends(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with telephone(tmp_path / "bob", talking(30_000), number=NEW_YORK) as bob:
+            async with desk_to(node, bob.port) as desk:
+                live = await desk.place(kari, NEW_YORK, MemoryLeg())
+                await until(live, has(answered=True))
+            await bob.until("CALL_CLOSED")
+
+    played(scenario())
+
+
+def test_whoever_calls_us_is_told_that_nobody_takes_it(tmp_path: Path) -> None:
+    async def scenario() -> str:
+        async with telephone(tmp_path / "bob", talking(30_000)) as bob:
+            provider = SipProvider(LoopClock(), trunk_to(bob.port))
+            try:
+                state = await link_state(provider.link, "open")
+                assert state == "open"
+                assert provider.link.process_id is not None
+                port = sip_port(provider.link.process_id)
+                await bob.tell("dial", f"sip:askfirst@127.0.0.1:{port}")
+                return str((await bob.until("CALL_CLOSED"))["param"])
+            finally:
+                await provider.close()
+
+    assert played(scenario()).startswith("486")
+
+
+def sip_port(process_id: int) -> int:
+    """The port for datagrams that a process has bound on 127.0.0.1 (Linux)."""
+    held = {str(each.readlink()) for each in Path(f"/proc/{process_id}/fd").iterdir()}
+    lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    (port,) = [
+        line[1].removeprefix("0100007F:")
+        for line in lines
+        if line[1].startswith("0100007F:") and f"socket:[{line[9]}]" in held
+    ]
+    return int(port, 16)
+
+
 def test_all_lines_busy_is_said_as_it_is(node: Node, kari: User, tmp_path: Path) -> None:
     ola = agent(node, "ola")
 
@@ -383,7 +425,11 @@ def test_a_wrong_password_is_told_and_places_no_call(
 
 async def trunk_state(desk: Desk, *wanted: str) -> str:
     """The state of the trunk once it is one of those."""
-    link = link_of(desk)
+    return await link_state(link_of(desk), *wanted)
+
+
+async def link_state(link: SipLink, *wanted: str) -> str:
+    """The same of a link."""
     changed = asyncio.Event()
     link.on_change = changed.set
     while link.trunk_state not in wanted:

@@ -14,6 +14,7 @@ from askfirst.clock import LoopClock, run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import CallEventKind, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.telephony.progress import SILENCE, ringback
 from askfirst.telephony.sipprovider import SipCall
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
 from askfirst.telephony.sipwire import Sound
@@ -230,3 +231,25 @@ def test_an_agent_whose_leg_is_gone_for_good_hangs_up() -> None:
         return cause, stage.link.told
 
     assert run_virtual(main()) == (EndCause.LOCAL_HANGUP, ["hangup"])
+
+
+def test_an_agent_hears_it_ring_until_the_exchange_sends_a_tone_of_its_own() -> None:
+    async def main() -> tuple[list[bytes], list[bytes], list[bytes]]:
+        stage = Stage()
+        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        await stage.wait(60)
+        before = list(stage.leg.heard)
+        stage.say("ringing")
+        await stage.wait(60)
+        ringing = list(stage.leg.heard)
+        stage.hear()
+        await stage.wait(60)
+        early = list(stage.leg.heard)
+        await stage.call.hangup()
+        return before, ringing, early
+
+    before, ringing, early = run_virtual(main())
+    assert set(before) == {SILENCE}
+    assert set(ringing) <= set(ringback()) - {SILENCE}
+    assert PCM in early
+    assert not set(early) & (set(ringback()) - {SILENCE})

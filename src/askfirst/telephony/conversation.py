@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from askfirst.audio.mixing import in_frames, mix_frames, to_pcm
-from askfirst.audio.tone import tone
+from askfirst.audio.mixing import mix_frames
 from askfirst.errors import NotFound, Refused
 from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import (
@@ -41,15 +40,14 @@ from askfirst.telephony.progress import (
     JOINER,
     RING_CAUSES,
     RING_MS,
-    RINGBACK_HZ,
     SILENCE,
-    TONE_DBFS,
     UNANSWERED_MS,
     WAIT_MS,
     Log,
     Player,
     ensure_digits,
     joiner_leg,
+    ringback,
 )
 from askfirst.telephony.turns import Course, Ear
 
@@ -305,7 +303,7 @@ class Conversation:
         self._answer_ms = self._clock.now_ms() + ring_ms
         self._now_ms = -ring_ms
         self._tell(CallEventKind.RINGING, CONTACT, number=self._number)
-        sound = [*in_frames(to_pcm(tone(RINGBACK_HZ, 1_000, TONE_DBFS))), *[SILENCE] * 200]
+        sound = ringback()
         for position in range(ring_ms // FRAME_MS):
             start_ms = self._now_ms
             await self._pass_frame()

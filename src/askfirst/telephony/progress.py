@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from typing import Generic, TypeVar
 
-from askfirst.audio.tone import DTMF_KEYS
+from askfirst.audio.mixing import in_frames, to_pcm
+from askfirst.audio.tone import DTMF_KEYS, tone
 from askfirst.errors import InvalidInput
 from askfirst.model import FRAME_BYTES
 from askfirst.ports import EndCause
@@ -37,6 +39,12 @@ RING_CAUSES = {
 }
 
 Item = TypeVar("Item")
+
+
+@cache
+def ringback() -> tuple[bytes, ...]:
+    """Five seconds of ringing tone in 20 ms frames: one of sound, four of silence."""
+    return (*in_frames(to_pcm(tone(RINGBACK_HZ, 1_000, TONE_DBFS))), *[SILENCE] * 200)
 
 
 def ensure_digits(digits: str) -> None:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from askfirst.errors import AskfirstError, Refused, Unavailable
+from askfirst.errors import Refused, Unavailable
 from askfirst.telephony import sipwire
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.telephony.sipwire import Sound
@@ -116,7 +116,7 @@ class SipLink:
         while True:
             try:
                 await self._run()
-            except (OSError, AskfirstError):
+            except Exception:  # every call of it has been told that it is lost
                 log.exception("sip.process-failed")
             pause = AGAIN_S[min(self.restarts, len(AGAIN_S) - 1)]
             self.restarts += 1
@@ -145,9 +145,8 @@ class SipLink:
             self._writer.close()
             self._writer = None
             self._lose()
-            if process.returncode is None:
-                process.terminate()
-                await _ended(process)
+            # It sees the end of the pipe, hangs up what is left and goes.
+            await _ended(process)
 
     def _hear(self, message: sipwire.Message) -> None:
         if isinstance(message, Sound):

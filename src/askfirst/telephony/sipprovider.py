@@ -35,6 +35,7 @@ from askfirst.telephony.progress import (
     Log,
     Player,
     ensure_digits,
+    ringback,
 )
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, end_cause
@@ -121,6 +122,7 @@ class SipCall:
         self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
         self._next_ms: int | None = None  # where the contact's next frame is due on its grid
         self._is_muted = self._has_rung = self._is_hung_up = False
+        self._is_sounding = False  # whether anything has come from the other side
         self._unmuted_ms = 0
         self._held_since_ms: int | None = None
         self._peer_holds = False
@@ -246,6 +248,7 @@ class SipCall:
         if self._cause is not None or self._held_since_ms is not None or self._peer_holds:
             return
         self._heard.append(sound.pcm)
+        self._is_sounding = True
         if self._answer_ms is None:
             return
         now_ms, machine_ms = self._clock.now_ms(), time.monotonic_ns() // 1_000_000
@@ -333,7 +336,7 @@ class SipCall:
     def _exchange(self, tick_ms: int) -> None:
         heard = self._heard.popleft() if self._heard else SILENCE
         if self._answer_ms is None:
-            self._leg.play(heard)
+            self._leg.play(heard if self._is_sounding else self._ringback())
             return
         if not self._is_talking():
             self._leg.play(heard)
@@ -349,6 +352,13 @@ class SipCall:
             self._leg.play(heard)
         self._link.send(self._call, mix_frames(sides) if len(sides) > 1 else sides[0])
         self._announcements.settle()
+
+    def _ringback(self) -> bytes:
+        """What an agent hears while it rings and the exchange sends no tone of its own."""
+        if not self._has_rung:
+            return SILENCE
+        ring = ringback()
+        return ring[(self._clock.now_ms() - self._dialled_ms) // FRAME_MS % len(ring)]
 
     def _ring(self) -> None:
         if not self._has_rung:

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import logging
 import resource
+import signal
 import socket
 import sys
 import time
@@ -37,6 +38,7 @@ WRITES = 262_144
 """Bytes that may wait for a slow reader; sound beyond that is dropped, events are not."""
 
 HOLD_TRIES = 10
+LEAVE_TRIES = 100
 _PR_SET_DUMPABLE = 4
 _EVENTS: Mapping[Event, str] = {
     Event.CALL_RINGING: "ringing",
@@ -164,6 +166,17 @@ class Worker:
                     self._obey(message)
         finally:
             polling.cancel()
+            await self._take_leave()
+
+    async def _take_leave(self) -> None:
+        """Hang up what is left, and give the other sides the time to hear of it."""
+        for line in tuple(self._lines.values()):
+            if line.call is not None:
+                await _quietly(line.call.hangup())
+        for _ in range(LEAVE_TRIES):
+            if not self._lines:
+                return
+            await asyncio.sleep(POLL_S)
 
     def _obey(self, message: Mapping[str, Any]) -> None:
         number = int(message.get("call", 0))
@@ -199,6 +212,8 @@ class Worker:
         )
         # A request of the other side to call somebody else is refused: whom is called, we decide.
         self._agent = await UserAgent.create(self._runtime, account, transfer_policy="reject")
+        # Nobody here takes calls yet: whoever calls is told so, and does not hear it ring for ever.
+        self._agent.on_incoming(lambda call: self._start(_quietly(call.reject())))
         self._tell("trunk", state="open")
         if trunk.registers:
             self._start(_quietly(self._agent.register()))
@@ -329,6 +344,8 @@ async def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
+    # The terminal's interrupt is for the parent, who then hangs up and closes our pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Sound passes through this process: nothing of it may reach a disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
