@@ -65,8 +65,8 @@ class OverSip:
                 port = await stack.enter_async_context(answering(folder, FINAL[self._callee]))
                 bob = None
             else:
-                mode = "manual" if self._callee == "never answers" else "auto"
-                bob = await stack.enter_async_context(telephone(folder, talking(2_000), mode))
+                voice = talking(2_000)
+                bob = await stack.enter_async_context(telephone(folder, voice, "manual"))
                 port = bob.port
             provider = SipProvider(LoopClock(), trunk_to(port, ring=2))
             stack.push_async_callback(provider.close)
@@ -83,6 +83,10 @@ class OverSip:
 
 
 async def _talk(bob: Telephone) -> None:
+    """Let it ring for a while, answer, press a key and hang up."""
+    await bob.until("CALL_INCOMING")
+    await asyncio.sleep(0.5)
+    await bob.tell("accept")
     await bob.until("CALL_ESTABLISHED")
     for after_s, command, what in ((3, "sndcode", "1"), (1, "hangup", "")):
         await asyncio.sleep(after_s)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
-from askfirst.notice import LANGUAGES
+from askfirst.notice import LANGUAGES, NoticeFacts
 from askfirst.override import Override
 from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
@@ -24,7 +24,7 @@ from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.node import Node
 from askfirst.server.precall import PreCall, look_up, prepare
-from askfirst.server.prompts import packaged_prompt
+from askfirst.server.prompts import no_prompt, packaged_prompt
 from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.server.store import Store
@@ -186,35 +186,16 @@ class Desk:
         start = beginning.start
         provider = ConversationProvider(self.clock, by_number({callee.name: callee}))
         line = await provider.dial(callee.number, leg)
-        call = ReportingCall(
-            self.store_for(start),
-            self.clock,
-            self.request(
-                user,
-                start,
-                persona=callee.name,
-                language=SPOKEN,
-                # The other product plays nothing: its agents tell in person.
-                announces=start.account.announces and start.policy.profile == OWN_PROFILE,
-            ),
-            DEMO_FACTS,
-            self._prompts,
-            separate_legs=provider.capabilities.separate_legs,
-            on_outbox=self._node.jobs.dispatch,
-            captioning=self._node.captioning,
-        )
-        live = LiveCall(
+        request = self.request(
             user,
-            call,
-            line,
-            leg,
-            start.account.notice_facts(SPOKEN),
-            has_browser=has_browser,
-            name=start.name,
-            region=start.account.region,
+            start,
+            persona=callee.name,
+            language=SPOKEN,
+            # The other product plays nothing: its agents tell in person.
+            announces=start.account.announces and start.policy.profile == OWN_PROFILE,
         )
-        await self.enter(live, line, beginning)
-        return live
+        call = self._call(start, request, DEMO_FACTS, self._prompts, provider.capabilities)
+        return await self._carry_on(user, beginning, call, line, leg, has_browser)
 
     async def _dial_out(self, user: User, to: str, leg: AgentLeg, has_browser: bool) -> LiveCall:
         """Call a telephone."""
@@ -226,24 +207,50 @@ class Desk:
         known = "" if start.contact is None else start.contact.draft.language
         language = known if known in LANGUAGES else start.account.language
         line = await outside.dial(start.number, leg)
+        # The packaged prompts speak for the demo company: the agent tells in person.
+        request = self.request(
+            user, start, provider=outside.name, language=language, announces=False
+        )
         facts = start.account.notice_facts(language)
-        call = ReportingCall(
+        call = self._call(start, request, facts, no_prompt, outside.capabilities)
+        return await self._carry_on(user, beginning, call, line, leg, has_browser)
+
+    def _call(
+        self,
+        start: PreCall,
+        request: CallRequest,
+        facts: NoticeFacts,
+        prompts: Prompts,
+        can: TelephonyCapabilities,
+    ) -> ReportingCall:
+        return ReportingCall(
             self.store_for(start),
             self.clock,
-            # The packaged prompts speak for the demo company: the agent tells in person.
-            self.request(user, start, provider=outside.name, language=language, announces=False),
+            request,
             facts,
-            lambda _text, _language: None,
-            separate_legs=outside.capabilities.separate_legs,
+            prompts,
+            separate_legs=can.separate_legs,
             on_outbox=self._node.jobs.dispatch,
             captioning=self._node.captioning,
         )
+
+    async def _carry_on(
+        self,
+        user: User,
+        beginning: Beginning,
+        call: ReportingCall,
+        line: Line,
+        leg: AgentLeg,
+        has_browser: bool,
+    ) -> LiveCall:
+        """The call as its agent has it, carried from now on."""
+        start = beginning.start
         live = LiveCall(
             user,
             call,
             line,
             leg,
-            facts,
+            start.account.notice_facts(call.request.language),
             has_browser=has_browser,
             name=start.name,
             region=start.account.region,

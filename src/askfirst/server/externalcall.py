@@ -23,6 +23,7 @@ from askfirst.server.contactcard import plain, standard
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall, ReportingCall
 from askfirst.server.node import Node
+from askfirst.server.prompts import no_prompt
 from askfirst.telephony.externalline import AgentElsewhere, ExternalLine
 
 log = logging.getLogger(__name__)
@@ -271,7 +272,7 @@ async def place(
             announces=False,  # nothing can be played: the dialer tells, and says so
         ),
         start.account.notice_facts(),
-        lambda _text, _language: None,
+        no_prompt,
         separate_legs=line.capabilities.separate_legs,
         on_outbox=node.jobs.dispatch,
         is_by_token=is_by_token,

@@ -20,6 +20,10 @@ def packaged_prompt(text: str, language: str) -> Sequence[bytes] | None:
     return _frames(Path(str(files("askfirst"))) / "telephony" / "prompts" / language / name)
 
 
+def no_prompt(_text: str, _language: str) -> None:
+    """None for every text: nothing is played."""
+
+
 def _frames(path: Path) -> Sequence[bytes] | None:
     try:
         data = path.read_bytes()

@@ -26,6 +26,7 @@ from askfirst.ports import (
     EndCause,
     TelephonyCapabilities,
 )
+from askfirst.telephony.callframes import AgentVoice, Frames
 from askfirst.telephony.persona import (
     Persona,
     StepKind,
@@ -132,8 +133,7 @@ class Conversation:
         self._course = Course(persona.steps if persona is not None else ())
         self._has_callee = persona is not None
         self._events: Log[CallEvent] = Log()
-        self._frames: deque[Frame] = deque()
-        self._arrived = asyncio.Event()
+        self._frames = Frames()
         self._speaking: dict[str, deque[bytes]] = {CONTACT: deque()}
         self._announcements = Player()
         self._sentences = Player()
@@ -147,9 +147,7 @@ class Conversation:
         self._due: deque[int] = deque()  # those of them that are still to be replied to
         self._joiner = JOINER
         self._joins = 0
-        self._agent_free_ms = 0  # the agent's frames up to here are there
-        self._is_muted = False
-        self._unmuted_ms = 0
+        self._voice = AgentVoice(clock)
         self._held_since_ms: int | None = None
         self._has_answered = False
         self._cause: EndCause | None = None
@@ -163,15 +161,9 @@ class Conversation:
         """Every event in order, from the first one for every reader, until the call's end."""
         return self._events.read()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> AsyncIterator[Frame]:
         """Frames of every leg in order of arrival, for one reader, until the call's end."""
-        while True:
-            while self._frames:
-                yield self._frames.popleft()
-            if self._task.done():
-                return
-            self._arrived.clear()
-            await self._arrived.wait()
+        return self._frames.read()
 
     async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
         """Play 20 ms frames to every party; True only if the last one was played to its end.
@@ -217,9 +209,7 @@ class Conversation:
         """
         if on:
             self._sentences.cut()
-        elif self._is_muted:
-            self._unmuted_ms = self._clock.now_ms()
-        self._is_muted = on
+        self._voice.mute(on)
 
     def sentences(self) -> tuple[Sentence, ...]:
         """The agent's lines that fit now, in the script's order.
@@ -227,7 +217,7 @@ class Conversation:
         None before the answer, on hold, while muted, after the end and while one is playing.
         Choosing a later one passes over those before it.
         """
-        if not self._is_talking() or self._is_muted or self._sentences.is_busy:
+        if not self._is_talking() or self._voice.is_muted or self._sentences.is_busy:
             return ()
         lines = self._course.choosable(self._at, self._said)
         return tuple(Sentence(str(line), self._course.steps[line].text) for line in lines)
@@ -259,7 +249,7 @@ class Conversation:
             listening.cancel()
             self._events.close()
             # The task is not done yet when this runs; the reader is woken when it is.
-            self._task.add_done_callback(lambda _: self._arrived.set())
+            self._task.add_done_callback(lambda _: self._frames.close())
 
     async def _listen(self) -> None:
         async for sound in self._leg.sounds():
@@ -276,18 +266,12 @@ class Conversation:
 
     def _hear(self, sound: AgentSound) -> None:
         """Take 20 ms of the agent; a sentence that plays stands in their place."""
-        now_ms = self._clock.now_ms() - self._answer_ms
-        # What claims to be captured later than it can have been must not pass for newer.
-        start_ms = min(sound.captured_ms - self._answer_ms, now_ms - FRAME_MS)
-        is_wanted = self._has_answered and not self._is_over() and not self._sentences.is_sounding
-        if not is_wanted or start_ms < self._agent_free_ms:
+        if not self._has_answered or self._is_over() or self._sentences.is_sounding:
             return
-        self._agent_free_ms = start_ms + 1
-        is_silent = self._is_muted or sound.captured_ms < self._unmuted_ms
-        pcm = SILENCE if is_silent else sound.pcm
-        self._ear.hear(pcm, now_ms)
-        self._frames.append(Frame(AGENT, start_ms, pcm))
-        self._arrived.set()
+        frame = self._voice.frame(sound, self._answer_ms)
+        if frame is not None:
+            self._ear.hear(frame.pcm, self._clock.now_ms() - self._answer_ms)
+            self._frames.add((frame,))
 
     async def _ring(self) -> bool:
         """Ring until the answer, if there is one; the call clock is negative meanwhile."""
@@ -356,14 +340,13 @@ class Conversation:
         if announced is not None:
             frames.append(Frame(ANNOUNCEMENT, start_ms, announced))
         if sentence is not None:
-            self._agent_free_ms = start_ms + FRAME_MS
+            self._voice.give_way(start_ms + FRAME_MS)
             frames.append(Frame(AGENT, start_ms, sentence))
         return frames
 
     def _deliver(self, frames: list[Frame]) -> None:
         """Give frames that were captured together to the reader and, mixed, to the agent."""
-        self._frames.extend(frames)
-        self._arrived.set()
+        self._frames.add(frames)
         sounding = [frame.pcm for frame in frames if frame.pcm is not SILENCE]
         if len(sounding) > 1:
             self._leg.play(mix_frames(sounding))

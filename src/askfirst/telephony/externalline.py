@@ -8,9 +8,7 @@ owns the socket calls `receive`, and what may be kept of a frame is for others t
 
 from __future__ import annotations
 
-import asyncio
 import struct
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from askfirst.errors import InvalidInput, Refused
@@ -24,6 +22,7 @@ from askfirst.ports import (
     TelephonyCapabilities,
 )
 from askfirst.telephony.agentsound import WAY_MS, LeastTransit
+from askfirst.telephony.callframes import Frames
 from askfirst.telephony.conversation import Sentence
 from askfirst.telephony.progress import AGENT, CONTACT, Log, ensure_digits
 
@@ -71,8 +70,7 @@ class ExternalLine:
         self._last_ms: dict[str, int] = {}
         self._transit = LeastTransit()
         self._events: Log[CallEvent] = Log()
-        self._frames: deque[Frame] = deque(maxlen=WAITING_FRAMES)
-        self._more = asyncio.Event()
+        self._frames = Frames(WAITING_FRAMES)
         self._heard_ms = clock.now_ms()
         self._is_muted = self._is_held = False
         self._tell(CallEventKind.RINGING, CONTACT, number=number)
@@ -108,7 +106,7 @@ class ExternalLine:
         self.has_ended = True
         self._tell(CallEventKind.ENDED, CONTACT, cause=cause)
         self._events.close()
-        self._more.set()
+        self._frames.close()
 
     def leg_of(self, party: int) -> str:
         """The leg of a party; raises InvalidInput for nobody on the call."""
@@ -149,8 +147,7 @@ class ExternalLine:
         captured_ms = min(captured_ms, now_ms - FRAME_MS)
         if self._is_held or (self._is_muted and leg == AGENT):
             return
-        self._frames.append(Frame(leg, captured_ms, bytes(message[_HEADER.size :])))
-        self._more.set()
+        self._frames.add((Frame(leg, captured_ms, bytes(message[_HEADER.size :])),))
 
     @property
     def is_silent(self) -> bool:
@@ -168,15 +165,9 @@ class ExternalLine:
         """Every event in order, from the first one for every reader, until the call's end."""
         return self._events.read()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> AsyncIterator[Frame]:
         """Frames of every leg in order of arrival, for one reader, until the call's end."""
-        while True:
-            while self._frames:
-                yield self._frames.popleft()
-            if self.has_ended:
-                return
-            self._more.clear()
-            await self._more.wait()
+        return self._frames.read()
 
     async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
         """False: the dialer plays what it plays, and says so."""

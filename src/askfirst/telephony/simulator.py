@@ -18,6 +18,7 @@ from askfirst.audio.mixing import in_frames, mix_frames, to_pcm
 from askfirst.audio.tone import CONTROL_HZ, MARKER_HZ, tone
 from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import CallEvent, CallEventKind, Clock, EndCause, TelephonyCapabilities
+from askfirst.telephony.callframes import Frames
 from askfirst.telephony.network import Network, Wire
 from askfirst.telephony.persona import Persona, StepKind, voices
 from askfirst.telephony.progress import (
@@ -131,8 +132,7 @@ class SimulatedCall:
         self._wire = Wire(network)
         self._events: Log[CallEvent] = Log()
         self._actions: Log[AgentAction] = Log()
-        self._frames: deque[Frame] = deque()
-        self._arrived = asyncio.Event()
+        self._frames = Frames()
         self._speaking: dict[str, deque[bytes]] = {AGENT: deque(), CONTACT: deque()}
         self._tones: set[str] = set()  # legs whose sound is a scripted tone, which is not marked
         self._joiner: str | None = None
@@ -157,15 +157,9 @@ class SimulatedCall:
         """The scripted agent's clicks in order, from the first one for every reader."""
         return self._actions.read()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> AsyncIterator[Frame]:
         """Frames of every leg in order of arrival, for one reader, until the last has arrived."""
-        while True:
-            while self._frames:
-                yield self._frames.popleft()
-            if self._task.done():
-                return
-            self._arrived.clear()
-            await self._arrived.wait()
+        return self._frames.read()
 
     async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
         """Play 20 ms frames to every party; True only if the last one was played to its end.
@@ -212,7 +206,7 @@ class SimulatedCall:
             self._events.close()
             self._actions.close()
             # The task is not done yet when this runs; the reader is woken when it is.
-            self._task.add_done_callback(lambda _: self._arrived.set())
+            self._task.add_done_callback(lambda _: self._frames.close())
 
     async def _ring(self) -> bool:
         """Ring until the answer, if there is one; the call clock is negative meanwhile."""
@@ -269,8 +263,7 @@ class SimulatedCall:
     def _deliver(self) -> None:
         arrived = self._wire.arrived()
         if arrived:
-            self._frames.extend(arrived)
-            self._arrived.set()
+            self._frames.add(arrived)
 
     def _capture(self, start_ms: int, muted: bool) -> None:
         for leg, voice in self._speaking.items():

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from askfirst.errors import Refused, Unavailable
+from askfirst.errors import AskfirstError, PeerError, Refused, Unavailable
 from askfirst.telephony import sipwire
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.telephony.sipwire import Sound
@@ -116,7 +116,7 @@ class SipLink:
         while True:
             try:
                 await self._run()
-            except Exception:  # every call of it has been told that it is lost
+            except (OSError, AskfirstError):
                 log.exception("sip.process-failed")
             pause = AGAIN_S[min(self.restarts, len(AGAIN_S) - 1)]
             self.restarts += 1
@@ -149,22 +149,36 @@ class SipLink:
             await _ended(process)
 
     def _hear(self, message: sipwire.Message) -> None:
+        """Tell what a message is about. Raises PeerError for what the process never says."""
         if isinstance(message, Sound):
-            listener = self._listeners.get(message.call)
-            if listener is not None:
-                listener.on_sound(message)
+            sound = message
+            self._tell_call(sound.call, lambda listener: listener.on_sound(sound))
             return
-        if message["event"] == "trunk":
-            self.trunk_state, self.trunk_text = message["state"], message.get("text", "")
-            self._ready.set()
-            self.on_change()
+        event = message
+        match event:
+            case {"event": "trunk", "state": str(state)}:
+                self.trunk_state, self.trunk_text = state, str(event.get("text", ""))
+                self._ready.set()
+                self.on_change()
+            case {"event": str(kind), "call": int(call)}:
+                self._tell_call(call, lambda listener: listener.on_event(event))
+                if kind == "ended":
+                    self._listeners.pop(call, None)
+            case _:
+                raise PeerError("a message without an event, expected one of our own process")
+
+    def _tell_call(self, call: int, tell: Callable[[Listener], None]) -> None:
+        """Tell a call something; one that fails at it ends, and no other with it."""
+        listener = self._listeners.get(call)
+        if listener is None:
             return
-        number = message.get("call", 0)
-        listener = self._listeners.get(number)
-        if message["event"] == "ended":
-            self._listeners.pop(number, None)
-        if listener is not None:
-            listener.on_event(message)
+        try:
+            tell(listener)
+        except Exception:
+            log.exception("sip.call-failed")
+            del self._listeners[call]
+            self.tell(call, "hangup")
+            listener.on_lost()
 
     def _lose(self) -> None:
         self._ready.clear()

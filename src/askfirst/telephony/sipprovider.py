@@ -26,6 +26,7 @@ from askfirst.ports import (
     TelephonyCapabilities,
 )
 from askfirst.telephony.agentsound import WAITING_FRAMES
+from askfirst.telephony.callframes import AgentVoice, Frames
 from askfirst.telephony.conversation import Sentence
 from askfirst.telephony.progress import (
     AGENT,
@@ -50,6 +51,10 @@ other side that is slow or fast by 100 parts in a million needs it once in minut
 PASSING_MS = 60
 """From the process that hears to whoever reads the frames, on a machine that keeps up."""
 
+HANDLED_MS = 20
+"""How much later than ours a reader's zero may be, who counts from when it took the answer. Frames
+count as so much older, or one from before a permit could pass for newer."""
+
 WAY_OUT_MS = 100
 """How long the last of what we play may take until the other side has it: what waits in the stack,
 and a packet."""
@@ -65,7 +70,7 @@ class SipProvider:
     capabilities = TelephonyCapabilities(
         separate_legs=True,
         records_elsewhere=False,
-        capture_lag_ms=BUFFERED_MS + READ_MS + SLACK_MS + PASSING_MS,
+        capture_lag_ms=BUFFERED_MS + READ_MS + SLACK_MS + PASSING_MS + HANDLED_MS,
         dtmf=True,
         # The agent hears what comes before the answer; it is nobody's to keep.
         early_media=False,
@@ -110,20 +115,18 @@ class SipCall:
         self._leg = leg
         self._call = 0
         self._events: Log[CallEvent] = Log()
-        self._frames: deque[Frame] = deque()
-        self._arrived = asyncio.Event()
+        self._frames = Frames()
+        self._voice = AgentVoice(clock)
         self._announcements = Player()
         self._cuts = 0
         self._said: deque[bytes] = deque(maxlen=WAITING_FRAMES)
         self._heard: deque[bytes] = deque(maxlen=WAITING_FRAMES)
         self._dialled_ms = clock.now_ms()
         self._answer_ms: int | None = None
-        self._agent_free_ms = 0
         self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
         self._next_ms: int | None = None  # where the contact's next frame is due on its grid
-        self._is_muted = self._has_rung = self._is_hung_up = False
+        self._has_rung = self._is_hung_up = False
         self._is_sounding = False  # whether anything has come from the other side
-        self._unmuted_ms = 0
         self._held_since_ms: int | None = None
         self._peer_holds = False
         self._cause: EndCause | None = None
@@ -133,9 +136,12 @@ class SipCall:
         """Dial. Raises what `SipLink.place` does; nothing has begun then."""
         self._call = await self._link.place(uri, headers, self)
         self._dialled_ms = self._clock.now_ms()
-        listening = asyncio.create_task(self._listen())
-        listening.add_done_callback(self._stop_hearing)
-        self._tasks = [listening, asyncio.create_task(self._keep_time())]
+        self._tasks = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._keep_time()),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(self._stop)
 
     # What a call asks for
 
@@ -143,15 +149,9 @@ class SipCall:
         """Every event in order, from the first one for every reader, until the call's end."""
         return self._events.read()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> AsyncIterator[Frame]:
         """Frames of every leg in order of arrival, for one reader, until the call's end."""
-        while True:
-            while self._frames:
-                yield self._frames.popleft()
-            if self._cause is not None:
-                return
-            self._arrived.clear()
-            await self._arrived.wait()
+        return self._frames.read()
 
     async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
         """Play 20 ms frames to every party; True only if the last one was played to its end.
@@ -196,9 +196,7 @@ class SipCall:
 
     def mute(self, on: bool) -> None:
         """Make the agent's frames silence, or no longer, judged by when they were captured."""
-        if self._is_muted and not on:
-            self._unmuted_ms = self._clock.now_ms()
-        self._is_muted = on
+        self._voice.mute(on)
 
     def sentences(self) -> tuple[Sentence, ...]:
         """None: on a telephone people speak for themselves."""
@@ -252,11 +250,11 @@ class SipCall:
         if self._answer_ms is None:
             return
         now_ms, machine_ms = self._clock.now_ms(), time.monotonic_ns() // 1_000_000
-        heard_ms = sound.heard_ms + now_ms - machine_ms - self._answer_ms
+        heard_ms = sound.heard_ms + now_ms - machine_ms - self._answer_ms - HANDLED_MS
         start_ms = self._placed(heard_ms - BUFFERED_MS)
         # What may have been said while the call was held counts as that.
         if start_ms is not None and start_ms >= self._back_ms:
-            self._deliver(Frame(CONTACT, start_ms, sound.pcm))
+            self._frames.add((Frame(CONTACT, start_ms, sound.pcm),))
 
     def on_lost(self) -> None:
         """The process is gone."""
@@ -285,29 +283,23 @@ class SipCall:
         async for sound in self._leg.sounds():
             self._say(sound)
 
-    def _stop_hearing(self, listening: asyncio.Task[None]) -> None:
-        """The agent's leg is gone for good: so is the call."""
-        if listening.cancelled():
+    def _stop(self, task: asyncio.Task[None]) -> None:
+        """The agent's leg is gone for good, or a part of the call has failed: so has the call."""
+        if task.cancelled() or self._cause is not None:
             return
-        fault = listening.exception()
+        fault = task.exception()
         if fault is not None:
-            log.error("sip.leg-failed", exc_info=fault)
+            log.error("sip.part-failed", exc_info=fault)
         self._hang_up(EndCause.LOCAL_HANGUP if fault is None else EndCause.PROVIDER_ERROR)
 
     def _say(self, sound: AgentSound) -> None:
         """Take 20 ms of the agent."""
         if self._answer_ms is None or self._cause is not None:
             return
-        now_ms = self._clock.now_ms() - self._answer_ms
-        # What claims to be captured later than it can have been must not pass for newer.
-        start_ms = min(sound.captured_ms - self._answer_ms, now_ms - FRAME_MS)
-        if start_ms < self._agent_free_ms:
-            return
-        self._agent_free_ms = start_ms + 1
-        is_silent = self._is_muted or sound.captured_ms < self._unmuted_ms
-        pcm = SILENCE if is_silent else sound.pcm
-        self._said.append(pcm)
-        self._deliver(Frame(AGENT, start_ms, pcm))
+        frame = self._voice.frame(sound, self._answer_ms + HANDLED_MS)
+        if frame is not None:
+            self._said.append(frame.pcm)
+            self._frames.add((frame,))
 
     async def _keep_time(self) -> None:
         """Every 20 ms: let both sides hear what there is, and watch how long things take."""
@@ -347,7 +339,8 @@ class SipCall:
         if announced is not None:
             sides.append(announced)
             self._leg.play(mix_frames((heard, announced)))
-            self._deliver(Frame(ANNOUNCEMENT, tick_ms - FRAME_MS - self._answer_ms, announced))
+            start_ms = tick_ms - FRAME_MS - self._answer_ms - HANDLED_MS
+            self._frames.add((Frame(ANNOUNCEMENT, start_ms, announced),))
         else:
             self._leg.play(heard)
         self._link.send(self._call, mix_frames(sides) if len(sides) > 1 else sides[0])
@@ -368,14 +361,9 @@ class SipCall:
     def _answer(self) -> None:
         self._ring()
         self._answer_ms = self._clock.now_ms()
-        self._agent_free_ms = 0
         self._leg.flush()
         self._said.clear()
         self._tell(CallEventKind.ANSWERED, number=self._number)
-
-    def _deliver(self, frame: Frame) -> None:
-        self._frames.append(frame)
-        self._arrived.set()
 
     def _cut(self) -> None:
         """End what plays, also where only its last sound is still on the way."""
@@ -409,7 +397,7 @@ class SipCall:
         self._cut()
         self._tell(CallEventKind.ENDED, cause=cause)
         self._events.close()
-        self._arrived.set()
+        self._frames.close()
         for task in self._tasks:
             task.cancel()
 
@@ -425,5 +413,6 @@ class SipCall:
         if self._answer_ms is None:  # without an answer there is no zero yet
             at_ms = min(-1, now_ms - self._dialled_ms - self._link.trunk.ring * 1000)
         else:
-            at_ms = now_ms - self._answer_ms
+            # The answer is zero, also where the clock has moved on since it was taken.
+            at_ms = 0 if kind is CallEventKind.ANSWERED else now_ms - self._answer_ms
         self._events.add(CallEvent(kind, at_ms, CONTACT, digit, cause, number))
