@@ -85,6 +85,7 @@ class Phone:
         """Write a number into the phone and return when its card is there."""
         self.part("to").fill(number)
         self.part("to").press("Enter")
+        expect(self.part("card")).not_to_have_attribute("aria-busy", "true")
         expect(self.place(number)).to_be_visible()
 
     def place(self, number: str) -> Locator:

@@ -12,23 +12,33 @@ export const chosenAudio = () => {
 };
 
 let lookingUp = 0;
+let turn = 0; // one more for each thing looked up; the card of an older one is not shown
 
 /** Show the card of a number or name. @param {string} to */
 async function lookUp(to) {
   const place = part("card");
-  if (!to.trim()) {
-    place.replaceChildren();
-    return;
+  const mine = (turn += 1);
+  place.ariaBusy = "true";
+  try {
+    const card = to.trim() ? await cardOf(to) : "";
+    if (card === null || mine !== turn) return;
+    place.innerHTML = card; // our own template, everything in it escaped
+    globalThis.htmx?.process(place);
+  } finally {
+    if (mine === turn) place.ariaBusy = "false";
   }
+}
+
+/** The card of a number or name; null where nobody is signed in. @param {string} to */
+async function cardOf(to) {
   const body = new URLSearchParams({ to });
   const answer = await fetch("/phone/card", { method: "POST", body });
   if (answer.status === 401 || answer.redirected) {
     document.dispatchEvent(new CustomEvent("askfirst:signed-out"));
-    return;
+    return null;
   }
   if (!answer.ok) throw new Error(say.failed);
-  place.innerHTML = await answer.text(); // our own template, everything in it escaped
-  globalThis.htmx?.process(place);
+  return answer.text();
 }
 
 /** Put a number into the phone and show its card; nothing is dialled. @param {string} to */
