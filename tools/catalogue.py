@@ -18,6 +18,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from askfirst.web.words import ERROR
+
+# Called by its path as well, and then only its own folder is looked through.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tools.raised import raised
+
 WEB = Path(__file__).parent.parent / "src" / "askfirst" / "web"
 METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
@@ -31,7 +37,7 @@ HEADER = "# What the pages say in this language; the key is the English of templ
 
 
 def messages() -> Iterator[tuple[str, str, int]]:
-    """Every message with the file and line it stands in."""
+    """Every message of pages and errors, with the file and line it stands in."""
     found = extract_from_dir(
         str(WEB), method_map=METHODS, keywords=KEYWORDS,
         options_map={"**.html": {"trimmed": "true", "newstyle_gettext": "true"}},
@@ -39,6 +45,7 @@ def messages() -> Iterator[tuple[str, str, int]]:
     for name, line, message, _, _ in found:
         if isinstance(message, str) and message:
             yield message, name, line
+    yield from raised()
 
 
 def updated(language: str) -> str:
@@ -48,8 +55,10 @@ def updated(language: str) -> str:
         old = read_po(file, locale=language)
     kept = {message.id: message.string for message in old if message.id}
     new = Catalog(locale=language, fuzzy=False, header_comment=HEADER, charset="utf-8")
-    for message, _, _ in sorted(messages()):
-        new.add(message, kept.get(message, ""))
+    of_errors = {message for message, _, _ in raised()}
+    for message in sorted({message for message, _, _ in messages()}):
+        remark = [ERROR] if message in of_errors else []
+        new.add(message, kept.get(message, ""), auto_comments=remark)
     written = io.BytesIO()
     write_po(written, new, width=100, no_location=True, sort_output=True, omit_header=True)
     start = f'{HEADER}\nmsgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'

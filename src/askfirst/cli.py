@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -352,6 +353,29 @@ def _add_serve(verbs: Any) -> None:
     verb.add_argument("--demo", action="store_true", help="with made-up people, contacts and calls")
 
 
+def _add_doctor(verbs: Any) -> None:
+    verb = add_verb(verbs, "doctor", _doctor, "Say what this machine lacks, and what to do.")
+    verb.add_argument("--settings", type=Path, metavar="FILE.toml", help="askfirst.toml if there")
+    verb.add_argument("--data", type=Path, help="the installation's folder, askfirst-data")
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    doctor = import_module("askfirst.server.doctor")
+    if chosen.settings is not None and not chosen.settings.is_file():
+        raise InvalidInput(f"there are no settings {chosen.settings}; name a file that is there")
+    found = doctor.examine(
+        chosen.settings or Path("askfirst.toml"), os.environ, {"data": chosen.data}
+    )
+    if chosen.json:
+        print_json([asdict(each) for each in found])
+    else:
+        for each in found:
+            print(f"{each.state:<9}{each.name:<13}{each.says}")
+            if each.do:
+                print(f"{'':<22}→ {each.do}")
+    return NO if any(each.state == "missing" for each in found) else YES
+
+
 def _add_user(verbs: Any) -> None:
     user = verbs.add_parser("user", help="People of the account, and programs that act for them.")
     inner = user.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -377,6 +401,7 @@ _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
     _add_recordings,
     _add_erase,
     _add_user,
+    _add_doctor,
 )
 
 

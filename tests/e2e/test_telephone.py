@@ -16,7 +16,7 @@ from tests.e2e.conftest import TONE_HZ, Open, running
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone
 from tests.sip.oversip import talking
-from tests.sip.peer import LOOPBACK, Telephone, telephone
+from tests.sip.peer import LOOPBACK, Telephone, free_port, needed, telephone
 
 from askfirst.audio.container import decode
 
@@ -37,8 +37,10 @@ class Beside:
         self._thread.start()
         self._loop, self.telephone = self._ready.get(timeout=30)
 
-    def tell(self, command: str) -> None:
-        asyncio.run_coroutine_threadsafe(self.telephone.tell(command), self._loop).result(10)
+    def tell(self, command: str, params: str = "") -> None:
+        asyncio.run_coroutine_threadsafe(self.telephone.tell(command, params), self._loop).result(
+            10
+        )
 
     def end(self) -> None:
         """End it; safe to call more than once."""
@@ -61,14 +63,27 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
 
 
 @pytest.fixture
+def silent(beside: Beside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From now on no program is found, and so no placeholder's voice for announcements."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def listening() -> int:
+    """The port at which the server takes calls."""
+    return free_port()
+
+
+@pytest.fixture
 def office(
-    chromium: str, furnished: Path, tmp_path: Path, beside: Beside
+    chromium: str, furnished: Path, tmp_path: Path, beside: Beside, listening: int
 ) -> Iterator[Installation]:
-    """A server whose calls go out to that telephone."""
+    """A server whose calls go out to that telephone, and that takes its calls."""
     folder = tmp_path / "office"
     shutil.copytree(furnished, folder)
     (folder / "askfirst.toml").write_text(
         f'[sip]\nserver = "{LOOPBACK}"\naddress = "{LOOPBACK}"\nport = {beside.telephone.port}\n'
+        f"listen = {listening}\n"
     )
     with running(folder) as found:
         yield found
@@ -102,3 +117,86 @@ def test_an_agent_in_a_browser_talks_with_a_telephone_and_records_after_a_yes(
     heard, _ = decode(beside.telephone.heard().read_bytes(), 16_000)
     assert share_of_tone(heard[0], TONE_HZ) > 0.5
     assert share_of_tone(heard[0], CONTACT_HZ) < 0.05
+
+
+@pytest.mark.usefixtures("silent")
+def test_without_an_announcement_the_phone_says_to_tell_in_person_and_offers_none(
+    office: Installation, window: Open, beside: Beside
+) -> None:
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call(OSLO, "browser")
+
+    expect(phone.part("no-prompt")).to_be_visible()
+    expect(phone.act("telling")).to_be_visible()
+    expect(phone.act("ask-keypad")).to_be_hidden()
+    phone.expect_light("off")
+    expect(phone.part("clock")).to_have_text("00:03", timeout=30_000)
+    beside.tell("hangup")
+    phone.expect_no_call()
+
+
+def test_where_something_can_be_played_the_phone_offers_it(
+    office: Installation, window: Open, beside: Beside
+) -> None:
+    needed("espeak-ng")
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call(OSLO, "browser")
+
+    expect(phone.act("ask-keypad")).to_be_visible()
+    expect(phone.part("no-prompt")).to_be_hidden()
+    phone.act("ask-keypad").click()
+    expect(phone.part("rule")).to_have_text("They are being told")
+    phone.expect_light("waiting")
+    beside.tell("hangup")
+    phone.expect_no_call()
+
+
+def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
+    office: Installation, window: Open, beside: Beside, listening: int
+) -> None:
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    expect(phone.part("away")).to_be_visible()
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+    expect(phone.part("ringing-who")).to_contain_text(OSLO)
+
+    phone.act("take").click()
+    phone.expect_talking()
+    expect(phone.part("consent")).to_be_visible()
+    phone.expect_light("off")
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+    beside.tell("hangup")
+    phone.expect_no_call()
+    seen.go("/calls")
+    expect(seen.page.locator("#main tbody tr").first).to_contain_text(OSLO)
+
+
+def test_a_call_that_nobody_takes_is_in_the_list(
+    office: Installation, window: Open, beside: Beside, listening: int
+) -> None:
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    expect(phone.part("away")).to_be_visible()
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+    beside.tell("hangup")
+    expect(phone.part("ringing")).to_be_hidden()
+
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+    phone.act("decline").click()
+    expect(phone.part("ringing")).to_be_hidden()
+    phone.act("away").click()
+    expect(phone.part("away")).to_have_attribute("aria-pressed", "true")

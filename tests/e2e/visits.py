@@ -18,8 +18,9 @@ from askfirst.web.app import routes
 ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|zip|ics|js|txt)$")
 """Addresses that programs read; they have no page."""
 
-NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}"})
-"""What scripts ask for, parts of pages, and what only leads on to a page."""
+SOUND = "/settings/prompts/{language}/{digest}/sound"
+NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND})
+"""What scripts and players ask for, parts of pages, and what only leads on to a page."""
 
 FIRST_RUN = "/setup/{token}"
 """A page of an installation that nobody has set up."""

@@ -6,7 +6,7 @@ Words do not matter here, so voices are tones and the recorded notice is one, to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from askfirst.server.call import Call
 from askfirst.server.database import calls, recordings, timeline
 from askfirst.server.node import Node
 from askfirst.server.recorder import Recorder
-from askfirst.server.request import CallRequest, Prompts
+from askfirst.server.request import CallRequest, Prompt, Prompts
 from askfirst.server.sealing import SpoolFile, read_spool
 from askfirst.server.simulation import DEMO_FACTS, request_for
 from askfirst.server.store import Store
@@ -58,9 +58,9 @@ KEYED = (HELLO, AGENT, RECORD, WAIT, pause(500), YES, pause(300), HELLO, AGENT, 
 """Everything up to a running recording with a keyed yes; put what follows, then `BYE`."""
 
 
-def prompt(_text: str, _language: str) -> Sequence[bytes]:
+def prompt(_text: str, _language: str) -> Prompt:
     """A recorded notice: two seconds of a tone, whatever its text."""
-    return in_frames(to_pcm(tone((300,), PROMPT_MS, -20.0)))
+    return Prompt(in_frames(to_pcm(tone((300,), PROMPT_MS, -20.0))))
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,10 @@ def openings(store: Store, call: str) -> list[int]:
 def call_row(store: Store, call: str) -> Any:
     (row,) = rows(store, sa.select(calls).where(calls.c.id == call))
     return row
+
+
+def call_rows(store: Store) -> list[Any]:
+    return rows(store, sa.select(calls).order_by(calls.c.created_at))
 
 
 def recording_rows(store: Store, call: str | None = None) -> list[Any]:

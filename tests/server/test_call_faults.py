@@ -6,7 +6,7 @@ import asyncio
 import os
 import resource
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from askfirst.server.call import Call
 from askfirst.server.database import erasures
 from askfirst.server.recorder import Recorder
 from askfirst.server.recovery import recover
+from askfirst.server.request import Prompt
 from askfirst.server.simulation import DEMO_FACTS, request_for
 from askfirst.server.store import Store
 from askfirst.telephony.network import Network
@@ -201,7 +202,7 @@ def test_a_missing_prompt_is_a_named_outcome(store: Store, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("error", [InvalidInput("cut audio"), NotFound("unreadable")])
 def test_a_broken_prompt_is_a_named_outcome(store: Store, tmp_path: Path, error: Exception) -> None:
-    def broken(_text: str, _language: str) -> Sequence[bytes]:
+    def broken(_text: str, _language: str) -> Prompt:
         raise error
 
     call = rig.virtually(store, rig.callee(tmp_path / "callee", *KEYED, BYE), prompts=broken)

@@ -17,6 +17,7 @@ from askfirst.errors import InvalidInput, KeyUnreadable, Misconfigured, Unavaila
 from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
     contacttables,
+    prompttables,
     tokentables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction

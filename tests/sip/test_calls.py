@@ -20,13 +20,18 @@ from tests.sip.exchange import PASSWORD, USER, exchange
 from tests.sip.oversip import talking, trunk_to
 from tests.sip.peer import RATE, answering, telephone
 
-from askfirst.audio.container import decode
+from askfirst.audio.container import decode, encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
 from askfirst.clock import LoopClock
+from askfirst.decide import decide
 from askfirst.errors import InvalidInput, Refused, Unavailable
+from askfirst.model import Party
+from askfirst.notice import announcement
+from askfirst.server import ownprompts
 from askfirst.server.account import change
 from askfirst.server.accounts import User
+from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
@@ -44,6 +49,17 @@ NEW_YORK = "+12125550143"
 """With an agent in Texas, nobody has to be told or asked."""
 
 OSLO = "+4722222222"
+WELLINGTON = "+6448315040"
+"""With an agent in Texas, they have to be told and nobody has to agree."""
+
+BASIS = {
+    "lawful_basis": "legitimate_interests",
+    "lawful_basis_owner": "Ada Holm",
+    "purpose": "training",
+    "purpose_sentence": "training our staff on real calls",
+    "purpose_owner": "Ada Holm",
+}
+PROMPT_HZ, PROMPT_MS = 620.0, 15_000
 AGENT_HZ, CONTACT_HZ = 440.0, 1_000.0
 
 
@@ -186,6 +202,48 @@ def test_a_key_of_a_telephone_refuses_and_agrees_by_rfc_4733(
             return [shown["state"]]
 
     assert played(scenario()) == ["blocked"]
+
+
+def test_a_recorded_announcement_is_heard_at_the_telephone_and_is_proof_at_its_end(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    with transaction(node.store.engine) as connection:
+        wants = change(connection, BASIS, None, AT)
+        people = [Party.agent("US-TX"), Party.contact(WELLINGTON)]
+        decision = decide(people, utc_now().date(), None, wants.policy())
+        text = announcement(decision.elements, "en", wants.notice_facts("en"), keys=False)
+        sound = encode_wav(np.atleast_2d(tone((PROMPT_HZ,), PROMPT_MS)))
+        ownprompts.keep(connection, "en", text, sound, kari.id, AT)
+
+    async def scenario() -> tuple[str, Path]:
+        voice = talking(50_000, CONTACT_HZ)
+        async with (
+            telephone(tmp_path / "bob", voice, number=WELLINGTON) as bob,
+            desk_to(node, bob.port) as desk,
+        ):
+            live = await desk.place(kari, WELLINGTON, MemoryLeg())
+            began = await until(live, has(telling="announcement"))
+            assert not began["no_prompt"]
+            opened = await until(live, has(light="recording"))
+            assert opened["at_ms"] - began["at_ms"] >= PROMPT_MS - 100
+            await asyncio.sleep(3)
+            await bob.tell("hangup")
+            await until(live, has(settled=True))
+            await bob.close()
+            return live.id, bob.heard()
+
+    call, at_peer = played(scenario())
+
+    heard, _ = decode(at_peer.read_bytes(), 16_000)
+    assert share_of(heard[0], PROMPT_HZ) > 0.9
+    own, contact = sound_of(node, call)
+    assert share_of(own, PROMPT_HZ) > 0.9
+    assert share_of(contact, CONTACT_HZ) > 0.9
+    told = own[: PROMPT_MS * 16]
+    assert np.abs(told).max() > 500
+    assert np.abs(contact[: len(told) - 1_600]).max() < 50  # nothing of theirs before its end
+    row = rig.call_row(node.store, call)
+    assert (row.outcome, row.proof) == ("recorded", 3)
 
 
 def test_a_process_that_dies_ends_its_calls_and_the_next_one_works(

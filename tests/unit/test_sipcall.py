@@ -45,10 +45,10 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock, self.link, self.leg = LoopClock(), Link(), MemoryLeg()
-        self.call = SipCall(self.clock, self.link, "+4748750103", self.leg)  # type: ignore[arg-type]  # what it uses of a link
+        self.call = SipCall(self.clock, self.link, "+4748750103")  # type: ignore[arg-type]  # what it uses of a link
 
     async def answered(self) -> None:
-        await self.call.begin("sip:+4748750103@pbx.example", {})
+        await self.call.begin("sip:+4748750103@pbx.example", {}, self.leg)
         self.say("ringing")
         self.say("answered")
 
@@ -91,7 +91,7 @@ def test_no_frame_is_placed_later_than_it_can_have_been_captured(steps: list[int
 def test_what_came_before_the_answer_is_heard_by_the_agent_and_kept_by_nobody() -> None:
     async def main() -> tuple[list[int], list[bytes]]:
         stage = Stage()
-        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        await stage.call.begin("sip:+4748750103@pbx.example", {}, stage.leg)
         stage.say("ringing")
         stage.hear()
         await stage.wait(40)
@@ -170,7 +170,7 @@ def test_a_call_that_is_held_too_long_ends() -> None:
 def test_a_call_that_nobody_takes_ends_by_itself_and_says_whether_it_rang() -> None:
     async def cause(rings: bool) -> EndCause | None:
         stage = Stage()
-        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        await stage.call.begin("sip:+4748750103@pbx.example", {}, stage.leg)
         if rings:
             stage.say("ringing")
         return [event async for event in stage.call.events()][-1].cause
@@ -237,7 +237,7 @@ def test_an_agent_whose_leg_is_gone_for_good_hangs_up() -> None:
 def test_an_agent_hears_it_ring_until_the_exchange_sends_a_tone_of_its_own() -> None:
     async def main() -> tuple[list[bytes], list[bytes], list[bytes]]:
         stage = Stage()
-        await stage.call.begin("sip:+4748750103@pbx.example", {})
+        await stage.call.begin("sip:+4748750103@pbx.example", {}, stage.leg)
         await stage.wait(60)
         before = list(stage.leg.heard)
         stage.say("ringing")

@@ -23,6 +23,8 @@ from starlette.websockets import WebSocketDisconnect
 from tests.server import rig
 from tests.web.conftest import ORIGIN, OWN, PASSWORD, add
 
+from askfirst.audio.container import encode_wav
+from askfirst.audio.tone import tone
 from askfirst.rules import packaged
 from askfirst.server import (
     account,
@@ -31,6 +33,7 @@ from askfirst.server import (
     contacts,
     externalcall,
     followups,
+    ownprompts,
     savedviews,
     tokens,
 )
@@ -375,6 +378,8 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
             connection, contact, date(2026, 12, 1), note=PROMISED, owner=agent.id
         )
         token, _ = tokens.make(connection, agent, "dialer", ["calls.make"], now)
+        voice = encode_wav(tone((300.0,), 2_000).reshape(1, -1))
+        prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
         receive(store, connection, RequestKind.ACCESS, Who(contact=contact), agent.id, now)
         _insert_spare(connection, spare, agent.id, store)
     return {
@@ -388,6 +393,9 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         "token": token.id,
         "position": "1",
         "code": "NO",
+        "ringing": "ring_none",  # nothing rings without an exchange
+        "language": prompt.language,
+        "digest": prompt.digest,
     }
 
 

@@ -95,6 +95,7 @@ PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
 LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
+PROMPT = "/settings/prompts/{language}/{digest}"
 
 _PUBLIC = {
     ("GET", f"{API}/jurisdictions/{{code}}"): Case(rule=Rule.PUBLIC),
@@ -173,6 +174,11 @@ _ACCOUNT = {
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
     ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
     ("POST", "/rules/{code}/review"): Case((P.RULES_REVIEW,), 303),
+    ("POST", PROMPT): Case((P.SETTINGS_WRITE,), 404, form={}),
+    ("POST", f"{PROMPT}/remove"): Case(
+        (P.SETTINGS_WRITE,), 404, path="/settings/prompts/{language}/none/remove"
+    ),
+    ("GET", f"{PROMPT}/sound"): Case((P.SETTINGS_READ,)),
     ("GET", f"{API}/ledger/entries/{{position}}"): Case((P.LEDGER_READ,)),
     ("GET", f"{API}/ledger/proofs/{{position}}"): Case((P.LEDGER_READ,)),
 }
@@ -202,6 +208,8 @@ _LIVE = {
     ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
     ("POST", f"{LIVE_CALL}/agent-audio"): _live(says="was not placed with agent_audio"),
     ("POST", f"{LIVE_CALL}/hangup"): _live(),
+    ("POST", f"{API}/phone/ringing/{{ringing}}/answer"): Case((P.CALLS_MAKE,), 404, json={}),
+    ("POST", f"{API}/phone/ringing/{{ringing}}/decline"): Case((P.CALLS_MAKE,), 404),
     ("POST", f"{LIVE_CALL}/leg"): Case(
         (P.CALLS_MAKE,),
         422,

@@ -185,6 +185,17 @@ def test_the_page_plays_only_for_a_stated_purpose(office: Office) -> None:
     assert f"{office.agent.name} listened: A dispute" in again.text
 
 
+def test_the_page_says_in_norwegian_why_the_call_was_decided_so(office: Office) -> None:
+    officer = signed_in(office.site, add(office.site, UserRole.COMPLIANCE))
+    english = officer.get(f"/calls/{office.recorded.call}").text
+    officer.cookies.set("language", "nb")
+    norwegian = officer.get(f"/calls/{office.recorded.call}").text
+
+    assert "going by" in english
+    assert "ut fra" in norwegian
+    assert "going by" not in norwegian
+
+
 def test_the_list_goes_on_behind_its_last_call(office: Office) -> None:
     with office.site.store.engine.begin() as connection:
         for number in range(70):

@@ -27,7 +27,12 @@ ORDERED = sorted(CASES)
 PUBLIC = [route for route in ORDERED if CASES[route].rule is Rule.PUBLIC]
 NOT_PUBLIC = [route for route in ORDERED if route not in PUBLIC]
 SECRETS = (SPOKEN, NOTED, PROMISED)
-LISTS = sorted(path for method, path in GUARDED if method == "GET" and "{" not in path)
+ENDLESS = "/api/v1/phone/events"
+"""A stream of one's own phone; `test_reception` reads it."""
+
+LISTS = sorted(
+    path for method, path in GUARDED if method == "GET" and "{" not in path and path != ENDLESS
+)
 """Pages and lists that name nothing."""
 
 

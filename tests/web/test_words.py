@@ -11,7 +11,7 @@ from tools import catalogue
 from askfirst.web import words
 
 MESSAGES = sorted({message for message, _, _ in catalogue.messages()})
-FILLED = re.compile(r"%\((\w+)\)s")
+FILLED = re.compile(r"%\((\w+)\)s|\{(\w+)\}")
 
 
 def test_the_catalogues_are_in_step_with_templates_and_code() -> None:

@@ -44,13 +44,15 @@ def _format(data: bytes) -> str:
     )
 
 
-def decode(data: bytes, rate: int | None = None) -> tuple[NDArray[np.int16], int]:
+def decode(
+    data: bytes, rate: int | None = None, *, longest_s: int = MAX_SECONDS
+) -> tuple[NDArray[np.int16], int]:
     """Samples (channels, n) and their rate in Hz of an Ogg, WAV, FLAC or MP3 file.
 
     They come at `rate` (4 000 to 192 000 Hz) or, without it, as the file has them; Opus then is
     at 48 kHz. For long files a lower rate saves memory, since it is applied while decoding.
     InvalidInput when the file is broken, has no sound, has more than eight channels or lasts
-    longer than `MAX_SECONDS`.
+    longer than `longest_s` seconds.
     """
     name = _format(data)
     parts: list[NDArray[np.int16]] = []
@@ -72,9 +74,9 @@ def decode(data: bytes, rate: int | None = None) -> tuple[NDArray[np.int16], int
             for frame in chain(container.decode(stream), (None,)):  # None lets out the rest
                 for piece in planar.resample(frame):
                     count += piece.samples
-                    if count > MAX_SECONDS * out_hz:
+                    if count > longest_s * out_hz:
                         raise InvalidInput(
-                            f"audio longer than {MAX_SECONDS} seconds. Cut it into parts."
+                            f"audio longer than {longest_s} seconds. Cut it into parts."
                         )
                     parts.append(piece.to_ndarray().astype(np.int16, copy=False))
         samples = np.concatenate(parts, axis=1) if parts else np.zeros((channels, 0), np.int16)

@@ -144,13 +144,16 @@ class Person:
 
     def ensure(self, permission: Permission) -> None:
         """Raise Refused when the person lacks a permission."""
-        if not self.may(permission):
+        if self.may(permission):
+            return
+        if self.scopes is not None and permission not in self.scopes:
             raise Refused(
-                f"found no permission {permission.value} with your roles; expected one that has "
-                "it. Ask an administrator"
-                if self.scopes is None or permission in self.scopes
-                else f"found no scope {permission.value} with this token; make one that has it"
+                f"found no scope {permission.value} with this token; make one that has it"
             )
+        raise Refused(
+            f"found no permission {permission.value} with your roles; expected one that has it. "
+            "Ask an administrator"
+        )
 
 
 def roles_of(words: Iterable[str]) -> frozenset[UserRole]:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Protocol
 
 from askfirst import events as ev
-from askfirst.errors import AskfirstError
+from askfirst.errors import AskfirstError, InvalidInput
 from askfirst.gate import Facts, State
 from askfirst.ledger import Datum
 from askfirst.model import Decision, Form
 from askfirst.notice import NoticeFacts, announcement
 from askfirst.ports import Clock, TelephonyCall
-from askfirst.server.request import Prompts
+from askfirst.server.request import Prompt, Prompts
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,23 @@ class Announcer:
         self._start = start
         self._credit = credit
         self._announced_for: Decision | None = None
+        self._looked_up: tuple[str, str] | None = None  # text and language
+        self._looking: asyncio.Task[None] | None = None
+        self._prompt: Prompt | None = None
         self._running: asyncio.Task[None] | None = None
         self._own_quiet_since_ms = 0
+
+    @property
+    def lacks_prompt(self) -> bool:
+        """Whether it is known that nothing can be played for what is owed now."""
+        is_known = self._looking is not None and self._looking.done()
+        return is_known and self._prompt is None and bool(self._call.facts.unmet())
+
+    def look_up(self) -> None:
+        """Find out what can be played for the present decision, before anybody asks for it."""
+        decision = self._call.facts.decision
+        if decision is not None and self._call.facts.unmet():
+            self._look_up_text(decision)
 
     def renew(self) -> None:
         """Let the notice be played again, unless one is running."""
@@ -93,6 +108,8 @@ class Announcer:
     def leave_to_agent(self) -> None:
         """The agent tells in person what the present decision wants told."""
         self._announced_for = self._call.facts.decision
+        if self._running is not None and self._call.facts.telling is None:
+            self._running.cancel()  # it was still waiting, and would begin after the agent's words
 
     def own_speech(self) -> None:
         """Our own side is speaking now; an announcement waits until it is quiet."""
@@ -122,24 +139,34 @@ class Announcer:
     async def _announce(self, decision: Decision) -> None:
         """Play the notice to its end, or it does not count; then wait for the answer."""
         call = self._call
-        text, prompt = self._prompt(decision)
-        if not prompt:
+        text, looking = self._look_up_text(decision)
+        await asyncio.wait((looking,))
+        if call.facts.decision is not decision:
+            return
+        prompt = self._prompt
+        if prompt is None:
             self.is_prompt_missing = True
-            log.error("call.no-prompt call=%s", call.id)
+            log.warning("call.no-prompt call=%s", call.id)
             return
         await self._own_side_is_quiet()
         if self.leg is None or call.facts.decision is not decision:
             return
+        if call.facts.telling is not None:
+            return  # the agent has begun to tell in person
         digest = hashlib.sha256(text.encode()).hexdigest()
         call.report(
             ev.TellingStarted(call.now_ms(), ev.Teller.ANNOUNCEMENT),
-            data={"by": "announcement", "notice": f"sha256:{digest}"},
+            data={
+                "by": "announcement",
+                "notice": f"sha256:{digest}",
+                "voice": prompt.voice.value,
+            },
         )
         if call.facts.state is not State.TELLING:
             self._announced_for = None  # something came between; it is still owed
             return
         self.was_cut = True
-        played = await self.leg.play(self.leg.contact_leg, prompt)
+        played = await self.leg.play(self.leg.contact_leg, prompt.frames)
         if not played or call.facts.state is not State.TELLING:
             call.report(ev.TellingCancelled(call.now_ms()), data={"why": "cut-short"})
             return
@@ -156,16 +183,39 @@ class Announcer:
         facts = self._call.facts
         return facts.state is State.ASKING and facts.told_ms == told_ms
 
-    def _prompt(self, decision: Decision) -> tuple[str, Sequence[bytes] | None]:
-        """The notice and its frames; what cannot be said or is broken is as good as none."""
+    def _look_up_text(self, decision: Decision) -> tuple[str, asyncio.Task[None]]:
+        """The notice of a decision, and the task in which its prompt is looked up."""
+        text, language = self._text(decision), decision.language
+        if self._looking is None or self._looked_up != (text, language):
+            self._looked_up, self._prompt = (text, language), None
+            if self._looking is not None:
+                self._looking.cancel()
+            self._looking = self._start(self._look(text, language))
+        return text, self._looking
+
+    def _text(self, decision: Decision) -> str:
+        """The notice of a decision; one that cannot be said is as good as none."""
         wants_yes = any(item.form > Form.TOLD for item in self._call.facts.unmet())
         try:
-            text = announcement(
+            return announcement(
                 decision.elements, decision.language, self._notice_facts, keys=wants_yes
             )
-            return text, self._prompts(text, decision.language)
+        except InvalidInput:
+            return ""
+
+    async def _look(self, text: str, language: str) -> None:
+        """Look up a prompt in a thread: a database is read, sound decoded, perhaps made."""
+        found = None if not text else await asyncio.to_thread(self._found, text, language)
+        if self._looked_up == (text, language):
+            self._prompt = found
+
+    def _found(self, text: str, language: str) -> Prompt | None:
+        """The prompt of a text; one that is broken or without a frame is as good as none."""
+        try:
+            prompt = self._prompts(text, language)
         except AskfirstError:
-            return "", None
+            return None
+        return prompt if prompt is not None and prompt.frames else None
 
     async def _own_side_is_quiet(self) -> None:
         """Wait until the agent has stopped speaking, so that both are understood."""

@@ -86,7 +86,7 @@ class Call:
         self._book = CallBook(store, self.id)
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
-        self._announcer = Announcer(
+        self.announcer = Announcer(
             self, clock, notice_facts, prompts, self._start, self._credit_announcement
         )
         self._people: list[Party] = []
@@ -114,7 +114,7 @@ class Call:
 
     async def run(self, leg: TelephonyCall) -> None:
         """Carry a dialled call to its end and leave it settled; raises nothing on bad media."""
-        self._leg = self._announcer.leg = leg
+        self._leg = self.announcer.leg = leg
         writing = asyncio.create_task(self._journal.run())
         self._journal.write(partial(self._book.started, self.request, utc_now()))
         self._journal.chore(
@@ -190,10 +190,8 @@ class Call:
         self._journal.write(partial(self._book.answered, self._answered_at))
         request = self.request
         self._people = [
-            Party(Role.AGENT, None, tuple(Place(code) for code in request.agent_places)),
-            Party(
-                Role.CONTACT, request.number, tuple(Place(code) for code in request.contact_places)
-            ),
+            Party(Role.AGENT, None, tuple(map(Place, request.agent_places))),
+            Party(Role.CONTACT, request.number or None, tuple(map(Place, request.contact_places))),
         ]
         self._new_recorder()
         switch, decision = request.recording_switch, self._decide()
@@ -263,14 +261,14 @@ class Call:
     def want(self) -> None:
         """Record, please. Where something is owed first, the announcement starts by itself."""
         self._was_wanted = True
-        self._announcer.renew()
+        self.announcer.renew()
         self.report(ev.Wanted(self.now_ms()))
 
     def announce(self) -> None:
         """Record, please, and let the announcement ask, also where none starts by itself."""
         self.want()
         if self.facts.state is State.ASKING:
-            self._announcer.announce()
+            self.announcer.announce()
 
     def unwant(self) -> None:
         """Do not record any more."""
@@ -279,7 +277,7 @@ class Call:
     def tell(self) -> None:
         """ "I'm telling them now": our own side is kept from here as the notice."""
         self._was_wanted = True
-        self._announcer.leave_to_agent()
+        self.announcer.leave_to_agent()
         self.report(ev.Wanted(self.now_ms()))
         self.report(ev.TellingStarted(self.now_ms(), ev.Teller.AGENT), data={"by": "agent"})
 
@@ -296,7 +294,7 @@ class Call:
         recorder = self._recorder
         if recorder and recorder.has_audio and self.facts.state in (State.OPEN, State.HELD):
             return self.withdraw(party, how)  # who is being recorded takes a yes, or silence, back
-        self._announcer.stop()
+        self.announcer.stop()
         event = ev.Refused(self.now_ms(), party)
         self.report(
             event, partial(self._book.said_no, event, how, None, self.at(event.at_ms)), {"how": how}
@@ -394,7 +392,7 @@ class Call:
         if (before.state, before.because) != (self.facts.state, self.facts.because):
             self._state_changed(before)
         if self.facts.state is State.ASKING and self.request.announces:
-            self._announcer.announce_if_due()
+            self.announcer.announce_if_due()
 
     def _follow(self) -> None:
         self.captions.follow(self.facts)
@@ -491,6 +489,7 @@ class Call:
         }
         event = ev.Decided(self.now_ms(), decision)
         self.report(event, partial(self._book.decided, decision), data)
+        self.announcer.look_up()
         if used := used_in(decision, self.request.overrides):
             self._journal.write(partial(self._book.overridden, used, self.at(event.at_ms)))
 
@@ -506,7 +505,7 @@ class Call:
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault
         if self.facts.because is not Because.FAILED and not self.facts.has_ended:
-            self._announcer.stop()
+            self.announcer.stop()
             self.report(ev.Failed(self.now_ms()))
 
     # Media
@@ -517,7 +516,7 @@ class Call:
 
     def _take(self, frame: Frame, leg: TelephonyCall) -> None:
         if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
-            self._announcer.own_speech()
+            self.announcer.own_speech()
         self.captions.push(frame)
         if self._recorder is None:
             return
@@ -572,14 +571,14 @@ class Call:
             mode=self._mode,
             was_wanted=self._was_wanted,
             last_because=self._last_because,
-            notice_was_cut=self._announcer.was_cut,
-            was_told=self._was_told or self._announcer.was_told,
+            notice_was_cut=self.announcer.was_cut,
+            was_told=self._was_told or self.announcer.was_told,
             fault=self._fault,
             kept_frames=self._kept,
             lost_frames=self._lost,
             is_erased=self._was_erased and not (self._has_audio or is_withheld or self._unwritten),
             is_withheld=is_withheld,
-            is_prompt_missing=self._announcer.is_prompt_missing,
+            is_prompt_missing=self.announcer.is_prompt_missing,
         )
         outcome = settle(summary, self.request.language)
         ended_at = self.at(self.facts.now_ms)

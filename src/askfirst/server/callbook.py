@@ -99,13 +99,13 @@ class CallBook:
         return write
 
     def started(self, request: CallRequest, at: datetime, connection: sa.Connection) -> None:
-        """A call is being placed."""
+        """A call is being placed, or has come in."""
         connection.execute(
             calls.insert().values(
                 id=self._call,
                 created_at=at,
                 provider=request.provider,
-                direction="outbound",
+                direction=request.direction,
                 persona=request.persona,
                 agent=request.agent,
                 language=request.language,

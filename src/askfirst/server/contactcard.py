@@ -232,8 +232,11 @@ def _numbers(numbers: tuple[Number, ...], default_region: str | None) -> tuple[N
     for position, each in enumerate(numbers, 1):
         number = standard(each.number, default_region)
         if number is None:
-            expected = "+ and 7 to 15 digits, or a number of the default country"
-            raise _wrong("numbers", f"number {position} is no telephone number", expected)
+            raise _wrong(
+                "numbers",
+                f"number {position} is no telephone number",
+                "+ and 7 to 15 digits, or a number of the default country",
+            )
         label = _line("numbers", each.label, LONGEST_LABEL)
         if number in found:
             raise _wrong("numbers", f"number {position} stands twice", "each number once")

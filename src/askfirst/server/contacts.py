@@ -397,11 +397,14 @@ def _check_numbers(connection: sa.Connection, drafts: Iterable[Draft], but: str 
         for position, each in enumerate(draft.numbers, 1):
             other = taken.get(each.number)
             if other is not None and other != but:
-                is_archived = get(connection, other).archived_at is not None
+                if get(connection, other).archived_at is not None:
+                    raise Refused(
+                        f"number {position} belongs to contact {other} already, which is archived; "
+                        "restore it, or take the number from it first"
+                    )
                 raise Refused(
-                    f"number {position} belongs to contact {other} already"
-                    + (", which is archived; restore it" if is_archived else "; change that one")
-                    + ", or take the number from it first"
+                    f"number {position} belongs to contact {other} already; change that one, or "
+                    "take the number from it first"
                 )
 
 

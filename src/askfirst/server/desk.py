@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,11 +24,13 @@ from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.node import Node
+from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, look_up, prepare
-from askfirst.server.prompts import no_prompt, packaged_prompt
+from askfirst.server.prompts import packaged_prompt
 from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.server.store import Store
+from askfirst.speech.placeholder import spoken
 from askfirst.telephony.conversation import ConversationProvider
 from askfirst.telephony.persona import Persona, by_number, packaged_personas
 
@@ -39,6 +42,7 @@ whatever language the account's pages have."""
 
 
 SIMULATOR = "simulator"
+INBOUND = "inbound"
 
 BEGINS_WITHIN_S = 2.0
 """How long the first lines of a call are waited for; a disk that is late does not stop a call."""
@@ -57,6 +61,8 @@ class Outside(Protocol):
 
     name: str
     capabilities: TelephonyCapabilities
+    on_call: Callable[[Any], bool]
+    """Told of each `IncomingLine`; says whether it is to ring."""
 
     async def dial(self, number: str, leg: AgentLeg) -> Line:
         """Start a call; the leg stays the caller's."""
@@ -67,11 +73,26 @@ class Outside(Protocol):
         ...
 
 
+class IncomingLine(Line, Protocol):
+    """A call from outside that rings; `caller` is a number, "" where it is withheld."""
+
+    caller: str
+
+    async def take(self, leg: AgentLeg) -> None:
+        """Answer it for an agent; raises Refused where it is over or taken."""
+        ...
+
+    def decline(self) -> None:
+        """Let it ring no longer; nothing happens where it is over or taken."""
+        ...
+
+
 class Desk:
     """Every live call of one process; make one, and `close` it before the node.
 
     `personas` are whom the simulator calls, by name; by default the packaged ones. `outside` calls
-    everybody else; it is closed with the desk.
+    everybody else; it is closed with the desk. `prompts` are announcements to personas; telephones
+    hear the account's own ones, or the voice of `placeholder`.
     """
 
     def __init__(
@@ -82,11 +103,13 @@ class Desk:
         personas: Mapping[str, Persona] | None = None,
         prompts: Prompts = packaged_prompt,
         outside: Outside | None = None,
+        placeholder: Placeholder = spoken,
     ) -> None:
         self._node = node
         self.clock = clock
         self.personas = packaged_personas() if personas is None else personas
         self._prompts = prompts
+        self.own_prompts: Prompts = OwnPrompts(node.store.engine, placeholder)
         self.outside = outside
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,15 +137,21 @@ class Desk:
         Unavailable where the line is down.
         """
         callee = self._callee(to, persona, provider)
+        with self._only_call_of(user):
+            if callee is None:
+                return await self._dial_out(user, to, leg, has_browser)
+            return await self._dial(user, callee, leg, has_browser)
+
+    @contextmanager
+    def _only_call_of(self, user: User) -> Iterator[None]:
+        """Let a user begin one call at a time, and none while the desk closes."""
         if self._is_closed:
             raise Refused("no calls are made any more: the program is ending")
         if user.id in self._placing or self.of(user.id) is not None:
             raise Refused("you are on a call already; end it before you make another one")
         self._placing.add(user.id)
         try:
-            if callee is None:
-                return await self._dial_out(user, to, leg, has_browser)
-            return await self._dial(user, callee, leg, has_browser)
+            yield
         finally:
             self._placing.discard(user.id)
 
@@ -191,8 +220,7 @@ class Desk:
             start,
             persona=callee.name,
             language=SPOKEN,
-            # The other product plays nothing: its agents tell in person.
-            announces=start.account.announces and start.policy.profile == OWN_PROFILE,
+            announces=_announces(start),
         )
         call = self._call(start, request, DEMO_FACTS, self._prompts, provider.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
@@ -202,18 +230,77 @@ class Desk:
         outside = self.outside
         assert outside is not None  # noqa: S101 - `_callee` has looked
         beginning = await self.begin(user, to)
-        start = beginning.start
-        _ensure_dialable(start.number)
+        ensure_dialable(beginning.start.number)
+        line = await outside.dial(beginning.start.number, leg)
+        return await self._by_telephone(user, beginning, line, leg, has_browser)
+
+    async def _by_telephone(
+        self,
+        user: User,
+        beginning: Beginning,
+        line: Line,
+        leg: AgentLeg,
+        has_browser: bool,
+        **own: Any,
+    ) -> LiveCall:
+        """Carry a call with a telephone; `own` is what else it starts from."""
+        outside, start = self.outside, beginning.start
+        assert outside is not None  # noqa: S101 - the line is its own
         known = "" if start.contact is None else start.contact.draft.language
         language = known if known in LANGUAGES else start.account.language
-        line = await outside.dial(start.number, leg)
-        # The packaged prompts speak for the demo company: the agent tells in person.
         request = self.request(
-            user, start, provider=outside.name, language=language, announces=False
+            user,
+            start,
+            provider=outside.name,
+            language=language,
+            announces=_announces(start),
+            **own,
         )
         facts = start.account.notice_facts(language)
-        call = self._call(start, request, facts, no_prompt, outside.capabilities)
+        call = self._call(start, request, facts, self.own_prompts, outside.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
+
+    # Calls from outside
+
+    async def take(
+        self, user: User, line: IncomingLine, leg: AgentLeg, *, has_browser: bool = False
+    ) -> LiveCall:
+        """Take a call from outside for a user, as `place` makes one.
+
+        Nobody is turned away because the rules of their place were not read: then nothing of the
+        call is recorded. Raises Refused for a user who is on a call already, where the caller has
+        hung up or a colleague was faster, and while the desk closes.
+        """
+        with self._only_call_of(user):
+            beginning = await self._prepared(user, line.caller)
+            await line.take(leg)
+            own: dict[str, Any] = {"direction": INBOUND}
+            if beginning.start.awaits_review:
+                own["recording_switch"] = False
+            return await self._by_telephone(user, beginning, line, leg, has_browser, **own)
+
+    async def missed(self, line: IncomingLine) -> None:
+        """Write down a call from outside that nobody took; return when that is done."""
+        outside = self.outside
+        assert outside is not None  # noqa: S101 - the line is its own
+        start = await asyncio.to_thread(self.prepare_missed, line.caller)
+        request = CallRequest(
+            number=start.number,
+            agent_places=start.agent_places,
+            policy=start.policy,
+            contact_places=start.contact_places,
+            announces=False,
+            language=start.account.language,
+            provider=outside.name,
+            direction=INBOUND,
+            rules=self._node.rules,
+        )
+        facts = start.account.notice_facts(request.language)
+        await self._call(start, request, facts, self.own_prompts, outside.capabilities).run(line)
+
+    def prepare_missed(self, number: str) -> PreCall:
+        with reading(self._node.store.engine) as connection:
+            return prepare(connection, None, number)
 
     def _call(
         self,
@@ -265,14 +352,18 @@ class Desk:
 
         Raises Refused where the rules of its country have to be read first.
         """
-        switches = len(self._switched)
-        start = await asyncio.to_thread(self.prepare, user, number)
+        beginning = await self._prepared(user, number)
+        start = beginning.start
         if start.awaits_review:
             raise Refused(
                 f"nobody has read the rules of {', '.join(start.awaits_review)}, and the account "
                 "wants that before the first call there; ask somebody with rules.review"
             )
-        return Beginning(start, switches)
+        return beginning
+
+    async def _prepared(self, user: User, number: str) -> Beginning:
+        switches = len(self._switched)
+        return Beginning(await asyncio.to_thread(self.prepare, user, number), switches)
 
     async def enter(self, live: LiveCall, line: Line, beginning: Beginning) -> None:
         """Carry a call from now on until it is settled.
@@ -322,13 +413,12 @@ class Desk:
             policy=start.policy,
             contact_places=start.contact_places,
             agent=user.id,
-            recording_switch=wishes.recording_enabled,
             # Nobody is recorded on a notice that there is not, or on an older one.
             is_acknowledged=user.notice_version == wishes.notice_version,
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,
-            **own,
+            **{"recording_switch": wishes.recording_enabled, **own},
         )
 
     def look_up(self, number: str) -> Known:
@@ -351,7 +441,12 @@ class Desk:
             await live.leg.close()
 
 
-def _ensure_dialable(number: str) -> None:
+def _announces(start: PreCall) -> bool:
+    """Whether announcements start by themselves; the other product's agents tell in person."""
+    return start.account.announces and start.policy.profile == OWN_PROFILE
+
+
+def ensure_dialable(number: str) -> None:
     """Raise InvalidInput for what no telephone is called by from here."""
     if standard(number) != number:
         raise InvalidInput(

@@ -119,12 +119,17 @@ def ensure_may_go(connection: sa.Connection, recording: str) -> None:
     ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
-    if _must_stay(row):
-        kept_by = "a legal hold" if row.legal_hold else f"a mandatory period ({row.mandatory})"
+    if not _must_stay(row):
+        return
+    if row.legal_hold:
         raise Refused(
-            f"recording {recording} is kept by {kept_by}; nothing was erased. It can be erased "
-            "once that is released or has run"
+            f"recording {recording} is kept by a legal hold; nothing was erased. It can be erased "
+            "once that is released"
         )
+    raise Refused(
+        f"recording {recording} is kept by a mandatory period ({row.mandatory}); nothing was "
+        "erased. It can be erased once that has run"
+    )
 
 
 def is_intended(connection: sa.Connection, recording: str) -> bool:

@@ -36,12 +36,16 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Whose calls on which day: an agent's place code (None: unknown), policy and rules."""
+    """Whose calls on which day: an agent's place code (None: unknown), policy and rules.
+
+    `language` is that of the reasons.
+    """
 
     agent_place: str | None
     policy: Policy
     on: date
     rules: Rulebook | None = None
+    language: str = "en"
 
     def decision(self, prospect: Prospect) -> Decision:
         """The decision on a call to this contact."""
@@ -49,7 +53,8 @@ class Outlook:
         policy = self.policy
         if prospect.never_record and not policy.contact_objected:
             policy = replace(policy, contact_objected=True)
-        return decide([agent, prospect.party], self.on, self.rules, policy)
+        people = [agent, prospect.party]
+        return decide(people, self.on, self.rules, policy, language=self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,14 @@ def forecast(
     policy: Policy,
     rules: Rulebook | None,
     on: date,
+    language: str = "en",
 ) -> Forecast:
     """Contacts counted by what a call to them needs, with the places that decide and why.
 
-    `rules` are the packaged ones where None. Contacts are read once and none is kept: memory
-    grows with the number of places, not of contacts.
+    `rules` are the packaged ones where None, `language` that of the reasons. Contacts are read
+    once and none is kept: memory grows with the number of places, not of contacts.
     """
-    outlook = Outlook(agent_place, policy, on, rules)
+    outlook = Outlook(agent_place, policy, on, rules, language)
     counts = dict.fromkeys(Answer, 0)
     places: dict[tuple[Answer, str], int] = {}
     reasons: dict[tuple[Answer, str], Reason | None] = {}

@@ -19,6 +19,7 @@ PREFIXES = (
     "view",
     "req",
     "tok",
+    "ring",
 )
 
 

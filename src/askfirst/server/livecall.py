@@ -6,7 +6,7 @@ Its methods report to the call; none of them sets a state. The light follows fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -322,7 +322,7 @@ class LiveCall:
         at_ms = facts.now_ms if facts.has_ended else self.call.now_ms()
         return {"call": self.id, "sequence": self._sequence, "at_ms": at_ms, **self._shown}
 
-    async def events(self) -> AsyncIterator[dict[str, object]]:
+    async def events(self) -> AsyncGenerator[dict[str, object], None]:
         """The state now and after every change, until the call is settled; for any number.
 
         Whoever is slow gets the newest state and not each one between.
@@ -430,6 +430,7 @@ class LiveCall:
             "recording_since_ms": facts.opened_ms,
             "by_itself": self._is_by_itself(),
             "owed": sorted({owed.party for owed in facts.unmet()}),
+            "no_prompt": self.call.announcer.lacks_prompt,
             "needs_key": any(owed.proof > Proof.AGENT_WORD for owed in facts.unmet()),
             "parties": [
                 {

@@ -64,27 +64,34 @@ class PreCall:
         """How the call would be decided on a day."""
         people = (
             Party(Role.AGENT, None, tuple(Place(code) for code in self.agent_places)),
-            Party(Role.CONTACT, self.number, tuple(Place(code) for code in self.contact_places)),
+            Party(
+                Role.CONTACT,
+                self.number or None,
+                tuple(Place(code) for code in self.contact_places),
+            ),
         )
         return decide(people, on, rules, self.policy, language=language, overrides=overrides)
 
 
 def prepare(
     connection: sa.Connection,
-    user: User,
+    user: User | None,
     number: str,
     known_place: str | None = None,
     *,
     is_simulated: bool = False,
 ) -> PreCall:
-    """What a user's call to a number starts from; `known_place` is one the provider knows."""
+    """What a user's call with a number starts from; `known_place` is one the provider knows.
+
+    `user` None is nobody in particular. A number that is withheld is "".
+    """
     wishes = account(connection)
     number = standard(number, wishes.region) or number
     holder = contacts.holder(connection, number)
     contact = None if holder is None else contacts.get(connection, holder)
     said = {place.code for place in contact.places} if contact is not None else set()
     theirs = tuple(sorted(said | ({known_place} if known_place else set())))
-    place = user.place or wishes.home_place
+    place = (user.place if user is not None else None) or wishes.home_place
     return PreCall(
         account=wishes,
         policy=contacts.policy_for(connection, number, wishes.policy()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,19 +11,20 @@ from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.resample import resample
 from askfirst.errors import NotFound
 from askfirst.model import SAMPLE_RATE_HZ
+from askfirst.server.request import Prompt
 
 
-def packaged_prompt(text: str, language: str) -> Sequence[bytes] | None:
-    """The 20 ms frames of the prompt that the package carries for a text, None without one."""
+def packaged_prompt(text: str, language: str) -> Prompt | None:
+    """The prompt that the package carries for a text, None without one."""
     name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.opus"
-    return _frames(Path(str(files("askfirst"))) / "telephony" / "prompts" / language / name)
+    return _read(Path(str(files("askfirst"))) / "telephony" / "prompts" / language / name)
 
 
 def no_prompt(_text: str, _language: str) -> None:
     """None for every text: nothing is played."""
 
 
-def _frames(path: Path) -> Sequence[bytes] | None:
+def _read(path: Path) -> Prompt | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -32,4 +32,4 @@ def _frames(path: Path) -> Sequence[bytes] | None:
     except OSError as error:
         raise NotFound(f"the prompt {path.name} cannot be read: {error.strerror}") from error
     samples, rate = decode(data)
-    return in_frames(to_pcm(resample(samples[0], rate, SAMPLE_RATE_HZ)))
+    return Prompt(in_frames(to_pcm(resample(samples[0], rate, SAMPLE_RATE_HZ))))

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from askfirst.model import Decision
 from askfirst.override import Override
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
 
-Prompts = Callable[[str, str], Sequence[bytes] | None]
-"""Text and language to the 20 ms frames of its recorded prompt, None where there is none."""
+
+class Voice(StrEnum):
+    """Who speaks an announcement: somebody who was recorded, or a program in their place."""
+
+    RECORDED = "recorded"
+    PLACEHOLDER = "placeholder"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """An announcement as it is played: frames of 20 ms, at least one, and whose voice it is."""
+
+    frames: Sequence[bytes]
+    voice: Voice = Voice.RECORDED
+
+
+Prompts = Callable[[str, str], Prompt | None]
+"""Text and language to what is played for exactly these, None where nothing can be.
+
+It may block, so it is called in a thread.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +49,8 @@ class CallRequest:
     `announces` is whether the account plays announcements. `rules` are the packaged ones where
     None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
     the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
-    `agent` is the user who makes the call, None where no page is in use. `look_up` tells what is
+    `agent` is the user who makes or takes the call, None where no page is in use or nobody took
+    it; `direction` is outbound or inbound. `look_up` tells what is
     known of somebody who joins by number; it may block, and the gate is closed meanwhile.
     """
 
@@ -41,6 +62,7 @@ class CallRequest:
     announces: bool = True
     language: str = "en"
     provider: str = "simulator"
+    direction: str = "outbound"
     persona: str | None = None
     agent: str | None = None
     recording_switch: bool = True

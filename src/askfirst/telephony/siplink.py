@@ -54,7 +54,8 @@ class SipLink:
     """One process and its calls, on one loop; `close` it when no calls are wanted any more.
 
     `trunk_state` is open, registered, refused or down; `on_change` is called when it changes.
-    `restarts` counts the processes that died.
+    `restarts` counts the processes that died. `on_incoming` gives who is to be told of a call from
+    outside (its number, the caller's and the called address), None where nobody takes it.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -64,6 +65,7 @@ class SipLink:
         self.restarts = 0
         self.process_id: int | None = None
         self.on_change: Callable[[], object] = lambda: None
+        self.on_incoming: Callable[[int, str, str], Listener | None] = lambda *_: None
         self._writer: asyncio.StreamWriter | None = None
         self._listeners: dict[int, Listener] = {}
         self._last = 0
@@ -81,7 +83,7 @@ class SipLink:
 
         Raises Refused when all lines are busy, Unavailable while no process is ready.
         """
-        await self._wait_until_ready()
+        await self.ready()
         if self.calls >= self.trunk.most_calls:
             raise Refused(f"all {self.trunk.most_calls} lines are busy; try again in a moment")
         self._last += 1
@@ -106,7 +108,8 @@ class SipLink:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _wait_until_ready(self) -> None:
+    async def ready(self) -> None:
+        """Return when the process speaks for its trunk; raises Unavailable where it does not."""
         try:
             await asyncio.wait_for(self._ready.wait(), READY_S)
         except TimeoutError:
@@ -160,12 +163,32 @@ class SipLink:
                 self.trunk_state, self.trunk_text = state, str(event.get("text", ""))
                 self._ready.set()
                 self.on_change()
+            case {
+                "event": "incoming",
+                "call": int(call),
+                "caller": str(caller),
+                "called": str(called),
+            }:
+                self._take(call, caller, called)
             case {"event": str(kind), "call": int(call)}:
                 self._tell_call(call, lambda listener: listener.on_event(event))
                 if kind == "ended":
                     self._listeners.pop(call, None)
             case _:
                 raise PeerError("a message without an event, expected one of our own process")
+
+    def _take(self, call: int, caller: str, called: str) -> None:
+        """Let a call from outside ring, or refuse it where nobody takes it or no line is free."""
+        is_free = self.calls < self.trunk.most_calls
+        try:
+            listener = self.on_incoming(call, caller, called) if is_free else None
+        except Exception:
+            log.exception("sip.incoming-failed")
+            listener = None
+        if listener is None:
+            self.tell(call, "reject")
+        else:
+            self._listeners[call] = listener
 
     def _tell_call(self, call: int, tell: Callable[[Listener], None]) -> None:
         """Tell a call something; one that fails at it ends, and no other with it."""

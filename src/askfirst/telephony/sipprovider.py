@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from askfirst.audio.mixing import mix_frames
@@ -39,7 +39,7 @@ from askfirst.telephony.progress import (
     ringback,
 )
 from askfirst.telephony.siplink import SipLink
-from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, end_cause
+from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, end_cause, number_in
 from askfirst.telephony.sipwire import Sound
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,11 @@ BEHIND_MS = 200
 
 
 class SipProvider:
-    """Calls over one trunk. Make it on the loop that carries the calls, and `close` it there."""
+    """Calls over one trunk. Make it on the loop that carries the calls, and `close` it there.
+
+    `on_call` is told of each call from outside and says whether it is to ring; none does before it
+    is set.
+    """
 
     name = "sip"
     capabilities = TelephonyCapabilities(
@@ -79,6 +83,8 @@ class SipProvider:
     def __init__(self, clock: Clock, trunk: Trunk) -> None:
         self._clock = clock
         self.link = SipLink(trunk)
+        self.link.on_incoming = self._incoming
+        self.on_call: Callable[[IncomingSipCall], bool] = lambda _: False
 
     async def dial(self, number: str, leg: AgentLeg) -> SipCall:
         """Start a call of an agent, whose leg stays the caller's.
@@ -87,12 +93,18 @@ class SipProvider:
         while the process that speaks SIP is not there.
         """
         trunk = self.link.trunk
-        call = SipCall(self._clock, self.link, number, leg)
+        call = SipCall(self._clock, self.link, number)
         headers = {}
         if trunk.caller_id is not None:  # RFC 3325, 9.1
             headers["P-Asserted-Identity"] = f"<sip:{trunk.caller_id}@{trunk.server}>"
-        await call.begin(trunk.uri(number), headers)
+        await call.begin(trunk.uri(number), headers, leg)
         return call
+
+    def _incoming(self, call: int, caller: str, called: str) -> IncomingSipCall | None:
+        found = IncomingSipCall(
+            self._clock, self.link, call, number_in(caller) or "", number_in(called) or ""
+        )
+        return found if self.on_call(found) else None
 
     async def close(self) -> None:
         """End every call and the process; safe to call more than once."""
@@ -100,19 +112,20 @@ class SipProvider:
 
 
 class SipCall:
-    """`ports.TelephonyCall` of an agent's leg and a telephone; made by `SipProvider.dial` only.
+    """`ports.TelephonyCall` of an agent's leg and a telephone; made by `SipProvider` only.
 
     `frames()` is for one reader. A leg that closes ends the call; one that is only not connected
     does not. `statistics` is what the stack counted, after the end.
     """
 
-    def __init__(self, clock: Clock, link: SipLink, number: str, leg: AgentLeg) -> None:
+    def __init__(self, clock: Clock, link: SipLink, number: str) -> None:
         self.agent_leg, self.contact_leg = AGENT, CONTACT
         self.statistics: Mapping[str, Any] = {}
+        self._is_counted = asyncio.Event()
         self._clock = clock
         self._link = link
         self._number = number
-        self._leg = leg
+        self._leg: AgentLeg
         self._call = 0
         self._events: Log[CallEvent] = Log()
         self._frames = Frames()
@@ -132,9 +145,14 @@ class SipCall:
         self._cause: EndCause | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def begin(self, uri: str, headers: Mapping[str, str]) -> None:
+    async def begin(self, uri: str, headers: Mapping[str, str], leg: AgentLeg) -> None:
         """Dial. Raises what `SipLink.place` does; nothing has begun then."""
         self._call = await self._link.place(uri, headers, self)
+        self._carry(leg)
+
+    def _carry(self, leg: AgentLeg) -> None:
+        """Exchange sound with an agent from now on."""
+        self._leg = leg
         self._dialled_ms = self._clock.now_ms()
         self._tasks = [
             asyncio.create_task(self._listen()),
@@ -194,6 +212,11 @@ class SipCall:
         self._is_hung_up = True
         self._hang_up(EndCause.LOCAL_HANGUP)
 
+    async def counted(self) -> Mapping[str, Any]:
+        """`statistics` once the stack has told them, which it does a moment after the end."""
+        await self._is_counted.wait()
+        return self.statistics
+
     def mute(self, on: bool) -> None:
         """Make the agent's frames silence, or no longer, judged by when they were captured."""
         self._voice.mute(on)
@@ -210,6 +233,9 @@ class SipCall:
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Take a message of the process about this call."""
+        if event["event"] == "ended":  # after our own hanging up, too
+            self.statistics = event["stats"]
+            self._is_counted.set()
         if self._cause is not None:
             return
         match event["event"]:
@@ -230,7 +256,6 @@ class SipCall:
                 self._begin_again()
                 self._tell(CallEventKind.RESUMED_BY_PEER)
             case "ended":
-                self.statistics = event["stats"]
                 answered = self._answer_ms is not None
                 self._end(
                     end_cause(
@@ -258,6 +283,7 @@ class SipCall:
 
     def on_lost(self) -> None:
         """The process is gone."""
+        self._is_counted.set()
         self._end(EndCause.PROVIDER_ERROR)
 
     def _placed(self, bound_ms: int) -> int | None:
@@ -416,3 +442,47 @@ class SipCall:
             # The answer is zero, also where the clock has moved on since it was taken.
             at_ms = 0 if kind is CallEventKind.ANSWERED else now_ms - self._answer_ms
         self._events.add(CallEvent(kind, at_ms, CONTACT, digit, cause, number))
+
+
+class IncomingSipCall(SipCall):
+    """A call from outside: it rings until it is taken or declined, or the caller gives up.
+
+    `caller` and `called` are digits as the exchange writes them, "" where it tells none. `ended` is
+    set when the call is over; nothing of it is heard by anybody before it is taken.
+    """
+
+    def __init__(self, clock: Clock, link: SipLink, call: int, caller: str, called: str) -> None:
+        super().__init__(clock, link, caller)
+        self.caller, self.called = caller, called
+        self.ended = asyncio.Event()
+        self._call = call
+        self._is_taken = False
+        self._ring()
+
+    async def take(self, leg: AgentLeg) -> None:
+        """Answer it for an agent, whose leg stays the caller's.
+
+        Raises Refused where it is over or taken already.
+        """
+        if self._cause is not None:
+            raise Refused("the caller has hung up")
+        if self._is_taken:
+            raise Refused("a colleague has taken the call")
+        self._is_taken = True
+        self._carry(leg)
+        self._link.tell(self._call, "answer")
+
+    def decline(self) -> None:
+        """Do not take it: the caller is told that it is busy here."""
+        if not self._is_taken and self._cause is None:
+            self._link.tell(self._call, "reject")
+            self._end(EndCause.DECLINED)
+
+    def on_sound(self, sound: Sound) -> None:
+        """Take 20 ms of the caller, who is heard from the answer on."""
+        if self._answer_ms is not None:
+            super().on_sound(sound)
+
+    def _end(self, cause: EndCause) -> None:
+        super()._end(cause)
+        self.ended.set()

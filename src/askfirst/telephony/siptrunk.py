@@ -37,6 +37,8 @@ bytes without their RTP time, so every frame counts as old as it can be."""
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 _USER = re.compile(r"[A-Za-z0-9._+~-]{1,64}")
+_ADDRESS = re.compile(r"(?:sips?|tel):([^@;>:\s]{1,64})(?=[@;>\s]|$)", re.IGNORECASE)
+_DIGITS = re.compile(r"\+?[0-9]{2,15}")
 _ERRNO = re.compile(r"\[(\d{1,3})\]\s*$")
 _STATUS = re.compile(r"([3-6]\d\d)(?: |$)")
 
@@ -67,7 +69,8 @@ class Trunk:
 
     `server` is a host and `port` its port; `user` is who we are there, and `password` proves it.
     `caller_id` is the number that is shown, by default the account's own. `address` is the local
-    address to use (loopback has to be named). Seconds: `ring` until nobody takes it, `silence`
+    address to use (loopback has to be named), `listen` the port there to which an exchange without
+    registration sends calls. Seconds: `ring` until nobody takes it, `silence`
     without a packet until the call is given up, `longest_hold` of a call that waits. `most_calls`
     at one time. Raises InvalidInput naming the field.
     """
@@ -82,6 +85,7 @@ class Trunk:
     codecs: tuple[str, ...] = ("pcma", "pcmu")
     security: str = "none"
     address: str | None = None
+    listen: int | None = None
     ring: int = 60
     silence: int = 10
     longest_hold: int = 600
@@ -115,6 +119,7 @@ class Trunk:
             "address",
             "an address of this machine",
         )
+        _ensure(self.listen is None or 0 < self.listen < 65_536, "listen", "1 to 65535")
         for name, most in (
             ("ring", 300), ("silence", 120), ("longest_hold", 7_200), ("most_calls", 200),
         ):  # fmt: skip
@@ -168,6 +173,19 @@ def end_cause(text: str, *, answered: bool, hung_up: bool, rang: bool) -> EndCau
     if errno is not None and int(errno[1]) in _NO_WAY and not rang:
         return EndCause.UNREACHABLE
     return EndCause.NO_ANSWER if rang else EndCause.PROVIDER_ERROR
+
+
+def number_in(address: str) -> str | None:
+    """The digits of a caller or called party as an exchange writes them, None where it tells none.
+
+    ``"Kari" <sip:+4748750103@exchange;user=phone>`` and ``tel:+47-48750103`` give +4748750103;
+    names and ``anonymous`` (RFC 3323, 4.1.1.3) are no numbers. It is what the other side claims.
+    """
+    found = _ADDRESS.search(address)
+    if found is None:
+        return None
+    digits = re.sub(r"[-.()]", "", found[1])
+    return digits if _DIGITS.fullmatch(digits) else None
 
 
 def _ensure(holds: object, field: str, expected: str) -> None:

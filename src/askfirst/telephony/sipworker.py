@@ -39,6 +39,12 @@ WRITES = 262_144
 
 HOLD_TRIES = 10
 LEAVE_TRIES = 100
+INCOMING = 1 << 30
+"""Calls from outside are numbered from here; the other end of the pipe numbers its own."""
+
+ASSERTED = "P-Asserted-Identity"
+"""Whom the exchange vouches for as the caller (RFC 3325); a caller may write anything elsewhere."""
+
 _PR_SET_DUMPABLE = 4
 _EVENTS: Mapping[Event, str] = {
     Event.CALL_RINGING: "ringing",
@@ -63,6 +69,11 @@ class Media:
         self._out: av.AudioResampler | None = None
         self._rates: tuple[int, ...] = ()
         self._rest = b""
+
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """Rate and channels of what comes in, then of what goes out; empty before any sound."""
+        return self._rates
 
     def read(self, number: int) -> list[Sound]:
         """What was heard since the last time, in frames with the moment that each began.
@@ -124,8 +135,8 @@ class Media:
             self._out = av.AudioResampler("s16", "mono" if rates[3] == 1 else "stereo", rates[2])
 
 
-class LineOut:
-    """One call of ours: what the stack says of it goes out under our own number."""
+class CarriedCall:
+    """One call: what the stack says of it goes out under a number of our own."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -145,11 +156,12 @@ class Worker:
         self._runtime = runtime
         self._writer = writer
         self._agent: UserAgent | None = None
-        self._lines: dict[int, LineOut] = {}
-        self._by_handle: dict[int, LineOut] = {}
+        self._lines: dict[int, CarriedCall] = {}
+        self._by_handle: dict[int, CarriedCall] = {}
         # The stack reports before `dial` gives us the handle; what came early is kept for that.
         self._early: dict[int, list[StackEvent]] = {}
         self._dialling = 0
+        self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         runtime.subscribe(self._hear)
 
@@ -183,8 +195,12 @@ class Worker:
         line = self._lines.get(number)
         match message["do"]:
             case "dial":
-                self._lines[number] = LineOut(number)
+                self._lines[number] = CarriedCall(number)
                 self._start(self._dial(self._lines[number], message["uri"], message["headers"]))
+            case "answer" if line is not None and line.call is not None:
+                self._start(_quietly(line.call.answer()))
+            case "reject" if line is not None and line.call is not None:
+                self._start(_quietly(line.call.reject()))
             case "hangup" if line is not None:
                 line.is_wanted = False
                 if line.call is not None:
@@ -200,7 +216,10 @@ class Worker:
 
     async def open(self, trunk: Trunk) -> None:
         """Be a user of a trunk from now on, and register there where it wants that."""
-        extra = [f"mediaenc={word}"] if (word := SECURITIES[trunk.security]) else []
+        # Exchanges name the called number, which is not the user that we are there.
+        extra = ["catchall=yes"]
+        if word := SECURITIES[trunk.security]:
+            extra.append(f"mediaenc={word}")
         account = Account(
             user=trunk.user,
             domain=f"{trunk.server}:{trunk.port}",
@@ -212,13 +231,26 @@ class Worker:
         )
         # A request of the other side to call somebody else is refused: whom is called, we decide.
         self._agent = await UserAgent.create(self._runtime, account, transfer_policy="reject")
-        # Nobody here takes calls yet: whoever calls is told so, and does not hear it ring for ever.
-        self._agent.on_incoming(lambda call: self._start(_quietly(call.reject())))
+        self._agent.on_incoming(self._take)
         self._tell("trunk", state="open")
         if trunk.registers:
             self._start(_quietly(self._agent.register()))
 
-    async def _dial(self, line: LineOut, uri: str, headers: dict[str, str]) -> None:
+    def _take(self, call: Call) -> None:
+        """Somebody calls: it rings there until the other end of the pipe says what is done."""
+        self._last += 1
+        line = CarriedCall(INCOMING + self._last)
+        line.bind(call)
+        self._lines[line.number] = self._by_handle[call.handle] = line
+        asserted = "" if "id" in call.headers.get("Privacy", "") else call.headers.get(ASSERTED, "")
+        self._tell(
+            "incoming",
+            call=line.number,
+            caller=asserted or call.peer or "",
+            called=call.headers.get("To", ""),
+        )
+
+    async def _dial(self, line: CarriedCall, uri: str, headers: dict[str, str]) -> None:
         if self._agent is None:
             self._ended(line, "no trunk is open")
             return
@@ -238,7 +270,7 @@ class Worker:
             if not self._dialling:
                 self._early.clear()
 
-    async def _hold(self, line: LineOut, *, on: bool) -> None:
+    async def _hold(self, line: CarriedCall, *, on: bool) -> None:
         for _ in range(HOLD_TRIES):
             if line.call is None:
                 return
@@ -259,7 +291,7 @@ class Worker:
         elif self._dialling:
             self._early.setdefault(event.call, []).append(event)
 
-    def _report(self, line: LineOut, event: StackEvent) -> None:
+    def _report(self, line: CarriedCall, event: StackEvent) -> None:
         if event.event is Event.CALL_CLOSED:
             self._ended(line, event.text or "", event.stats)
         elif event.event is Event.CALL_DTMF_START and event.text:
@@ -267,12 +299,14 @@ class Worker:
         elif event.event in _EVENTS:
             self._tell(_EVENTS[event.event], call=line.number)
 
-    def _ended(self, line: LineOut, text: str, stats: Mapping[str, Any] | None = None) -> None:
+    def _ended(self, line: CarriedCall, text: str, stats: Mapping[str, Any] | None = None) -> None:
         if self._lines.pop(line.number, None) is None:
             return
         if line.call is not None:
             self._by_handle.pop(line.call.handle, None)
-        self._tell("ended", call=line.number, text=text[:80], stats=dict(stats or {}))
+        rates = line.media.rates if line.media is not None else ()
+        counted = {**(stats or {}), "rates": rates}
+        self._tell("ended", call=line.number, text=text[:80], stats=counted)
 
     async def _poll(self) -> None:
         while True:
@@ -312,6 +346,10 @@ def _ms(count: int) -> int:
     return count * 1000 // (2 * SAMPLE_RATE_HZ)
 
 
+def _listening(trunk: Trunk) -> str:
+    return f"{trunk.address or '0.0.0.0'}:{trunk.listen}"  # noqa: S104 - the trunk names the port
+
+
 async def main(descriptor: int) -> None:
     """Serve the pipe of a descriptor until its other end is closed."""
     pipe = socket.socket(fileno=descriptor)
@@ -324,6 +362,7 @@ async def main(descriptor: int) -> None:
     await runtime.start(
         Config(
             net_interface=trunk.address,
+            expose_headers=(ASSERTED, "Privacy", "To"),
             rtp_timeout=trunk.silence,
             # Our own count decides, and is honest about it; this is for calls that come in.
             max_concurrent_calls=trunk.most_calls + 1,
@@ -331,6 +370,7 @@ async def main(descriptor: int) -> None:
             extra_config_text=(
                 "audio_jitter_buffer_type adaptive\n"
                 f"audio_jitter_buffer_ms {JITTER_MS[0]}-{JITTER_MS[1]}\n"
+                + ("" if trunk.listen is None else f"sip_listen {_listening(trunk)}\n")
             ),
         )
     )

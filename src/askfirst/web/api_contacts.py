@@ -270,12 +270,14 @@ def imported(visit: Visit, content: bytes, *, write: bool) -> Report:
     return report
 
 
-def foretold(visit: Visit) -> Forecast:
-    """The forecast for calls of the visit's person to every contact."""
+def foretold(visit: Visit, language: str = "en") -> Forecast:
+    """The forecast for calls of the visit's person to every contact, reasons in a language."""
     outlook = outlook_of(visit)
     with reading(visit.site.store.engine) as connection:
         people = prospects(connection)
-        return forecast(people, outlook.agent_place, outlook.policy, outlook.rules, outlook.on)
+        return forecast(
+            people, outlook.agent_place, outlook.policy, outlook.rules, outlook.on, language
+        )
 
 
 def too_large() -> InvalidInput:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -131,11 +131,16 @@ async def place(visit: Caller, wanted: NewCall) -> State:
 
 @router.get("/phone")
 async def phone(visit: Caller) -> dict[str, object]:
-    """The call that you are on, if any, and whom the simulator can call."""
+    """The call that you are on, if any, and whom the simulator can call.
+
+    `rings` is whether calls from outside come in here, `away` whether you take none of them.
+    """
     desk = visit.site.carrier.desk
     live = desk.of(visit.who.id)
     return {
         "call": None if live is None else live.state(),
+        "rings": desk.outside is not None,
+        "away": visit.site.carrier.reception.is_away(visit.who.id),
         "contacts": [
             {"to": each.number, "name": each.summary.get(visit.language, each.summary["en"])}
             for each in desk.personas.values()
@@ -351,15 +356,22 @@ def _may_still_see(visit: Visit, live: LiveCall) -> bool:
     return user is not None and user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
 
 
-async def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
-    """The states of a live call as server-sent events, until it is settled.
+def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
+    """The states of a live call as server-sent events, until it is settled; see `told`."""
+    return told(live.events(), may_go_on)
+
+
+async def told(
+    states: AsyncGenerator[State, None], may_go_on: Callable[[], bool]
+) -> AsyncIterator[str]:
+    """States as server-sent events, until there are no more.
 
     `may_go_on` is asked in a thread before a state is told, at most once in `ALIVE_SECONDS`; the
-    stream ends where it says no. That a call is alive is said meanwhile: it tells nobody anything,
-    and a slow disk must not look like a lost line.
+    stream ends where it says no. That it is alive is said meanwhile: it tells nobody anything, and
+    a slow disk must not look like a lost line.
     """
     now = asyncio.get_running_loop().time
-    states, asked = live.events(), now()
+    asked = now()
     following = asyncio.ensure_future(anext(states, None))
     asking: asyncio.Task[bool] | None = None
     try:
@@ -378,9 +390,23 @@ async def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator
             state = following.result()
             if state is None:
                 return
-            yield f"id: {state['sequence']}\ndata: {json.dumps(state, ensure_ascii=False)}\n\n"
+            number = f"id: {state['sequence']}\n" if "sequence" in state else ""
+            yield f"{number}data: {json.dumps(state, ensure_ascii=False)}\n\n"
             following = asyncio.ensure_future(anext(states, None))
     finally:
         following.cancel()
         if asking is not None:
             asking.cancel()
+        # Nothing can be awaited here where the reader has gone; what the states hold on to is
+        # let go of all the same, and not when somebody collects them.
+        closing = asyncio.create_task(_close(following, states))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _close(following: asyncio.Future[Any], states: AsyncGenerator[State, None]) -> None:
+    await asyncio.gather(following, return_exceptions=True)
+    await states.aclose()

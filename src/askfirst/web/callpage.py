@@ -180,5 +180,5 @@ def _ledger(visit: Visit, positions: Sequence[int], size: int, *, checks: bool) 
             visit.site.store.ledger.verify()
             holds = True
         except Unverified as error:
-            holds, fault = False, str(error)
+            holds, fault = False, visit.told(error)
     return LedgerState(len(positions), first, last, size, holds, fault)

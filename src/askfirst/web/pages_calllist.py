@@ -107,7 +107,7 @@ def find_calls(visit: Reader, form: Annotated[SearchForm, Form()]) -> Response:
             search = Search(text, default_region=region)
             found = find(connection, search, limit=MOST_PEOPLE)
     except InvalidInput as problem:
-        return _list(visit, given, q=text, error=str(problem))
+        return _list(visit, given, q=text, error=visit.told(problem))
     if len(found.contacts) == 1:
         return RedirectResponse(
             _address({**given, "contact": found.contacts[0].id}), status_code=303
@@ -133,7 +133,7 @@ def keep_view(visit: Reader, form: Annotated[ViewForm, Form()]) -> Response:
         with transaction(visit.site.store.engine) as connection:
             savedviews.keep(connection, visit.who.id, form.name, given, utc_now())
     except InvalidInput as error:
-        return _list(visit, given, error=str(error))
+        return _list(visit, given, error=visit.told(error))
     return RedirectResponse(_address(given), status_code=303)
 
 
@@ -159,7 +159,7 @@ def _list(
     try:
         wanted = filter_of(given)
     except InvalidInput as problem:
-        error, has_filter = str(problem), False
+        error, has_filter = visit.told(problem), False
     person = visit.who.person
     with reading(visit.site.store.engine) as connection:
         lines = (

@@ -43,7 +43,7 @@ def save_notes(visit: Caller, call: str, form: Filled) -> Response:
         return _shown(visit, call, form, status=409, is_conflict=True)
     except (InvalidInput, Refused) as error:
         wrong = error.key if isinstance(error, InvalidRequest) else None
-        return _shown(visit, call, form, status=422, error=str(error), wrong=wrong)
+        return _shown(visit, call, form, status=422, error=visit.told(error), wrong=wrong)
     return RedirectResponse(f"/calls/{call}", status_code=303)
 
 
@@ -62,7 +62,7 @@ def save_draft(visit: Caller, call: str, form: Filled) -> Response:
     except Conflict:
         conflict = True
     except (InvalidInput, Refused) as problem:
-        error = str(problem)
+        error = visit.told(problem)
     state = {
         "version": version,
         "conflict": conflict,

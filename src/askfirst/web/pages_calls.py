@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from askfirst.server.listening import ListeningPurpose
 from askfirst.web import callpage, callwords, recordingview
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked
+from askfirst.web.decidedwords import reasons_in
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
 from askfirst.web.visit import Visit, permitted
@@ -59,6 +60,7 @@ def _shown(
         visit,
         "call.html",
         record=record,
+        reasons=_reasons(visit, record),
         line=record.line,
         reason=in_language(record.line.outcome_reason or "", visit.language),
         place_names=every_place(visit.site.rules, visit.language),
@@ -77,6 +79,14 @@ def _shown(
         purposes=visit.said(callwords.PURPOSES),
         clock=recordingview.clock,
     )
+
+
+def _reasons(visit: Visit, record: CallRecord) -> list[dict[str, Any]]:
+    """Why the call was decided as it was; nothing before it was decided."""
+    if not record.decision:
+        return []
+    on, policy = record.line.created_at.date(), visit.account.policy()
+    return reasons_in(visit.language, record.decision, on, visit.site.rules, policy)
 
 
 def _moment(written: str) -> datetime:

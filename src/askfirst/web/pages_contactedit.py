@@ -67,7 +67,7 @@ def edit(visit: Writer, contact: str, form: Filled) -> Response:
             _write(visit, connection, found, values, rows)
         except (InvalidInput, Refused) as error:
             key = error.key if isinstance(error, InvalidRequest) else None
-            return _form(visit, found, values, rows, error=str(error), wrong=key)
+            return _form(visit, found, values, rows, error=visit.told(error), wrong=key)
     return RedirectResponse(f"/contacts/{contact}", status_code=303)
 
 

@@ -114,7 +114,7 @@ def contacts_page(
             found = find(connection, search, after=before, limit=PAGE, outlook=outlook)
             total = count(connection, search, outlook)
         except InvalidInput as problem:
-            error = str(problem)
+            error = visit.told(problem)
     return render(
         visit,
         "contacts.html",
@@ -150,7 +150,7 @@ def add_contact(visit: Writer, form: Annotated[ContactForm, Form()]) -> Response
         made = added(visit, wanted)
     except (InvalidInput, Refused) as error:
         key = error.key if isinstance(error, InvalidRequest) else "taken"
-        return _new(visit, form, error=str(error), wrong=key)
+        return _new(visit, form, error=visit.told(error), wrong=key)
     return RedirectResponse(f"/contacts/{made.id}", status_code=303)
 
 
@@ -166,7 +166,7 @@ def import_file(visit: Writer, file: Annotated[Upload, Depends(upload)]) -> Resp
     try:
         report = imported(visit, file.content, write=file.write)
     except InvalidInput as error:
-        return _import(visit, error=str(error))
+        return _import(visit, error=visit.told(error))
     content = "" if file.write else base64.b64encode(file.content).decode("ascii")
     return _import(visit, report=report, content=content)
 
@@ -183,7 +183,7 @@ def never_record(visit: Writer, contact: str, never: Text = "on", why: Text = ""
     try:
         objected(visit, contact, wanted=never != "off", why=why)
     except InvalidInput as error:
-        return _contact(visit, contact, error=str(error), why=why)
+        return _contact(visit, contact, error=visit.told(error), why=why)
     return RedirectResponse(f"/contacts/{contact}", status_code=303)
 
 
@@ -213,7 +213,7 @@ def add_place(visit: Writer, contact: str, code: Text = "", source: Text = "") -
             detail = {"code": code, "source": source}
             audit.note(connection, now, user.id, "contact.place-added", contact, detail)
     except InvalidInput as error:
-        return _contact(visit, contact, error=str(error))
+        return _contact(visit, contact, error=visit.told(error))
     return RedirectResponse(f"/contacts/{contact}", status_code=303)
 
 
@@ -223,7 +223,7 @@ def forecast_page(visit: Reader) -> Response:
     return render(
         visit,
         "forecast.html",
-        found=foretold(visit),
+        found=foretold(visit, visit.language),
         answers=[(each, visit.say(text)) for each, text in ANSWERS.items()],
         place_name=_namer(visit),
     )
@@ -249,7 +249,10 @@ def _import(
 ) -> Response:
     bad = sorted((*report.skipped, *report.remarks), key=lambda e: e.line) if report else []
     lines = [
-        (each.line, visit.say(REMARKS[each.code]) if each.code in REMARKS else each.message)
+        (
+            each.line,
+            visit.say(REMARKS[each.code]) if each.code in REMARKS else visit.told(each.message),
+        )
         for each in bad[:MOST_LINES_SHOWN]
     ]
     return render(

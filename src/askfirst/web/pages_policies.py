@@ -68,7 +68,7 @@ def change_policies(visit: Writer, form: Filled) -> Response:
         )
     except InvalidInput as error:
         key = error.key if isinstance(error, InvalidRequest) else "wishes"
-        return _policies(visit, values, {key: str(error)})
+        return _policies(visit, values, {key: visit.told(error)})
     return RedirectResponse("/settings/policies?saved=1", status_code=303)
 
 

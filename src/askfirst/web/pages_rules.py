@@ -114,7 +114,7 @@ def check(
     try:
         decision = decide_request(asked, utc_now().date(), visit.site.rules)
     except InvalidRequest as error:
-        return _checker(visit, values, None, error=str(error), status=422)
+        return _checker(visit, values, None, error=visit.told(error), status=422)
     return _checker(visit, values, decision)
 
 

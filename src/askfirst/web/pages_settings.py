@@ -58,7 +58,7 @@ def change_company(visit: Writer, form: Filled) -> Response:
         changed(visit, {key: value or None for key, value in wanted.items()})
     except InvalidInput as error:
         key = error.key if isinstance(error, InvalidRequest) else None
-        return _company(visit, values=wanted, error=str(error), wrong=key)
+        return _company(visit, values=wanted, error=visit.told(error), wrong=key)
     return RedirectResponse("/settings?saved=1", status_code=303)
 
 

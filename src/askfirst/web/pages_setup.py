@@ -47,7 +47,7 @@ def setup(visit: AnyVisit, request: Request, form: Filled, token: str) -> Respon
         session = _carry_out(visit, token, stated, request.headers.get("user-agent", ""))
     except InvalidInput as error:
         key = error.key if isinstance(error, InvalidRequest) else None
-        return _form(visit, token, stated, error=str(error), wrong=key, status=422)
+        return _form(visit, token, stated, error=visit.told(error), wrong=key, status=422)
     response = RedirectResponse("/", status_code=303)
     set_session(visit, response, session)
     return response

@@ -90,7 +90,7 @@ def welcome(visit: AnyVisit, request: Request, token: str, password: Field) -> R
             session = accounts.begin_session(connection, identity, now, lasts, agent)
             audit.note(connection, now, identity, "password.set")
     except InvalidInput as error:
-        return render(visit, "welcome.html", status=422, token=token, error=str(error))
+        return render(visit, "welcome.html", status=422, token=token, error=visit.told(error))
     response = RedirectResponse("/", status_code=303)
     _set_session(visit, response, session, lasts)
     return response

@@ -74,7 +74,7 @@ def publish_notice(visit: Writer, en: Field = "", nb: Field = "") -> Response:
         with transaction(visit.site.store.engine) as connection:
             employeenotice.publish(connection, values, visit.who.id, now)
     except InvalidInput as error:
-        return _notice(visit, values=values, error=str(error))
+        return _notice(visit, values=values, error=visit.told(error))
     return RedirectResponse("/settings/notice?saved=1", status_code=303)
 
 
@@ -102,6 +102,7 @@ def _texts(
     where = _place(visit, place)
     good = {name: text for name, text in values.items() if text and name not in (wrong or ())}
     tried = replace(visit.account, texts={**visit.account.texts, language: good})
+    shown = texts.preview(tried, _decision(visit, tried, where), language)
     with reading(visit.site.store.engine) as connection:
         versions = texts.versions(connection, language)
     return setting(
@@ -118,7 +119,7 @@ def _texts(
         values={name: values.get(name, "") for name in PHRASES},
         wrong=wrong or [],
         is_kept=good == dict(visit.account.texts.get(language, {})),
-        shown=texts.preview(tried, _decision(visit, tried, where), language),
+        shown=replace(shown, fault=shown.fault and visit.told(shown.fault)),
         place=where,
         places=by_name(ruled_places(visit.site.rules, visit.language)),
         elements=visit.said(ELEMENTS),

@@ -52,7 +52,7 @@ def add_user(visit: Manager, form: Filled) -> Response:
         )
         user, link = added(visit, wanted)
     except InvalidInput as error:
-        return _users(visit, values=values, error=str(error), wrong=_key(error))
+        return _users(visit, values=values, error=visit.told(error), wrong=_key(error))
     return _users(visit, new=user, link=link, status=201)
 
 
@@ -79,7 +79,7 @@ def change_user(visit: Manager, identity: str, form: Filled) -> Response:
             },
         )
     except InvalidInput as error:
-        return _user(visit, identity, values=values, error=str(error), wrong=_key(error))
+        return _user(visit, identity, values=values, error=visit.told(error), wrong=_key(error))
     except Refused:
         said = visit.say("Somebody has to be administrator. Make another one first.")
         return _user(visit, identity, values=values, error=said, wrong="roles")

@@ -106,6 +106,9 @@ PHONE: Mapping[str, str] = {
     "word_kept": words.mark(
         "Your statement is saved as the proof and will be checked against the transcript."
     ),
+    "calls": words.mark("{who} is calling"),
+    "more_calls": words.mark("{n} more waiting"),
+    "withheld": words.mark("A withheld number"),
     "no_answer": words.mark("No clear answer – not recording."),
     "saved": words.mark("Saved"),
     "unsaved": words.mark("Not saved yet. Trying again."),

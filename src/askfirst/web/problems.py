@@ -28,7 +28,7 @@ from askfirst.errors import (
 )
 from askfirst.server.callnotes import Conflict
 from askfirst.web.page import render
-from askfirst.web.visit import NotSetUp, SignedOut, visit
+from askfirst.web.visit import API, NotSetUp, SignedOut, site_of, visit
 
 STATUSES: Mapping[type[AskfirstError], tuple[int, str]] = {
     SignedOut: (401, "signed-out"),
@@ -65,7 +65,7 @@ def _of_error(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSetUp) and _is_page(request):
         return RedirectResponse("/setup", status_code=303)
     extra = {"key": error.key} if isinstance(error, InvalidRequest) else {}
-    answer = problem(request, status, kind, str(error), extra)
+    answer = problem(request, status, kind, _told(request, str(error)), extra)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["www-authenticate"] = "Bearer"
     return answer
@@ -74,14 +74,33 @@ def _of_error(request: Request, error: Exception) -> Response:
 def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     phrase = HTTPStatus(error.status_code).phrase
-    return problem(request, error.status_code, phrase.lower().replace(" ", "-"), error.detail)
+    kind = phrase.lower().replace(" ", "-")
+    return problem(request, error.status_code, kind, _told(request, error.detail))
 
 
 def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "the request"
-    return problem(request, 422, "invalid-request", f"{where}: {first['msg']}", {"key": where})
+    detail = _told(request, f"{where}: {first['msg']}")
+    return problem(request, 422, "invalid-request", detail, {"key": where})
+
+
+def _told(request: Request, detail: str) -> str:
+    """What went wrong, in the language of whoever looks at a page or has the phone open.
+
+    Programs get English: whoever brings a token, and whoever is not signed in by a session.
+    """
+    is_session = site_of(request).cookie in request.cookies
+    is_phone = is_session and request.url.path.startswith(API)
+    if not _is_page(request) and ("authorization" in request.headers or not is_phone):
+        return detail
+    try:
+        asks = visit(request)
+    except AskfirstError:
+        # A fault that keeps even the session from being read.
+        return detail
+    return asks.told(detail) if _is_page(request) or asks.user is not None else detail
 
 
 def problem(

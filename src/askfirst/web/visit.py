@@ -26,7 +26,7 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
-from askfirst.web import words, zones
+from askfirst.web import errorwords, words, zones
 from askfirst.web.carrying import Carrier
 
 API = "/api/"
@@ -104,6 +104,10 @@ class Visit:
         """A message in the visit's language, filled in."""
         said = words.gettext(self.language, message)
         return said % values if values else said
+
+    def told(self, error: Exception | str) -> str:
+        """What an error says, in the visit's language."""
+        return errorwords.in_words(error, self.language)
 
     def said(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Messages in the visit's language, by their keys."""

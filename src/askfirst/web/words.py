@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 
 from babel import Locale, dates
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from askfirst.web import zones
@@ -21,20 +22,34 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "nb": "Norsk bokmål"}
 
 DEFAULT = "en"
 
+ERROR = "What an error says."
+"""The remark in a catalogue by which messages of errors are told from those of pages."""
+
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Messages of a language by their English; empty for English."""
+    return {str(message.id): str(message.string) for message in _messages(language)}
+
+
+@cache
+def errors(language: str) -> Mapping[str, str]:
+    """Of the messages of a language, those that errors say."""
+    return {
+        str(message.id): str(message.string)
+        for message in _messages(language)
+        if ERROR in message.auto_comments
+    }
+
+
+@cache
+def _messages(language: str) -> tuple[Message, ...]:
     if language == DEFAULT:
-        return {}
+        return ()
     path = resources.files("askfirst") / "web" / "locale" / f"{language}.po"
     with path.open("rb") as file:
         read = read_po(file, locale=language)
-    return {
-        str(message.id): str(message.string)
-        for message in read
-        if message.id and message.string and not message.fuzzy
-    }
+    return tuple(each for each in read if each.id and each.string and not each.fuzzy)
 
 
 def gettext(language: str, message: str) -> str:

@@ -11,6 +11,8 @@ const OFFERS = /** @type {Record<string, {answers: string[], acts: string[]}>} *
   may: { answers: [], acts: ["record"] },
 });
 
+const PLAYED = new Set(["announcement", "ask-keypad", "play"]);
+
 /**
  * The kind of panel for a state, "" for none.
  * @param {any} state @param {{isLaid: boolean, isChanging: boolean}} own what this window remembers
@@ -64,12 +66,12 @@ export function wordsOf(kind, state, say, place, own) {
 }
 
 /**
- * Show or hide the panel's buttons for its kind.
- * @param {HTMLElement} panel @param {string} kind
+ * Show or hide the panel's buttons for its kind; what plays an announcement only where there is one.
+ * @param {HTMLElement} panel @param {string} kind @param {boolean} lacksPrompt
  */
-export function offer(panel, kind) {
+export function offer(panel, kind, lacksPrompt) {
   const { answers, acts } = OFFERS[kind] ?? { answers: [], acts: [] };
-  const shown = new Set([...answers, ...acts]);
+  const shown = new Set([...answers, ...acts].filter((each) => !lacksPrompt || !PLAYED.has(each)));
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (
     panel.querySelectorAll("[data-answer], [data-call]")
   )) {

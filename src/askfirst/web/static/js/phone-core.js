@@ -1,5 +1,5 @@
 // What the phone knows of its call, without a page: the state that the server reports, and which
-// window of a person has the phone. Events: "state", "lost", "leads", "signed-out".
+// window of a person has the phone. Events: "state", "lost", "leads", "ringing", "signed-out".
 const SILENT_MS = 2500; // the server says once a second that a quiet call is alive
 const IDLE_MS = 10_000; // without a call nothing is heard by itself, so it is asked
 const ANSWER_MS = 5000; // a line that was cut gives no error by itself
@@ -25,6 +25,12 @@ export class PhoneCore extends EventTarget {
     this.leads = false;
     /** Demo contacts that can be called. @type {{to: string, name: string}[]} */
     this.contacts = [];
+    /** Calls from outside that ring here. @type {{id: string, number: string, name: string}[]} */
+    this.ringing = [];
+    /** Whether calls from outside come in at all, and whether this person takes none of them. */
+    this.rings = this.isAway = false;
+    /** @type {EventSource | null} */
+    this.ears = null;
     /** @type {EventSource | null} */
     this.events = null;
     this.silence = 0;
@@ -81,20 +87,63 @@ export class PhoneCore extends EventTarget {
   leave() {
     this.events?.close();
     this.events = null;
+    this.ears?.close();
+    this.ears = null;
+    if (this.ringing.length) this.ring([]);
+  }
+
+  /** Hear what rings, as long as this window has the phone and there is no call. */
+  listen() {
+    if (!this.rings || !this.leads || this.ears) return;
+    this.ears = new EventSource("/api/v1/phone/events");
+    this.ears.addEventListener("message", ({ data }) => {
+      const found = JSON.parse(data);
+      this.isAway = found.away;
+      this.ring(found.ringing);
+      if (found.call) void this.arrive();
+    });
+    this.ears.addEventListener("error", () => {
+      this.ring([]);
+      if (this.ears?.readyState === EventSource.CLOSED) this.ears = null; // tried again when idle
+    });
+  }
+
+  /** @param {{id: string, number: string, name: string}[]} ringing */
+  ring(ringing) {
+    this.ringing = ringing;
+    this.dispatchEvent(new Event("ringing"));
+  }
+
+  /** Take a call that rings; the sound is the browser's. @param {string} ringing */
+  async take(ringing) {
+    this.begin();
+    try {
+      const body = { agent_audio: "browser" };
+      const first = await this.ask(`/phone/ringing/${ringing}/answer`, "POST", body);
+      this.follow(first);
+      return first;
+    } catch (error) {
+      void this.arrive();
+      throw error;
+    }
   }
 
   /** Ask the server which call there is, and follow it. */
   async arrive() {
-    this.leave();
+    this.events?.close();
+    this.events = null;
     const turn = this.begin();
     try {
       const found = await this.ask("/phone", "GET", undefined, AbortSignal.timeout(ANSWER_MS));
       this.contacts = found.contacts;
+      this.rings = found.rings;
+      this.isAway = found.away;
       this.dispatchEvent(new Event("contacts"));
       if (turn !== this.turn) return; // a call was placed or found meanwhile
       if (found.call) this.follow(found.call);
       else if (this.isLive) this.show({ ...this.state, light: "off", settled: true });
       else this.show(null);
+      if (!found.call) this.listen();
     } catch (error) {
       if (turn !== this.turn) return;
       this.lose();
@@ -153,7 +202,8 @@ export class PhoneCore extends EventTarget {
     if (this.isLive) {
       this.heard();
     } else {
-      this.leave();
+      this.events?.close();
+      this.events = null;
       this.retry = setTimeout(() => this.arrive(), IDLE_MS);
     }
     if (this.leads) this.channel.postMessage({ kind: "state", state });

@@ -25,7 +25,9 @@ export function showConsent(state, own) {
   part("notice").hidden = !isAsked;
   part("notice").lang = state.decision.say.language;
   part("key-needed").hidden = kind !== "key";
-  offer(panel, kind);
+  const isPlayed = ["ask", "key", "tell"].includes(kind);
+  part("no-prompt").hidden = !isPlayed || !state.no_prompt;
+  offer(panel, kind, state.no_prompt);
 }
 
 /** Let the link lead to an address; htmx reads it once, so another one needs another link. @param {string} address */

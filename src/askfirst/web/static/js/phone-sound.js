@@ -119,6 +119,22 @@ export async function dial(to, audio) {
   if (stream) await connect(stream);
 }
 
+/** Take a call that rings, with a microphone of this browser. @param {string} ringing */
+export async function take(ringing) {
+  const stream = await microphone();
+  isConnecting = true;
+  try {
+    await core.take(ringing);
+    core.channel.postMessage({ kind: "dialled" });
+  } catch (error) {
+    giveBack(stream);
+    throw error;
+  } finally {
+    isConnecting = false;
+  }
+  await connect(stream);
+}
+
 /** Call once more the number for which there was no microphone. @param {string} audio */
 export const dialWanted = (audio) => dial(wanted, audio);
 

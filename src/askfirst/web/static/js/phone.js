@@ -10,6 +10,7 @@ import {
 } from "./phone-page.js";
 import { showConsent, showRecording, showSentences } from "./phone-panels.js";
 import { learnPlaces, placeName, showPeople, tellPlace } from "./phone-people.js";
+import { RING_ACTS } from "./phone-ring.js";
 import {
   beginSound, dial, dialWanted, endSound, isWaiting, mute, rejoin, showSoundNotice, takeOver,
 } from "./phone-sound.js";
@@ -207,6 +208,7 @@ const ACTS = {
   sentences: () => dialWanted("script"),
   rejoin,
   "take-over": takeOver,
+  ...RING_ACTS,
 };
 
 /** @param {Partial<typeof own>} values */

@@ -1,0 +1,232 @@
+"""Calls from outside that ring: who may take them, and what becomes of those that nobody takes.
+
+A `Reception` belongs to the loop of its desk and everything here is called on it. Nothing of a
+caller is heard or kept before somebody takes the call; from then on the desk carries it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from askfirst.errors import NotFound, Refused
+from askfirst.ports import AgentLeg, CallEventKind
+from askfirst.server.accounts import User
+from askfirst.server.clock import utc_now
+from askfirst.server.desk import Desk, IncomingLine
+from askfirst.server.ids import new_id
+from askfirst.server.livecall import LiveCall
+
+log = logging.getLogger(__name__)
+
+RING_MS = 45_000
+"""How long a call from outside rings before the caller is told that nobody is free."""
+
+
+@dataclass(eq=False, slots=True)
+class Ringing:
+    """A call from outside that nobody has taken yet; `number` is "" where it is withheld."""
+
+    id: str
+    line: IncomingLine
+    number: str
+    since: datetime
+    name: str = ""
+    contact: str | None = None
+    declined: set[str] = field(default_factory=set)
+    is_taken: bool = False
+
+
+class Reception:
+    """Everything that rings in one process; make one for a desk that calls telephones.
+
+    A call rings at everybody whose phone is open, who takes calls and is on none. It is written
+    down as missed when nobody takes it.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ringing: dict[str, Ringing] = {}
+        self._open: dict[str, int] = {}
+        self._away: set[str] = set()
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    # What the provider tells
+
+    def arrive(self, line: IncomingLine) -> bool:
+        """Let a call from outside ring; says whether it does."""
+        if self._is_closed:
+            return False
+        ringing = Ringing(new_id("ring"), line, line.caller, utc_now())
+        self._ringing[ringing.id] = ringing
+        task = asyncio.create_task(self._attend(ringing))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._tell()
+        return True
+
+    # What people do
+
+    def is_available(self, user: str) -> bool:
+        """Whether calls ring at a user: a phone is open, the user takes calls and is on none."""
+        return user in self._open and user not in self._away and self._desk.of(user) is None
+
+    def is_away(self, user: str) -> bool:
+        """Whether a user takes no calls now."""
+        return user in self._away
+
+    def be_away(self, user: str, away: bool) -> None:
+        """Take no calls from outside, or take them again."""
+        (self._away.add if away else self._away.discard)(user)
+        self._tell()
+
+    def rings_at(self, user: str) -> list[Ringing]:
+        """What rings at a user now, the oldest first."""
+        if not self.is_available(user):
+            return []
+        return [
+            each
+            for each in self._ringing.values()
+            if not each.is_taken and user not in each.declined
+        ]
+
+    async def take(
+        self, user: User, ringing: str, leg: AgentLeg, *, has_browser: bool = False
+    ) -> LiveCall:
+        """Take a call for a user whose sound is a leg; where it is not taken the leg stays theirs.
+
+        Raises NotFound for a call that does not ring any more, Refused as `Desk.take`.
+        """
+        found = self._get(ringing)
+        if found.is_taken:
+            raise Refused("a colleague has taken the call")
+        found.is_taken = True
+        self._tell()
+        try:
+            return await self._desk.take(user, found.line, leg, has_browser=has_browser)
+        except BaseException:
+            # It rings on at the others, and here too: whoever pressed the button may try again.
+            found.is_taken = False
+            if found.id not in self._ringing:  # the caller gave up meanwhile
+                await self._desk.missed(found.line)
+            raise
+        finally:
+            self._tell()
+
+    def decline(self, user: str, ringing: str) -> None:
+        """Let a call ring at a user no longer; the last one to do so ends the ringing.
+
+        Raises NotFound for a call that does not ring any more.
+        """
+        found = self._get(ringing)
+        found.declined.add(user)
+        if not any(self.is_available(each) and each not in found.declined for each in self._open):
+            found.line.decline()
+        self._tell()
+
+    # What people see
+
+    async def following(self, user: str) -> AsyncGenerator[dict[str, Any], None]:
+        """What an open phone of a user shows now and after every change; it never ends by itself.
+
+        As long as somebody reads this, the phone is open.
+        """
+        self._open[user] = self._open.get(user, 0) + 1
+        self._tell()
+        shown: dict[str, Any] | None = None
+        try:
+            while True:
+                changed = self._changed
+                now = self.shown_to(user)
+                if now != shown:
+                    shown = now
+                    yield now
+                else:
+                    await changed.wait()
+        finally:
+            self._open[user] -= 1
+            if not self._open[user]:
+                del self._open[user]
+            self._tell()
+
+    def shown_to(self, user: str) -> dict[str, Any]:
+        """What rings at a user, whether the user takes calls, and the call that the user is on."""
+        live = self._desk.of(user)
+        return {
+            "call": None if live is None else live.id,
+            "away": self.is_away(user),
+            "ringing": [
+                {
+                    "id": each.id,
+                    "number": each.number,
+                    "name": each.name,
+                    "contact": each.contact,
+                    "since": each.since.isoformat(),
+                }
+                for each in self.rings_at(user)
+            ],
+        }
+
+    async def close(self) -> None:
+        """Let nothing ring any more and return when what was missed is written down."""
+        self._is_closed = True
+        for each in tuple(self._ringing.values()):
+            each.line.decline()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def changed(self) -> asyncio.Event:
+        """What is set at the next change of anything that is shown here; each one is set once."""
+        return self._changed
+
+    # What happens by itself
+
+    async def _attend(self, ringing: Ringing) -> None:
+        try:
+            await self._recognise(ringing)
+            await self._wait(ringing)
+        except Exception:
+            log.exception("reception.failed")
+            ringing.line.decline()
+        finally:
+            del self._ringing[ringing.id]
+            self._tell()
+
+    async def _recognise(self, ringing: Ringing) -> None:
+        """Find out who calls, as far as the account knows."""
+        start = await asyncio.to_thread(self._desk.prepare_missed, ringing.number)
+        ringing.number, ringing.name = start.number, start.name
+        ringing.contact = None if start.contact is None else start.contact.id
+        self._tell()
+
+    async def _wait(self, ringing: Ringing) -> None:
+        """Return when the call was answered, or is written down as missed."""
+        clock = self._desk.clock
+        deadline = asyncio.create_task(self._give_up(ringing, clock.now_ms() + RING_MS))
+        try:
+            async for event in ringing.line.events():
+                if event.kind is CallEventKind.ANSWERED:
+                    return
+        finally:
+            deadline.cancel()
+        if not ringing.is_taken:
+            await self._desk.missed(ringing.line)
+
+    async def _give_up(self, ringing: Ringing, at_ms: int) -> None:
+        await self._desk.clock.sleep_until(at_ms)
+        ringing.line.decline()
+
+    def _get(self, ringing: str) -> Ringing:
+        try:
+            return self._ringing[ringing]
+        except KeyError:
+            raise NotFound("this call does not ring any more") from None
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,261 @@
+"""A test call of an administrator's own telephone over the trunk: one at a time, kept nowhere.
+
+No gate, no recorder and no row: nothing of such a call is stored, so nobody has to be asked. It is
+no call of the account's; the audit log alone says that there was one, and how it came out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Required, TypedDict, runtime_checkable
+
+import sqlalchemy as sa
+
+from askfirst.errors import InvalidInput, PeerError, Refused, Unavailable
+from askfirst.ports import CallEventKind, Clock, EndCause
+from askfirst.server import audit
+from askfirst.server.clock import utc_now
+from askfirst.server.contactcard import standard
+from askfirst.server.database import transaction
+from askfirst.server.desk import Desk, Outside, ensure_dialable
+from askfirst.server.livecall import Line
+from askfirst.telephony.siplink import SipLink
+from askfirst.telephony.siptest import LISTENS_MS, Counted, Heard, TestLeg, counted
+from askfirst.telephony.siptrunk import Trunk
+
+log = logging.getLogger(__name__)
+
+RINGS_MS = 30_000
+"""Longest wait for an answer, also where the trunk lets it ring for longer."""
+
+COUNTED_MS = 2_000
+"""How long the stack's own figures are waited for after the end."""
+
+ANSWERED = "answered"
+NO_LINE = "no-line"
+CUT_SHORT = "cut-short"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a trunk stands now: its state in one word, what the exchange said, and its lines."""
+
+    trunk: Trunk
+    state: str
+    text: str
+    restarts: int
+    calls: int
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether no line is free."""
+        return self.calls >= self.trunk.most_calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a test call found; never the number.
+
+    `outcome` is ``answered`` where our side heard it to its end, ``cut-short`` where the other side
+    ended it before, ``no-line`` where nothing could be dialled, or why nobody answered, as
+    `EndCause` has it. Times in milliseconds since it was dialled; None: it never came to that.
+    """
+
+    at: datetime
+    by: str
+    state: str
+    outcome: str
+    ringing_ms: int | None = None
+    answer_ms: int | None = None
+    heard: Heard | None = None
+    counted: Counted | None = None
+
+
+class _Found(TypedDict, total=False):
+    """What of a report the call itself gives."""
+
+    outcome: Required[str]
+    ringing_ms: int | None
+    answer_ms: int | None
+    heard: Heard | None
+    counted: Counted | None
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A line whose provider counts what it carries."""
+
+    async def counted(self) -> Mapping[str, Any]:
+        """The figures, once they are there."""
+        ...
+
+
+def standing(outside: Outside | None) -> Standing | None:
+    """How the trunk of a provider stands; None where there is no trunk. On the loop only."""
+    link = getattr(outside, "link", None)
+    if not isinstance(link, SipLink):
+        return None
+    return Standing(link.trunk, link.trunk_state, link.trunk_text, link.restarts, link.calls)
+
+
+class TrunkTester:
+    """Places test calls on a desk's trunk; belongs to the desk's loop. `close` it before the desk.
+
+    `last` is the newest report since the program began. Every one is in the audit log.
+    """
+
+    def __init__(self, desk: Desk, clock: Clock, engine: sa.Engine) -> None:
+        self.last: Report | None = None
+        self._desk = desk
+        self._clock = clock
+        self._engine = engine
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a test call is under way."""
+        return self._task is not None
+
+    def start(self, by: str, to: str, region: str | None) -> None:
+        """Call a number, in the spelling of a region, for a user; the report comes later.
+
+        Raises InvalidInput for what cannot be called from here, Unavailable without a trunk,
+        Refused while another test call is under way or all lines are busy.
+        """
+        stands, outside = standing(self._desk.outside), self._desk.outside
+        if stands is None or outside is None:
+            raise Unavailable("no trunk is set up; put a table [sip] into askfirst.toml")
+        number = standard(to, region) or to
+        if self._desk.callee(number) is not None:
+            raise InvalidInput("found the number of a demo contact, which only the simulator calls")
+        ensure_dialable(number)
+        if self.is_running:
+            raise Refused("a test call is under way; wait for its report")
+        if stands.is_busy:
+            raise Refused("all lines are busy; try again in a moment")
+        self._task = asyncio.create_task(self._test(outside, stands, by, number))
+        self._task.add_done_callback(self._done)
+
+    async def finished(self) -> None:
+        """Return when no test call is under way."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Hang up a test call that is under way; safe to call more than once."""
+        if self._task is not None:
+            self._task.cancel()
+            await self.finished()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and task.exception() is not None:
+            log.error("trunk.test-failed", exc_info=task.exception())
+
+    async def _test(self, outside: Outside, stands: Standing, by: str, number: str) -> None:
+        leg = TestLeg(self._clock)
+        at, found = utc_now(), _Found(outcome=CUT_SHORT)
+        try:
+            line = await outside.dial(number, leg)
+            found = await self._watch(line, leg, stands.trunk)
+        except (Refused, Unavailable, PeerError):
+            found = _Found(outcome=NO_LINE)
+        finally:  # written down also where the program ends meanwhile
+            await leg.close()
+            state = (standing(outside) or stands).state  # by now a registration has been answered
+            self.last = Report(at=at, by=by, state=state, **found)
+            await asyncio.to_thread(self._note, self.last)
+
+    def _note(self, report: Report) -> None:
+        with transaction(self._engine) as connection:
+            audit.note(connection, report.at, report.by, "provider.tested", report.outcome)
+
+    async def _watch(self, line: Line, leg: TestLeg, trunk: Trunk) -> _Found:
+        """Carry a call to its end, and say what came of it."""
+        seen = _Seen(self._clock, line)
+        following = [asyncio.create_task(seen.follow()), asyncio.create_task(_drop_frames(line))]
+        try:
+            rings_ms = min(RINGS_MS, trunk.ring * 1000)
+            await self._first(rings_ms, seen.answered.wait(), seen.ended.wait())
+            if seen.answer_ms is not None:
+                # A line whose sound stands still is given up all the same.
+                await self._first(LISTENS_MS * 2, leg.done.wait(), seen.ended.wait())
+            is_cut = seen.ended.is_set()
+            await line.hangup()
+            await self._first(COUNTED_MS, seen.ended.wait())
+            figures = await self._figures(line)
+        finally:
+            await line.hangup()
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+        outcome = seen.cause
+        if seen.answer_ms is not None:
+            outcome = CUT_SHORT if is_cut else ANSWERED
+        return _Found(
+            outcome=outcome,
+            ringing_ms=seen.ringing_ms,
+            answer_ms=seen.answer_ms,
+            heard=None if seen.answer_ms is None else leg.heard(),
+            counted=counted(figures, trunk.codecs),
+        )
+
+    async def _figures(self, line: Line) -> Mapping[str, Any]:
+        if not isinstance(line, Counting):
+            return {}
+        asking = asyncio.ensure_future(line.counted())
+        await self._first(COUNTED_MS, asking)
+        return asking.result() if asking.done() and not asking.cancelled() else {}
+
+    async def _first(self, most_ms: int, *waits: Awaitable[object]) -> None:
+        """Wait for the first of these, so long at most."""
+        tasks = [asyncio.ensure_future(each) for each in waits]
+        until_ms = self._clock.now_ms() + most_ms
+        tasks.append(asyncio.ensure_future(self._clock.sleep_until(until_ms)))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                if not task.done():
+                    task.cancel()
+
+
+class _Seen:
+    """What the events of a call said so far, with the moments at which they did."""
+
+    def __init__(self, clock: Clock, line: Line) -> None:
+        self._clock = clock
+        self._line = line
+        self._dialled_ms = clock.now_ms()
+        self.ringing_ms: int | None = None
+        self.answer_ms: int | None = None
+        # Where we gave up and the line has not said why it ended, nobody took it.
+        self.cause: str = EndCause.NO_ANSWER.value
+        self.answered, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def follow(self) -> None:
+        """Take every event until the end."""
+        async for event in self._line.events():
+            since_ms = self._clock.now_ms() - self._dialled_ms
+            match event.kind:
+                case CallEventKind.RINGING if self.ringing_ms is None:
+                    self.ringing_ms = since_ms
+                case CallEventKind.ANSWERED if self.answer_ms is None:
+                    self.answer_ms = since_ms
+                    self.answered.set()
+                case CallEventKind.ENDED:
+                    if event.cause not in (None, EndCause.LOCAL_HANGUP):
+                        self.cause = str(event.cause)
+                case _:
+                    pass
+        self.ended.set()
+
+
+async def _drop_frames(line: Line) -> None:
+    """Take the frames of a call, so that none of them waits for anybody."""
+    async for _ in line.frames():
+        pass

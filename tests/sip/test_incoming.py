@@ -1,0 +1,219 @@
+"""Calls from outside over SIP, from real telephones: what is heard and recorded of whom."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.server import rig
+from tests.server.deskrig import SETTINGS, agent, has, until
+from tests.server.rig import AT
+from tests.sip.oversip import talking, trunk_to
+from tests.sip.peer import LOOPBACK, free_port, telephone
+from tests.sip.test_calls import (
+    AGENT_HZ,
+    CONTACT_HZ,
+    NEW_YORK,
+    OSLO,
+    played,
+    share_of,
+    sound_of,
+    speaking,
+)
+
+from askfirst.clock import LoopClock
+from askfirst.errors import NotFound
+from askfirst.server.account import change
+from askfirst.server.accounts import User
+from askfirst.server.database import transaction
+from askfirst.server.desk import Desk
+from askfirst.server.node import Node
+from askfirst.server.reception import Reception
+from askfirst.speech.scripted import Scripted
+from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.telephony.sipprovider import SipProvider
+
+pytestmark = pytest.mark.full
+
+OURS = "+17135550100"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """An installation of a company in Texas."""
+    opened = Node.open(tmp_path / "data", Scripted())
+    with transaction(opened.store.engine) as connection:
+        change(connection, SETTINGS, None, AT)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def kari(node: Node) -> User:
+    return agent(node, "kari")
+
+
+class Office:
+    """A desk at which calls come in, and its address."""
+
+    def __init__(self, node: Node, **trunk: object) -> None:
+        clock, port = LoopClock(), free_port()
+        self.provider = SipProvider(clock, trunk_to(free_port(), listen=port, **trunk))
+        self.desk = Desk(node, clock, outside=self.provider)
+        self.reception = Reception(self.desk)
+        self.provider.on_call = self.reception.arrive
+        self.address = f"sip:{OURS}@{LOOPBACK}:{port}"
+
+    async def rings(self, user: User) -> str:
+        async with aclosing(self.reception.following(user.id)) as states:
+            async for shown in states:
+                if shown["ringing"]:
+                    return str(shown["ringing"][0]["id"])
+        raise AssertionError("nothing rang")
+
+    async def is_quiet(self, user: User) -> None:
+        async with aclosing(self.reception.following(user.id)) as states:
+            async for shown in states:
+                if not shown["ringing"]:
+                    return
+
+
+@asynccontextmanager
+async def office(node: Node, user: User, **trunk: object) -> AsyncIterator[Office]:
+    """An office that is ready, with a user's phone open."""
+    found = Office(node, **trunk)
+    states = found.reception.following(user.id)
+    try:
+        await anext(states)
+        await found.provider.link.ready()
+        yield found
+    finally:
+        await states.aclose()
+        await found.reception.close()
+        await found.desk.close()
+
+
+def test_each_side_of_a_call_from_outside_is_on_its_own_channel(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> tuple[str, Path]:
+        async with (
+            office(node, kari) as here,
+            telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=NEW_YORK) as bob,
+        ):
+            await bob.tell("dial", here.address)
+            ringing = await here.rings(kari)
+            leg = MemoryLeg()
+            async with speaking(leg):
+                live = await here.reception.take(kari, ringing, leg)
+                await until(live, has(light="recording"))
+                await asyncio.sleep(3)
+                await bob.tell("hangup")
+                await until(live, has(settled=True))
+            await bob.close()
+            return live.id, bob.heard()
+
+    call, _ = played(scenario())
+
+    # Whoever called is channel 1.
+    contact, own = sound_of(node, call)
+    assert len(own) > 16_000 * 2
+    assert share_of(own, AGENT_HZ) > 0.9
+    assert share_of(own, CONTACT_HZ) < 0.01
+    assert share_of(contact, CONTACT_HZ) > 0.9
+    assert share_of(contact, AGENT_HZ) < 0.01
+    row = rig.call_row(node.store, call)
+    assert (row.direction, row.outcome) == ("inbound", "recorded")
+
+
+def test_whoever_calls_from_where_a_yes_is_owed_is_not_kept_before_it(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> str:
+        async with (
+            office(node, kari) as here,
+            telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=OSLO) as bob,
+        ):
+            await bob.tell("dial", here.address)
+            ringing = await here.rings(kari)
+            leg = MemoryLeg()
+            async with speaking(leg):
+                live = await here.reception.take(kari, ringing, leg)
+                await until(live, has(answered=True))
+                live.record()
+                await asyncio.sleep(2)
+                assert live.state()["light"] != "recording"
+                live.consent("refused")
+                await asyncio.sleep(1)
+                await live.hangup()
+                await until(live, has(settled=True))
+            return live.id
+
+    call = played(scenario())
+    assert rig.recording_rows(node.store, call) == []
+    assert rig.call_row(node.store, call).outcome != "recorded"
+
+
+def test_a_caller_who_gives_up_is_missed_and_one_that_is_declined_hears_busy(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        async with (
+            office(node, kari) as here,
+            telephone(tmp_path / "bob", talking(1_000), number=NEW_YORK) as bob,
+            telephone(tmp_path / "eve", talking(1_000), number=OSLO) as eve,
+        ):
+            await bob.tell("dial", here.address)
+            await here.rings(kari)
+            await bob.tell("hangup")
+            await here.is_quiet(kari)
+            await eve.tell("dial", here.address)
+            here.reception.decline(kari.id, await here.rings(kari))
+            return [await eve.until("CALL_CLOSED")]
+
+    (closed,) = played(scenario())
+    assert "486" in str(closed["param"])
+    first, second = rig.call_rows(node.store)
+    assert {first.answered_at, second.answered_at} == {None}
+
+
+def test_a_dead_process_ends_what_rings(node: Node, kari: User, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            office(node, kari) as here,
+            telephone(tmp_path / "bob", talking(1_000), number=NEW_YORK) as bob,
+        ):
+            await bob.tell("dial", here.address)
+            ringing = await here.rings(kari)
+            assert here.provider.link.process_id is not None
+            os.kill(here.provider.link.process_id, signal.SIGKILL)
+            await here.is_quiet(kari)
+            with pytest.raises(NotFound):
+                await here.reception.take(kari, ringing, MemoryLeg())
+
+    played(scenario())
+    (row,) = rig.call_rows(node.store)
+    assert row.answered_at is None
+
+
+def test_more_calls_than_there_are_lines_are_told_that_it_is_busy(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> dict[str, Any]:
+        async with (
+            office(node, kari, most_calls=1) as here,
+            telephone(tmp_path / "bob", talking(1_000), number=NEW_YORK) as bob,
+            telephone(tmp_path / "eve", talking(1_000), number=OSLO) as eve,
+        ):
+            await bob.tell("dial", here.address)
+            await here.rings(kari)
+            await eve.tell("dial", here.address)
+            return await eve.until("CALL_CLOSED")
+
+    assert "486" in str(played(scenario())["param"])
