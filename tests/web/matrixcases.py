@@ -208,8 +208,10 @@ _LIVE = {
     ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
     ("POST", f"{LIVE_CALL}/agent-audio"): _live(says="was not placed with agent_audio"),
     ("POST", f"{LIVE_CALL}/hangup"): _live(),
-    ("POST", f"{API}/phone/ringing/{{ringing}}/answer"): Case((P.CALLS_MAKE,), 404, json={}),
-    ("POST", f"{API}/phone/ringing/{{ringing}}/decline"): Case((P.CALLS_MAKE,), 404),
+    ("POST", f"{API}/phone/ringing/{{ringing}}/answer"): Case(
+        (P.CALLS_MAKE,), 404, Rule.HIDDEN, json={}
+    ),
+    ("POST", f"{API}/phone/ringing/{{ringing}}/decline"): Case((P.CALLS_MAKE,), 404, Rule.HIDDEN),
     ("POST", f"{LIVE_CALL}/leg"): Case(
         (P.CALLS_MAKE,),
         422,
