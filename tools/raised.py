@@ -19,6 +19,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "askfirst"
 SHOWN = (
     # What a decision asked for, a policy or a notice can be wrong about: forms, /rules/check.
     "decide.py", "policy.py", "notice.py",
+    # Files that are uploaded.
+    "audio/container.py",
     # What pages and the phone call: people, settings, contacts, calls and their recordings.
     "server/access.py", "server/account.py", "server/accountkeys.py", "server/accounts.py",
     "server/call.py", "server/callfilter.py", "server/callnotes.py", "server/callreader.py",
