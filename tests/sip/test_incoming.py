@@ -129,7 +129,9 @@ def test_each_side_of_a_call_from_outside_is_on_its_own_channel(
     assert share_of(contact, CONTACT_HZ) > 0.9
     assert share_of(contact, AGENT_HZ) < 0.01
     row = rig.call_row(node.store, call)
-    assert (row.direction, row.outcome) == ("inbound", "recorded")
+    assert row.direction == "inbound"
+    # A machine that is busy loses frames, and says so.
+    assert row.outcome in ("recorded", "degraded")
 
 
 def test_whoever_calls_from_where_a_yes_is_owed_is_not_kept_before_it(
