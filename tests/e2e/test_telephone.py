@@ -42,6 +42,10 @@ class Beside:
             10
         )
 
+    def until(self, kind: str) -> None:
+        """Wait for an event of its own."""
+        asyncio.run_coroutine_threadsafe(self.telephone.until(kind), self._loop).result(20)
+
     def end(self) -> None:
         """End it; safe to call more than once."""
         if self._thread.is_alive():
@@ -157,16 +161,27 @@ def test_where_something_can_be_played_the_phone_offers_it(
     phone.expect_no_call()
 
 
-def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
-    office: Installation, window: Open, beside: Beside, listening: int
-) -> None:
+@pytest.fixture
+def phone(office: Installation, window: Open) -> Phone:
+    """The phone of an agent there, at which it may ring."""
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
     seen.go("/contacts")
-    phone.arrive()
-    expect(phone.part("away")).to_be_visible()
+    found = Phone(seen.page)
+    found.arrive()
+    expect(found.part("away")).to_be_visible()
+    return found
+
+
+def ring(beside: Beside, listening: int, phone: Phone) -> None:
+    """Call the office and return when the phone shows it."""
     beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
     expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+
+
+def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
+    phone: Phone, beside: Beside, listening: int
+) -> None:
+    ring(beside, listening, phone)
     expect(phone.part("ringing-who")).to_contain_text(OSLO)
 
     phone.act("take").click()
@@ -177,26 +192,37 @@ def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
     phone.expect_light("recording")
     beside.tell("hangup")
     phone.expect_no_call()
-    seen.go("/calls")
-    expect(seen.page.locator("#main tbody tr").first).to_contain_text(OSLO)
+    phone.page.goto("/calls")
+    expect(phone.page.locator("#main tbody tr").first).to_contain_text(OSLO)
 
 
-def test_a_call_that_nobody_takes_is_in_the_list(
-    office: Installation, window: Open, beside: Beside, listening: int
+def test_calls_that_nobody_takes_stop_ringing_and_are_in_the_list(
+    office: Installation, window: Open, phone: Phone, beside: Beside, listening: int
 ) -> None:
-    seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
-    expect(phone.part("away")).to_be_visible()
-    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
-    expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+    ring(beside, listening, phone)
     beside.tell("hangup")
     expect(phone.part("ringing")).to_be_hidden()
 
-    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
-    expect(phone.part("ringing")).to_be_visible(timeout=20_000)
+    ring(beside, listening, phone)
     phone.act("decline").click()
     expect(phone.part("ringing")).to_be_hidden()
+
+    officer = window("compliance", at=office)
+    officer.go("/calls")
+    missed = officer.page.locator("#main tbody tr").filter(has_text=OSLO)
+    expect(missed).to_have_count(2)
+
+
+def test_nothing_rings_at_somebody_who_takes_no_calls(
+    phone: Phone, beside: Beside, listening: int
+) -> None:
     phone.act("away").click()
     expect(phone.part("away")).to_have_attribute("aria-pressed", "true")
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    beside.until("CALL_RINGING")
+    expect(phone.part("ringing")).to_be_hidden()
+
+    phone.act("away").click()
+    expect(phone.part("ringing")).to_be_visible()
+    beside.tell("hangup")
+    expect(phone.part("ringing")).to_be_hidden()

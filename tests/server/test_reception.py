@@ -3,146 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server import rig
 from tests.server.deskrig import SETTINGS, agent, has, until
+from tests.server.receptionrig import NEW_YORK, Caller, House
 from tests.server.rig import AT
 
-from askfirst.clock import LoopClock, run_virtual
+from askfirst.clock import run_virtual
 from askfirst.errors import NotFound, Refused
-from askfirst.model import FRAME_BYTES, Frame
-from askfirst.ports import (
-    AgentLeg,
-    CallEvent,
-    CallEventKind,
-    EndCause,
-    TelephonyCapabilities,
-)
 from askfirst.server.account import change
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Draft, Number
 from askfirst.server.contacts import add
 from askfirst.server.database import transaction
-from askfirst.server.desk import Desk
 from askfirst.server.node import Node
-from askfirst.server.reception import RING_MS, Reception
+from askfirst.server.reception import RING_MS
 from askfirst.speech.scripted import Scripted
-from askfirst.telephony.conversation import Sentence
 from askfirst.telephony.memoryleg import MemoryLeg
-from askfirst.telephony.progress import Log
-
-NEW_YORK = "+12125550143"
-"""With an agent in Texas, nobody has to be told or asked."""
-
-
-class Caller:
-    """A call from outside, acted out."""
-
-    agent_leg, contact_leg = "agent", "contact"
-
-    def __init__(self, clock: LoopClock, caller: str = NEW_YORK) -> None:
-        self.caller = caller
-        self.clock = clock
-        self.log: Log[CallEvent] = Log()
-        self.sound: Log[Frame] = Log()
-        self.was_declined = False
-        self.is_over = False
-        self.log.add(CallEvent(CallEventKind.RINGING, -1, "contact"))
-
-    async def take(self, leg: AgentLeg) -> None:
-        if self.is_over:
-            raise Refused("the caller has hung up")
-        self.log.add(CallEvent(CallEventKind.ANSWERED, 0, "contact"))
-
-    def speak(self, at_ms: int) -> None:
-        self.sound.add(Frame("contact", at_ms, bytes([3]) * FRAME_BYTES))
-
-    def decline(self) -> None:
-        self.was_declined = True
-        self.end(EndCause.DECLINED)
-
-    def end(self, cause: EndCause = EndCause.REMOTE_HANGUP) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self.log.add(CallEvent(CallEventKind.ENDED, 1, "contact", cause=cause))
-            self.log.close()
-            self.sound.close()
-
-    def events(self) -> AsyncIterator[CallEvent]:
-        return self.log.read()
-
-    def frames(self) -> AsyncIterator[Frame]:
-        return self.sound.read()
-
-    async def hangup(self) -> None:
-        self.end(EndCause.LOCAL_HANGUP)
-
-    async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
-        return False
-
-    async def stop_playing(self) -> None: ...
-    async def send_dtmf(self, leg: str, digits: str) -> None: ...
-    async def hold(self) -> None: ...
-    async def resume(self) -> None: ...
-    def mute(self, on: bool) -> None: ...
-
-    def sentences(self) -> tuple[Sentence, ...]:
-        return ()
-
-    async def say(self, id: str) -> bool:
-        return False
-
-
-class Exchange:
-    """A provider that calls nobody."""
-
-    name = "sip"
-    capabilities = TelephonyCapabilities(
-        separate_legs=True, records_elsewhere=False, capture_lag_ms=0, dtmf=True, early_media=False
-    )
-
-    def __init__(self) -> None:
-        self.on_call: Callable[[Any], bool] = lambda _: False
-
-    async def dial(self, number: str, leg: AgentLeg) -> Any:
-        raise AssertionError("nobody is called here")
-
-    async def close(self) -> None: ...
-
-
-class House:
-    """A desk with its reception on a virtual clock."""
-
-    def __init__(self, node: Node) -> None:
-        self.clock = LoopClock()
-        self.desk = Desk(node, self.clock, outside=Exchange())
-        self.reception = Reception(self.desk)
-
-    def call(self, caller: str = NEW_YORK) -> Caller:
-        line = Caller(self.clock, caller)
-        assert self.reception.arrive(line)
-        return line
-
-    @asynccontextmanager
-    async def open_phone(self, user: User) -> AsyncIterator[None]:
-        """A phone of somebody that is open until the end of the block."""
-        states = self.reception.following(user.id)
-        await anext(states)
-        yield
-        await states.aclose()
-
-    async def rings(self, user: User) -> str:
-        """Wait until something rings at an open phone; gives its id."""
-        async with aclosing(self.reception.following(user.id)) as states:
-            async for shown in states:
-                if shown["ringing"]:
-                    return str(shown["ringing"][0]["id"])
-        raise AssertionError("nothing rang")
 
 
 @pytest.fixture
@@ -318,7 +200,7 @@ def test_a_second_call_does_not_ring_at_somebody_who_is_on_one(node: Node, kari:
             second = house.call()
             waiting = len(house.reception.rings_at(kari.id))
             with pytest.raises(Refused, match="on a call already"):
-                await house.reception.take(kari, next(iter(house.reception._ringing)), MemoryLeg())
+                await house.reception.take(kari, list(house.reception._ringing)[-1], MemoryLeg())
             line.end()
             await until(live, has(settled=True))
             ringing = await house.rings(kari)
@@ -365,7 +247,7 @@ def test_after_the_end_nothing_rings(node: Node) -> None:
         line = house.call()
         await house.reception.close()
         assert line.was_declined
-        return house.reception.arrive(Caller(house.clock))
+        return house.reception.arrive(Caller())
 
     assert played(node, scenario) is False
     assert len(rig.call_rows(node.store)) == 1
@@ -379,3 +261,43 @@ def test_what_does_not_ring_is_not_found(node: Node, kari: User) -> None:
             house.reception.decline(kari.id, "ring_none")
 
     played(node, scenario)
+
+
+def test_what_nobody_carries_is_hung_up_and_never_recorded(
+    node: Node, kari: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line was answered already when the program failed to carry it."""
+
+    async def scenario(house: House) -> bool:
+        line = house.call()
+
+        def fails(*_: object, **__: object) -> None:
+            raise Refused("the program is ending")
+
+        monkeypatch.setattr(house.desk, "enter", fails)
+        line.speak(20)
+        async with house.open_phone(kari):
+            with pytest.raises(Refused, match="ending"):
+                await house.reception.take(kari, await house.rings(kari), MemoryLeg())
+        return line.is_over
+
+    assert played(node, scenario)
+    (row,) = rig.call_rows(node.store)
+    assert rig.recording_rows(node.store) == []
+    assert row.ended_at is not None
+
+
+def test_a_demo_contacts_number_is_somebody_elses_when_it_calls(node: Node, kari: User) -> None:
+    async def scenario(house: House) -> dict[str, Any]:
+        persona = house.desk.personas["moves"]
+        line = house.call(persona.number)
+        async with house.open_phone(kari):
+            live = await house.reception.take(kari, await house.rings(kari), MemoryLeg())
+            state = await until(live, has(answered=True))
+            line.end()
+            await until(live, has(settled=True))
+        return state
+
+    state = played(node, scenario)
+    assert rig.call_row(node.store, state["call"]).persona is None
+    assert state["parties"][1]["places"] == ["UNKNOWN"]

@@ -233,11 +233,18 @@ SIP/2.0 {answer}
 @contextlib.asynccontextmanager
 async def answering(folder: Path, answer: str, more: str = "") -> AsyncIterator[int]:
     """A port where sipp gives one final answer to every call, such as ``486 Busy Here``."""
-    program = needed("sipp")
-    scenario, port = _written(folder, answer, more), free_port()
+    async with acting(folder, _SCENARIO.format(answer=answer, more=more)) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def acting(folder: Path, scenario: str, *options: str) -> AsyncIterator[int]:
+    """A port where sipp acts out a scenario with every call."""
+    program, port = needed("sipp"), free_port()
+    _write(folder, scenario)
     process = await asyncio.create_subprocess_exec(
-        program, "-sf", str(scenario), "-i", LOOPBACK, "-p", str(port), "-nostdin", cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+        program, "-sf", "scenario.xml", "-i", LOOPBACK, "-p", str(port), "-nostdin", *options,
+        cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -248,11 +255,9 @@ async def answering(folder: Path, answer: str, more: str = "") -> AsyncIterator[
         await process.wait()
 
 
-def _written(folder: Path, answer: str, more: str) -> Path:
+def _write(folder: Path, scenario: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    scenario = folder / "answer.xml"
-    scenario.write_text(_SCENARIO.format(answer=answer, more=more))
-    return scenario
+    (folder / "scenario.xml").write_text(scenario)
 
 
 def _is_bound(port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.server import rig
-from tests.server.deskrig import SETTINGS, agent, has, until
+from tests.server.deskrig import agent, has, until
 from tests.server.rig import AT
 from tests.sip.exchange import PASSWORD, USER, exchange
 from tests.sip.oversip import talking, trunk_to
@@ -35,7 +35,6 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
-from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.persona import packaged_personas
 from askfirst.telephony.siplink import SipLink
@@ -61,21 +60,6 @@ BASIS = {
 }
 PROMPT_HZ, PROMPT_MS = 620.0, 15_000
 AGENT_HZ, CONTACT_HZ = 440.0, 1_000.0
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """An installation of a company in Texas."""
-    opened = Node.open(tmp_path / "data", Scripted())
-    with transaction(opened.store.engine) as connection:
-        change(connection, SETTINGS, None, AT)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def kari(node: Node) -> User:
-    return agent(node, "kari")
 
 
 def played(scenario: Coroutine[Any, Any, Result]) -> Result:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server import rig
-from tests.server.deskrig import SETTINGS, agent, has, until
-from tests.server.rig import AT
+from tests.server.deskrig import has, until
+from tests.server.receptionrig import is_quiet, open_phone, rings
 from tests.sip.oversip import talking, trunk_to
 from tests.sip.peer import LOOPBACK, free_port, telephone
 from tests.sip.test_calls import (
@@ -31,34 +31,16 @@ from askfirst.clock import LoopClock
 from askfirst.errors import NotFound
 from askfirst.model import FRAME_MS
 from askfirst.outcome import DEGRADED_PERMILLE
-from askfirst.server.account import change
 from askfirst.server.accounts import User
-from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
 from askfirst.server.reception import Reception
-from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
 
 pytestmark = pytest.mark.full
 
 OURS = "+17135550100"
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """An installation of a company in Texas."""
-    opened = Node.open(tmp_path / "data", Scripted())
-    with transaction(opened.store.engine) as connection:
-        change(connection, SETTINGS, None, AT)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def kari(node: Node) -> User:
-    return agent(node, "kari")
 
 
 class Office:
@@ -72,31 +54,16 @@ class Office:
         self.provider.on_call = self.reception.arrive
         self.address = f"sip:{OURS}@{LOOPBACK}:{port}"
 
-    async def rings(self, user: User) -> str:
-        async with aclosing(self.reception.following(user.id)) as states:
-            async for shown in states:
-                if shown["ringing"]:
-                    return str(shown["ringing"][0]["id"])
-        raise AssertionError("nothing rang")
-
-    async def is_quiet(self, user: User) -> None:
-        async with aclosing(self.reception.following(user.id)) as states:
-            async for shown in states:
-                if not shown["ringing"]:
-                    return
-
 
 @asynccontextmanager
 async def office(node: Node, user: User, **trunk: object) -> AsyncIterator[Office]:
     """An office that is ready, with a user's phone open."""
     found = Office(node, **trunk)
-    states = found.reception.following(user.id)
     try:
-        await anext(states)
         await found.provider.link.ready()
-        yield found
+        async with open_phone(found.reception, user):
+            yield found
     finally:
-        await states.aclose()
         await found.reception.close()
         await found.desk.close()
 
@@ -110,7 +77,7 @@ def test_each_side_of_a_call_from_outside_is_on_its_own_channel(
             telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=NEW_YORK) as bob,
         ):
             await bob.tell("dial", here.address)
-            ringing = await here.rings(kari)
+            ringing = await rings(here.reception, kari)
             leg = MemoryLeg()
             async with speaking(leg):
                 live = await here.reception.take(kari, ringing, leg)
@@ -148,7 +115,7 @@ def test_whoever_calls_from_where_a_yes_is_owed_is_not_kept_before_it(
             telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=OSLO) as bob,
         ):
             await bob.tell("dial", here.address)
-            ringing = await here.rings(kari)
+            ringing = await rings(here.reception, kari)
             leg = MemoryLeg()
             async with speaking(leg):
                 live = await here.reception.take(kari, ringing, leg)
@@ -177,11 +144,11 @@ def test_a_caller_who_gives_up_is_missed_and_one_that_is_declined_hears_busy(
             telephone(tmp_path / "eve", talking(1_000), number=OSLO) as eve,
         ):
             await bob.tell("dial", here.address)
-            await here.rings(kari)
+            await rings(here.reception, kari)
             await bob.tell("hangup")
-            await here.is_quiet(kari)
+            await is_quiet(here.reception, kari)
             await eve.tell("dial", here.address)
-            here.reception.decline(kari.id, await here.rings(kari))
+            here.reception.decline(kari.id, await rings(here.reception, kari))
             return [await eve.until("CALL_CLOSED")]
 
     (closed,) = played(scenario())
@@ -197,10 +164,10 @@ def test_a_dead_process_ends_what_rings(node: Node, kari: User, tmp_path: Path) 
             telephone(tmp_path / "bob", talking(1_000), number=NEW_YORK) as bob,
         ):
             await bob.tell("dial", here.address)
-            ringing = await here.rings(kari)
+            ringing = await rings(here.reception, kari)
             assert here.provider.link.process_id is not None
             os.kill(here.provider.link.process_id, signal.SIGKILL)
-            await here.is_quiet(kari)
+            await is_quiet(here.reception, kari)
             with pytest.raises(NotFound):
                 await here.reception.take(kari, ringing, MemoryLeg())
 
@@ -219,7 +186,7 @@ def test_more_calls_than_there_are_lines_are_told_that_it_is_busy(
             telephone(tmp_path / "eve", talking(1_000), number=OSLO) as eve,
         ):
             await bob.tell("dial", here.address)
-            await here.rings(kari)
+            await rings(here.reception, kari)
             await eve.tell("dial", here.address)
             return await eve.until("CALL_CLOSED")
 

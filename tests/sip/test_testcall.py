@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from tests.server import rig
 from tests.server.deskrig import agent
 from tests.sip.oversip import talking, trunk_to
-from tests.sip.peer import LOOPBACK, free_port, needed, port_bound, telephone
+from tests.sip.peer import LOOPBACK, acting, free_port, telephone
 from tests.sip.test_calls import OSLO, played
 
 from askfirst.clock import LoopClock
@@ -77,29 +76,10 @@ Content-Length: 0
 """
 
 
-def _written(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / "echo.xml").write_text(_ECHO)
-
-
-@asynccontextmanager
-async def echoing(folder: Path) -> AsyncIterator[int]:
+def echoing(folder: Path) -> AbstractAsyncContextManager[int]:
     """A port where sipp answers every call and sends back what it hears."""
-    program = needed("sipp")
-    port, sound = free_port(), free_port() // 2 * 2
-    _written(folder)
-    process = await asyncio.create_subprocess_exec(
-        program, "-sf", "echo.xml", "-i", LOOPBACK, "-p", str(port), "-nostdin", "-rtp_echo",
-        "-mi", LOOPBACK, "-mp", str(sound), cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        await port_bound(port)
-        yield port
-    finally:
-        process.kill()
-        await process.wait()
+    sound = str(free_port() // 2 * 2)
+    return acting(folder, _ECHO, "-rtp_echo", "-mi", LOOPBACK, "-mp", sound)
 
 
 @pytest.fixture

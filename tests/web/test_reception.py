@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.server.test_reception import Caller, Exchange
+from tests.server.receptionrig import Caller, Exchange
 from tests.web.conftest import browser as browser_at
 from tests.web.live import live_site, sign_in
 
-from askfirst.clock import LoopClock
 from askfirst.server.access import UserRole
 from askfirst.server.reception import Reception
 from askfirst.web.api_live import told
@@ -44,7 +43,7 @@ def rung(client: TestClient, site: Site) -> tuple[Caller, str]:
         states = reception.following(user)
         await anext(states)
         kept.append(states)  # the phone stays open
-        line = Caller(LoopClock())
+        line = Caller()
         assert reception.arrive(line)
         return line, reception.rings_at(user)[0].id
 

@@ -272,18 +272,28 @@ class Desk:
         hung up or a colleague was faster, and while the desk closes.
         """
         with self._only_call_of(user):
-            beginning = await self._prepared(user, line.caller)
-            await line.take(leg)
+            switches = len(self._switched)
+            start = await asyncio.to_thread(self.recognise, user, line.caller)
             own: dict[str, Any] = {"direction": INBOUND}
-            if beginning.start.awaits_review:
+            if start.awaits_review:
                 own["recording_switch"] = False
-            return await self._by_telephone(user, beginning, line, leg, has_browser, **own)
+            await line.take(leg)
+            try:
+                beginning = Beginning(start, switches)
+                return await self._by_telephone(user, beginning, line, leg, has_browser, **own)
+            except BaseException:
+                await line.hangup()  # nobody carries it, and nobody may be left on a dead line
+                raise
 
     async def missed(self, line: IncomingLine) -> None:
-        """Write down a call from outside that nobody took; return when that is done."""
+        """Write down a call from outside that nobody carries; nothing of it is ever recorded.
+
+        Return when that is done.
+        """
         outside = self.outside
         assert outside is not None  # noqa: S101 - the line is its own
-        start = await asyncio.to_thread(self.prepare_missed, line.caller)
+        await line.hangup()
+        start = await asyncio.to_thread(self.recognise, None, line.caller)
         request = CallRequest(
             number=start.number,
             agent_places=start.agent_places,
@@ -293,14 +303,19 @@ class Desk:
             language=start.account.language,
             provider=outside.name,
             direction=INBOUND,
+            recording_switch=False,
             rules=self._node.rules,
         )
         facts = start.account.notice_facts(request.language)
         await self._call(start, request, facts, self.own_prompts, outside.capabilities).run(line)
 
-    def prepare_missed(self, number: str) -> PreCall:
+    def recognise(self, user: User | None, number: str) -> PreCall:
+        """What a call from a number would start from if a user took it; for a thread of its own.
+
+        A number that is a demo contact's is somebody else's when it calls from outside.
+        """
         with reading(self._node.store.engine) as connection:
-            return prepare(connection, None, number)
+            return prepare(connection, user, number)
 
     def _call(
         self,
@@ -352,18 +367,14 @@ class Desk:
 
         Raises Refused where the rules of its country have to be read first.
         """
-        beginning = await self._prepared(user, number)
-        start = beginning.start
+        switches = len(self._switched)
+        start = await asyncio.to_thread(self.prepare, user, number)
         if start.awaits_review:
             raise Refused(
                 f"nobody has read the rules of {', '.join(start.awaits_review)}, and the account "
                 "wants that before the first call there; ask somebody with rules.review"
             )
-        return beginning
-
-    async def _prepared(self, user: User, number: str) -> Beginning:
-        switches = len(self._switched)
-        return Beginning(await asyncio.to_thread(self.prepare, user, number), switches)
+        return Beginning(start, switches)
 
     async def enter(self, live: LiveCall, line: Line, beginning: Beginning) -> None:
         """Carry a call from now on until it is settled.

@@ -38,7 +38,13 @@ class Ringing:
     name: str = ""
     contact: str | None = None
     declined: set[str] = field(default_factory=set)
-    is_taken: bool = False
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_carried: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has it, or is taking it now."""
+        return self.is_carried or self.taking.locked()
 
 
 class Reception:
@@ -106,18 +112,14 @@ class Reception:
         found = self._get(ringing)
         if found.is_taken:
             raise Refused("a colleague has taken the call")
-        found.is_taken = True
-        self._tell()
         try:
-            return await self._desk.take(user, found.line, leg, has_browser=has_browser)
-        except BaseException:
-            # It rings on at the others, and here too: whoever pressed the button may try again.
-            found.is_taken = False
-            if found.id not in self._ringing:  # the caller gave up meanwhile
-                await self._desk.missed(found.line)
-            raise
+            async with found.taking:
+                self._tell()
+                live = await self._desk.take(user, found.line, leg, has_browser=has_browser)
+                found.is_carried = True
+                return live
         finally:
-            self._tell()
+            self._tell()  # where that failed it rings on, here too
 
     def decline(self, user: str, ringing: str) -> None:
         """Let a call ring at a user no longer; the last one to do so ends the ringing.
@@ -199,23 +201,24 @@ class Reception:
 
     async def _recognise(self, ringing: Ringing) -> None:
         """Find out who calls, as far as the account knows."""
-        start = await asyncio.to_thread(self._desk.prepare_missed, ringing.number)
+        start = await asyncio.to_thread(self._desk.recognise, None, ringing.number)
         ringing.number, ringing.name = start.number, start.name
         ringing.contact = None if start.contact is None else start.contact.id
         self._tell()
 
     async def _wait(self, ringing: Ringing) -> None:
-        """Return when the call was answered, or is written down as missed."""
+        """Return when somebody carries the call, or it is written down as missed."""
         clock = self._desk.clock
         deadline = asyncio.create_task(self._give_up(ringing, clock.now_ms() + RING_MS))
         try:
             async for event in ringing.line.events():
                 if event.kind is CallEventKind.ANSWERED:
-                    return
+                    break
         finally:
             deadline.cancel()
-        if not ringing.is_taken:
-            await self._desk.missed(ringing.line)
+        async with ringing.taking:  # until it is known what came of that
+            if not ringing.is_carried:
+                await self._desk.missed(ringing.line)
 
     async def _give_up(self, ringing: Ringing, at_ms: int) -> None:
         await self._desk.clock.sleep_until(at_ms)

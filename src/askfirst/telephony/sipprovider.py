@@ -100,10 +100,8 @@ class SipProvider:
         await call.begin(trunk.uri(number), headers, leg)
         return call
 
-    def _incoming(self, call: int, caller: str, called: str) -> IncomingSipCall | None:
-        found = IncomingSipCall(
-            self._clock, self.link, call, number_in(caller) or "", number_in(called) or ""
-        )
+    def _incoming(self, call: int, caller: str) -> IncomingSipCall | None:
+        found = IncomingSipCall(self._clock, self.link, call, number_in(caller) or "")
         return found if self.on_call(found) else None
 
     async def close(self) -> None:
@@ -447,14 +445,13 @@ class SipCall:
 class IncomingSipCall(SipCall):
     """A call from outside: it rings until it is taken or declined, or the caller gives up.
 
-    `caller` and `called` are digits as the exchange writes them, "" where it tells none. `ended` is
-    set when the call is over; nothing of it is heard by anybody before it is taken.
+    `caller` is a number as the exchange writes it, "" where it tells none. Nothing of the call is
+    heard by anybody before it is taken.
     """
 
-    def __init__(self, clock: Clock, link: SipLink, call: int, caller: str, called: str) -> None:
+    def __init__(self, clock: Clock, link: SipLink, call: int, caller: str) -> None:
         super().__init__(clock, link, caller)
-        self.caller, self.called = caller, called
-        self.ended = asyncio.Event()
+        self.caller = caller
         self._call = call
         self._is_taken = False
         self._ring()
@@ -482,7 +479,3 @@ class IncomingSipCall(SipCall):
         """Take 20 ms of the caller, who is heard from the answer on."""
         if self._answer_ms is not None:
             super().on_sound(sound)
-
-    def _end(self, cause: EndCause) -> None:
-        super()._end(cause)
-        self.ended.set()

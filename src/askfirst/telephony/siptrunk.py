@@ -176,7 +176,7 @@ def end_cause(text: str, *, answered: bool, hung_up: bool, rang: bool) -> EndCau
 
 
 def number_in(address: str) -> str | None:
-    """The digits of a caller or called party as an exchange writes them, None where it tells none.
+    """The digits of a caller as an exchange writes them, None where it tells none.
 
     ``"Kari" <sip:+4748750103@exchange;user=phone>`` and ``tel:+47-48750103`` give +4748750103;
     names and ``anonymous`` (RFC 3323, 4.1.1.3) are no numbers. It is what the other side claims.

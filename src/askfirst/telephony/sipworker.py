@@ -243,12 +243,7 @@ class Worker:
         line.bind(call)
         self._lines[line.number] = self._by_handle[call.handle] = line
         asserted = "" if "id" in call.headers.get("Privacy", "") else call.headers.get(ASSERTED, "")
-        self._tell(
-            "incoming",
-            call=line.number,
-            caller=asserted or call.peer or "",
-            called=call.headers.get("To", ""),
-        )
+        self._tell("incoming", call=line.number, caller=asserted or call.peer or "")
 
     async def _dial(self, line: CarriedCall, uri: str, headers: dict[str, str]) -> None:
         if self._agent is None:
@@ -362,7 +357,7 @@ async def main(descriptor: int) -> None:
     await runtime.start(
         Config(
             net_interface=trunk.address,
-            expose_headers=(ASSERTED, "Privacy", "To"),
+            expose_headers=(ASSERTED, "Privacy"),
             rtp_timeout=trunk.silence,
             # Our own count decides, and is honest about it; this is for calls that come in.
             max_concurrent_calls=trunk.most_calls + 1,

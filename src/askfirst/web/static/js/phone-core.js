@@ -114,20 +114,6 @@ export class PhoneCore extends EventTarget {
     this.dispatchEvent(new Event("ringing"));
   }
 
-  /** Take a call that rings; the sound is the browser's. @param {string} ringing */
-  async take(ringing) {
-    this.begin();
-    try {
-      const body = { agent_audio: "browser" };
-      const first = await this.ask(`/phone/ringing/${ringing}/answer`, "POST", body);
-      this.follow(first);
-      return first;
-    } catch (error) {
-      void this.arrive();
-      throw error;
-    }
-  }
-
   /** Ask the server which call there is, and follow it. */
   async arrive() {
     this.events?.close();
@@ -155,12 +141,21 @@ export class PhoneCore extends EventTarget {
   }
 
   /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
-  async dial(to, audio) {
+  dial(to, audio) {
+    return this.enter("/calls", { to, agent_audio: audio });
+  }
+
+  /** Take a call that rings; the sound is the browser's. @param {string} ringing */
+  take(ringing) {
+    return this.enter(`/phone/ringing/${ringing}/answer`, { agent_audio: "browser" });
+  }
+
+  /** Ask for a call and follow it. @param {string} path @param {object} body */
+  async enter(path, body) {
     this.begin();
     try {
-      const first = await this.ask("/calls", "POST", { to, agent_audio: audio });
+      const first = await this.ask(path, "POST", body);
       this.follow(first);
-      return first;
     } catch (error) {
       void this.arrive(); // what was asked before is not listened to any more
       throw error;

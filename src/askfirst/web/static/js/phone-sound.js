@@ -7,7 +7,8 @@ import { Sound, Taken, microphone } from "./sound.js";
 let sound = null;
 let isConnecting = false;
 let isTaken = false; // another window or device brought its own sound
-let wanted = ""; // the number that was to be called when the microphone was refused
+/** What was wanted when the microphone was refused. @type {((audio: string) => Promise<void>) | null} */
+let refused = null;
 
 /** @param {boolean} on */
 export function mute(on) {
@@ -26,7 +27,7 @@ export function endSound() {
 }
 
 /** Whether a microphone that was refused is still wanted for a call. */
-export const isWaiting = () => wanted !== "";
+export const isWaiting = () => refused !== null;
 
 /** @param {any} state */
 export function showSoundNotice(state) {
@@ -101,14 +102,29 @@ export async function takeOver() {
 
 /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
 export async function dial(to, audio) {
-  wanted = to;
+  refused = (other) => dial(to, other);
   if (!core.leads) await core.takeOver();
   const stream = audio === "browser" ? await microphone() : null;
-  wanted = "";
+  await begin(stream, () => core.dial(to, audio));
+}
+
+/** Take a call that rings, with a microphone of this browser. @param {string} ringing */
+export async function take(ringing) {
+  refused = () => take(ringing);
+  const stream = await microphone();
+  await begin(stream, () => core.take(ringing));
+}
+
+/** Do once more what a microphone was refused for. @param {string} audio */
+export const tryAgain = async (audio) => refused?.(audio);
+
+/** @param {MediaStream | null} stream @param {() => Promise<unknown>} enter */
+async function begin(stream, enter) {
+  refused = null;
   showNotice("", []);
   isConnecting = stream !== null; // the call is on screen before its sound is
   try {
-    await core.dial(to, audio);
+    await enter();
     core.channel.postMessage({ kind: "dialled" });
   } catch (error) {
     giveBack(stream);
@@ -118,25 +134,6 @@ export async function dial(to, audio) {
   }
   if (stream) await connect(stream);
 }
-
-/** Take a call that rings, with a microphone of this browser. @param {string} ringing */
-export async function take(ringing) {
-  const stream = await microphone();
-  isConnecting = true;
-  try {
-    await core.take(ringing);
-    core.channel.postMessage({ kind: "dialled" });
-  } catch (error) {
-    giveBack(stream);
-    throw error;
-  } finally {
-    isConnecting = false;
-  }
-  await connect(stream);
-}
-
-/** Call once more the number for which there was no microphone. @param {string} audio */
-export const dialWanted = (audio) => dial(wanted, audio);
 
 core.addEventListener("leads", () => {
   isTaken = false;

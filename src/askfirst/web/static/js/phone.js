@@ -12,7 +12,7 @@ import { showConsent, showRecording, showSentences } from "./phone-panels.js";
 import { learnPlaces, placeName, showPeople, tellPlace } from "./phone-people.js";
 import { RING_ACTS } from "./phone-ring.js";
 import {
-  beginSound, dial, dialWanted, endSound, isWaiting, mute, rejoin, showSoundNotice, takeOver,
+  beginSound, dial, endSound, isWaiting, mute, rejoin, showSoundNotice, takeOver, tryAgain,
 } from "./phone-sound.js";
 import { closeUndo, offerUndo, undoButton } from "./phone-undo.js";
 import { announce, message } from "./shell.js";
@@ -204,8 +204,8 @@ const ACTS = {
   },
   join: () => core.act("/parties", "POST", {}),
   place: tellPlace,
-  microphone: () => dialWanted("browser"),
-  sentences: () => dialWanted("script"),
+  microphone: () => tryAgain("browser"),
+  sentences: () => tryAgain("script"),
   rejoin,
   "take-over": takeOver,
   ...RING_ACTS,

@@ -1,0 +1,140 @@
+"""A desk's reception without an exchange: callers and phones that do what a test tells them to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
+
+from askfirst.clock import LoopClock
+from askfirst.errors import Refused
+from askfirst.model import FRAME_BYTES, Frame
+from askfirst.ports import AgentLeg, CallEvent, CallEventKind, EndCause, TelephonyCapabilities
+from askfirst.server.accounts import User
+from askfirst.server.desk import Desk
+from askfirst.server.node import Node
+from askfirst.server.reception import Reception
+from askfirst.telephony.conversation import Sentence
+from askfirst.telephony.progress import Log
+
+NEW_YORK = "+12125550143"
+"""With an agent in Texas, nobody has to be told or asked."""
+
+
+async def rings(reception: Reception, user: User) -> str:
+    """Wait until something rings at an open phone; gives its id."""
+    async with aclosing(reception.following(user.id)) as states:
+        async for shown in states:
+            if shown["ringing"]:
+                return str(shown["ringing"][0]["id"])
+    raise AssertionError("nothing rang")
+
+
+async def is_quiet(reception: Reception, user: User) -> None:
+    """Wait until nothing rings at an open phone."""
+    async with aclosing(reception.following(user.id)) as states:
+        async for shown in states:
+            if not shown["ringing"]:
+                return
+
+
+@asynccontextmanager
+async def open_phone(reception: Reception, user: User) -> AsyncIterator[None]:
+    """A phone of somebody that is open until the end of the block."""
+    async with aclosing(reception.following(user.id)) as states:
+        await anext(states)
+        yield
+
+
+class Caller:
+    """A call from outside, acted out."""
+
+    agent_leg, contact_leg = "agent", "contact"
+
+    def __init__(self, caller: str = NEW_YORK) -> None:
+        self.caller = caller
+        self.log: Log[CallEvent] = Log()
+        self.sound: Log[Frame] = Log()
+        self.was_declined = False
+        self.is_over = False
+        self.log.add(CallEvent(CallEventKind.RINGING, -1, "contact"))
+
+    async def take(self, leg: AgentLeg) -> None:
+        if self.is_over:
+            raise Refused("the caller has hung up")
+        self.log.add(CallEvent(CallEventKind.ANSWERED, 0, "contact"))
+
+    def speak(self, at_ms: int) -> None:
+        self.sound.add(Frame("contact", at_ms, bytes([3]) * FRAME_BYTES))
+
+    def decline(self) -> None:
+        self.was_declined = True
+        self.end(EndCause.DECLINED)
+
+    def end(self, cause: EndCause = EndCause.REMOTE_HANGUP) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self.log.add(CallEvent(CallEventKind.ENDED, 1, "contact", cause=cause))
+            self.log.close()
+            self.sound.close()
+
+    def events(self) -> AsyncIterator[CallEvent]:
+        return self.log.read()
+
+    def frames(self) -> AsyncIterator[Frame]:
+        return self.sound.read()
+
+    async def hangup(self) -> None:
+        self.end(EndCause.LOCAL_HANGUP)
+
+    async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
+        return False
+
+    async def stop_playing(self) -> None: ...
+    async def send_dtmf(self, leg: str, digits: str) -> None: ...
+    async def hold(self) -> None: ...
+    async def resume(self) -> None: ...
+    def mute(self, on: bool) -> None: ...
+
+    def sentences(self) -> tuple[Sentence, ...]:
+        return ()
+
+    async def say(self, id: str) -> bool:
+        return False
+
+
+class Exchange:
+    """A provider that calls nobody."""
+
+    name = "sip"
+    capabilities = TelephonyCapabilities(
+        separate_legs=True, records_elsewhere=False, capture_lag_ms=0, dtmf=True, early_media=False
+    )
+
+    def __init__(self) -> None:
+        self.on_call: Callable[[Any], bool] = lambda _: False
+
+    async def dial(self, number: str, leg: AgentLeg) -> Any:
+        raise AssertionError("nobody is called here")
+
+    async def close(self) -> None: ...
+
+
+class House:
+    """A desk with its reception, at which callers call."""
+
+    def __init__(self, node: Node) -> None:
+        self.clock = LoopClock()
+        self.desk = Desk(node, self.clock, outside=Exchange())
+        self.reception = Reception(self.desk)
+
+    def call(self, caller: str = NEW_YORK) -> Caller:
+        line = Caller(caller)
+        assert self.reception.arrive(line)
+        return line
+
+    async def rings(self, user: User) -> str:
+        return await rings(self.reception, user)
+
+    def open_phone(self, user: User) -> AbstractAsyncContextManager[None]:
+        return open_phone(self.reception, user)
