@@ -56,6 +56,7 @@ class CallLine:
     answered_at: datetime | None
     ended_at: datetime | None
     provider: str
+    direction: str
     persona: str | None
     agent: str | None
     agent_name: str | None
@@ -74,6 +75,16 @@ class CallLine:
     first_contact_ms: int | None
     expires_at: datetime | None
     legal_hold: bool
+
+    @property
+    def is_inbound(self) -> bool:
+        """Whether the contact called us."""
+        return self.direction == "inbound"
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether they called and nobody took it."""
+        return self.is_inbound and self.answered_at is None and self.ended_at is not None
 
     @property
     def seconds(self) -> int | None:

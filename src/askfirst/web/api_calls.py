@@ -152,6 +152,7 @@ def _line(line: CallLine) -> dict[str, object]:
         "created_at": timestamp(line.created_at),
         "seconds": line.seconds,
         "provider": line.provider,
+        "direction": line.direction,
         "persona": line.persona,
         "agent": line.agent,
         "to": line.number,
