@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from askfirst.clock import LoopClock, run_scaled
 from askfirst.errors import InvalidInput
 from askfirst.ledger import timestamp
+from askfirst.model import UNKNOWN
 from askfirst.rules import packaged
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
@@ -235,10 +236,10 @@ def table(shown: Demonstration) -> str:
     lines = [head, "-" * len(head)]
     for call in document["calls"]:
         decision, recording = call["decision"], call["recording"]
-        places = decision["parties"][1]["places"]
-        place = "+".join(item["code"] for item in places) or "unknown"
-        if places and decision["parties"][1]["unknown"]:
-            place = f"?+{place}"
+        contact = decision["parties"][1]
+        known = [item["code"] for item in contact["places"] if item["code"] != UNKNOWN]
+        is_unknown = contact["unknown"] or len(known) < len(contact["places"])
+        place = "+".join(["?", *known] if is_unknown and known else known) or "unknown"
         kept = "nothing" if recording is None else f"{recording['seconds']:.1f} s"
         lines.append(
             f"{call['persona']:<15}{place:<10}{decision['mode']:<8}{call['outcome']['code']:<13}"
