@@ -180,7 +180,7 @@ def ring(beside: Beside, listening: int, phone: Phone) -> None:
 
 
 def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
-    phone: Phone, beside: Beside, listening: int
+    office: Installation, phone: Phone, beside: Beside, listening: int
 ) -> None:
     ring(beside, listening, phone)
     expect(phone.part("ringing-who")).to_contain_text(OSLO)
@@ -193,8 +193,9 @@ def test_an_agent_takes_a_call_from_outside_and_records_after_a_yes(
     phone.expect_light("recording")
     beside.tell("hangup")
     phone.expect_no_call()
-    phone.part("last").get_by_role("link").click()
-    phone.page.goto(phone.page.url.removesuffix("/notes"))
+    notes = phone.part("last").get_by_role("link").get_attribute("href")
+    assert notes is not None
+    phone.page.goto(office.origin + notes.removesuffix("/notes"))
     expect(phone.page.locator("h1")).to_have_text(re.compile(rf"^{re.escape(OSLO)}.*Kari Berg$"))
 
 

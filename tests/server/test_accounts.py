@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from argon2 import extract_parameters
 from tests.server.rig import AT
 
 from askfirst.errors import InvalidInput, NotFound, Refused
@@ -146,6 +147,11 @@ def test_neither_tokens_nor_passwords_are_in_the_database(
     assert link not in kept
     assert PASSWORD not in kept
     assert "argon2id" in kept
+
+
+def test_a_guess_at_a_password_costs_what_owasp_asks_at_least() -> None:
+    cost = extract_parameters(accounts._NOBODY)
+    assert (cost.memory_cost, cost.time_cost, cost.parallelism) >= (19_456, 2, 1)
 
 
 def test_a_link_opens_once_and_for_a_while(connection: sa.Connection, kari: accounts.User) -> None:

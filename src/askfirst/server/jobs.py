@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 VERSION = "1"
 """Ours, and constant: pending work must be found again after an upgrade."""
 
+LISTEN_S = 1.0
+"""How often the engine looks for messages to its jobs, and whether it shall end; we send none."""
+
 _SWEEP_DAILY = "17 3 * * *"
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
@@ -72,6 +75,7 @@ class Jobs:
                 executor_id="main",
                 application_version=VERSION,
                 serializer=DBOSPortableJSONSerializer(),
+                notification_listener_polling_interval_sec=LISTEN_S,
                 log_level="ERROR",
                 console_log_level="ERROR",
             )

@@ -40,6 +40,7 @@ class Ringing:
     declined: set[str] = field(default_factory=set)
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_carried: bool = False
+    is_missed: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -218,6 +219,7 @@ class Reception:
             deadline.cancel()
         async with ringing.taking:  # until it is known what came of that
             if not ringing.is_carried:
+                ringing.is_missed = True
                 await self._desk.missed(ringing.line)
 
     async def _give_up(self, ringing: Ringing, at_ms: int) -> None:
@@ -225,10 +227,10 @@ class Reception:
         ringing.line.decline()
 
     def _get(self, ringing: str) -> Ringing:
-        try:
-            return self._ringing[ringing]
-        except KeyError:
-            raise NotFound("this call does not ring any more") from None
+        found = self._ringing.get(ringing)
+        if found is None or found.is_missed:
+            raise NotFound("this call does not ring any more")
+        return found
 
     def _tell(self) -> None:
         self._changed.set()

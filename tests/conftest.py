@@ -1,0 +1,53 @@
+"""What makes tests with a database quicker and changes nothing of what they try.
+
+A fresh database is a copy of one that the migrations made in this process; one that has tables
+already is migrated as always. Passwords are hashed as argon2id at its cheapest, and the engine of
+the jobs looks more often whether it shall end. Programs that a test starts run as they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+
+from askfirst.server import accounts, jobs, store
+from askfirst.server.database import migrate, open_engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quicker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    made = tmp_path_factory.mktemp("migrated") / "askfirst.db"
+
+    def copied(engine: sa.Engine) -> None:
+        path = engine.url.database
+        if engine.dialect.name == "sqlite" and path is not None and is_fresh(Path(path)):
+            if not made.exists():
+                make(made)
+            with closing(sqlite3.connect(made)) as kept, closing(sqlite3.connect(path)) as fresh:
+                kept.backup(fresh)
+        else:
+            migrate(engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "migrate", copied)
+        patch.setattr(accounts, "_hasher", PasswordHasher(1, 8, 1))
+        patch.setattr(jobs, "LISTEN_S", 0.02)
+        yield
+
+
+def is_fresh(database: Path) -> bool:
+    """Whether a database is not there or has nothing in it."""
+    return not database.exists() or not database.stat().st_size
+
+
+def make(database: Path) -> None:
+    """An empty database with all tables."""
+    engine = open_engine(f"sqlite:///{database}")
+    migrate(engine)
+    engine.dispose()
