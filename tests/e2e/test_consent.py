@@ -214,6 +214,29 @@ def test_undoing_is_offered_for_three_seconds_and_for_as_long_as_somebody_is_at_
     phone.hang_up()
 
 
+def test_whoever_needs_more_time_to_undo_takes_it_on_their_own_page(
+    by_itself: Callable[..., Phone], window: Open
+) -> None:
+    own = window("other", language="nb").page
+
+    def take(times: str) -> None:
+        own.goto("/me")
+        own.get_by_label(times).check()
+        own.locator('form[action="/me"] button').click()
+        expect(own.get_by_text("Lagret.", exact=True)).to_be_visible()
+
+    take("Tre ganger så lenge")
+    phone = by_itself()
+    phone.expect_light("recording")
+    undo = phone.part("undo")
+    phone.page.wait_for_timeout(6_000)
+    expect(undo).to_be_visible()
+    expect(undo).to_be_hidden(timeout=5_000)
+    expect(phone.page.locator("#announce")).to_contain_text("Undoing is over")
+    phone.hang_up()
+    take("Som vanlig")
+
+
 def test_a_recording_that_was_asked_for_is_not_offered_to_be_undone(window: Open) -> None:
     phone = phone_of(window)
     phone.call(NORWAY)

@@ -23,7 +23,7 @@ NEW_YORK = "+12125550143"
 
 async def rings(reception: Reception, user: User) -> str:
     """Wait until something rings at an open phone; gives its id."""
-    async with aclosing(reception.following(user.id)) as states:
+    async with aclosing(reception.following(user)) as states:
         async for shown in states:
             if shown["ringing"]:
                 return str(shown["ringing"][0]["id"])
@@ -32,7 +32,7 @@ async def rings(reception: Reception, user: User) -> str:
 
 async def is_quiet(reception: Reception, user: User) -> None:
     """Wait until nothing rings at an open phone."""
-    async with aclosing(reception.following(user.id)) as states:
+    async with aclosing(reception.following(user)) as states:
         async for shown in states:
             if not shown["ringing"]:
                 return
@@ -41,7 +41,7 @@ async def is_quiet(reception: Reception, user: User) -> None:
 @asynccontextmanager
 async def open_phone(reception: Reception, user: User) -> AsyncIterator[None]:
     """A phone of somebody that is open until the end of the block."""
-    async with aclosing(reception.following(user.id)) as states:
+    async with aclosing(reception.following(user)) as states:
         await anext(states)
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from askfirst.server.accounts import User
 from askfirst.server.contactcard import Draft, KnownPlace, Number
 from askfirst.server.database import parties, transaction
 from askfirst.server.desk import Desk
-from askfirst.server.livecall import AWAY, REJOIN_MS, LiveCall
+from askfirst.server.livecall import AWAY, REJOIN_MS, UNDO_MS, LiveCall
 from askfirst.server.node import Node
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.movingleg import MovingLeg
@@ -78,6 +79,21 @@ def test_a_call_to_which_no_browser_comes_back_ends_after_half_a_minute(
             await moving.attach(MemoryLeg())
 
     called(node, tmp_path, LONG, scenario)
+
+
+def test_whoever_needs_more_time_has_it_to_come_back_and_to_undo(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    slow = replace(kari, time_factor=10)
+
+    async def scenario(desk: Desk) -> None:
+        live, _ = await with_browser(desk, slow)
+        began_ms = LoopClock().now_ms()
+        last = (await collect(live))[-1]
+        assert has(settled=True, undo_ms=10 * UNDO_MS)(last)
+        assert 10 * REJOIN_MS <= LoopClock().now_ms() - began_ms <= 10 * REJOIN_MS + 1_000
+
+    called(node, tmp_path, LONG * 6, scenario)
 
 
 def test_a_call_by_sentences_goes_on_without_a_browser(

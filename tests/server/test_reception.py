@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,35 @@ def test_a_call_does_not_ring_for_ever(node: Node, kari: User) -> None:
     assert played(node, scenario)
 
 
+def test_a_call_rings_longer_at_whoever_needs_more_time(node: Node, kari: User) -> None:
+    async def scenario(house: House) -> tuple[bool, bool]:
+        line = house.call()
+        slow = replace(kari, time_factor=3)
+        async with house.open_phone(slow):
+            await house.rings(slow)
+            began_ms = house.clock.now_ms()
+            await house.clock.sleep_until(began_ms + 3 * RING_MS - 100)
+            before = line.was_declined
+            await house.clock.sleep_until(began_ms + 3 * RING_MS + 1)
+        return before, line.was_declined
+
+    assert played(node, scenario) == (False, True)
+
+
+def test_a_call_does_not_ring_on_for_somebody_who_has_declined(
+    node: Node, kari: User, ola: User
+) -> None:
+    async def scenario(house: House) -> bool:
+        line = house.call()
+        slow = replace(kari, time_factor=10)
+        async with house.open_phone(slow), house.open_phone(ola):
+            house.reception.decline(slow.id, await house.rings(slow))
+            await house.clock.sleep_until(house.clock.now_ms() + RING_MS + 1)
+        return line.was_declined
+
+    assert played(node, scenario)
+
+
 def test_only_one_of_two_gets_a_call(node: Node, kari: User, ola: User) -> None:
     async def scenario(house: House) -> list[object]:
         line = house.call()
@@ -231,7 +261,7 @@ def test_a_known_caller_has_a_name(node: Node, kari: User) -> None:
 
     async def scenario(house: House) -> dict[str, Any]:
         line = house.call("+1 212 555 0143")
-        async for shown in house.reception.following(kari.id):
+        async for shown in house.reception.following(kari):
             if shown["ringing"] and shown["ringing"][0]["name"]:
                 line.end()
                 return dict(shown["ringing"][0])

@@ -84,3 +84,28 @@ def test_the_notice_that_was_read_stands_with_its_version(
         accounts.acknowledge(connection, agent.id, 1, utc_now())
 
     assert "You have read version 1, on" in client.get("/me").text
+
+
+def test_a_person_takes_more_time_to_react(ready: Site, agent: accounts.User) -> None:
+    client = signed_in(ready, agent)
+    page = client.get("/me").text
+    assert 'value="1" checked' in page
+    assert "45 s of ringing, 30 s to come back, 3 s to undo" in page
+
+    answer = client.post("/me", data={"time_factor": "10"})
+
+    assert answer.headers["location"] == "/me?saved=1"
+    page = client.get("/me?saved=1").text
+    assert 'value="10" checked' in page
+    assert "Saved." in page
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "2", "-1", "1000", "ten", "1.0"])
+def test_a_time_that_is_not_offered_changes_nothing(
+    ready: Site, agent: accounts.User, wrong: str
+) -> None:
+    answer = signed_in(ready, agent).post("/me", data={"time_factor": wrong})
+
+    assert answer.status_code == 422
+    with transaction(ready.store.engine) as connection:
+        assert accounts.user(connection, agent.id).time_factor == 1

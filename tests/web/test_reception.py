@@ -15,6 +15,7 @@ from tests.web.conftest import browser as browser_at
 from tests.web.live import live_site, sign_in
 
 from askfirst.server.access import UserRole
+from askfirst.server.accounts import User
 from askfirst.server.reception import Reception
 from askfirst.web.api_live import told
 from askfirst.web.visit import Site
@@ -39,13 +40,13 @@ def rung(client: TestClient, site: Site) -> tuple[Caller, str]:
 
     async def ring() -> tuple[Caller, str]:
         reception: Reception = site.carrier.reception
-        user = client.agent.id  # type: ignore[attr-defined]  # the fixture's own
+        user: User = client.agent  # type: ignore[attr-defined]  # the fixture's own
         states = reception.following(user)
         await anext(states)
         kept.append(states)  # the phone stays open
         line = Caller()
         assert reception.arrive(line)
-        return line, reception.rings_at(user)[0].id
+        return line, reception.rings_at(user.id)[0].id
 
     assert client.portal is not None
     return client.portal.call(ring)
@@ -112,7 +113,7 @@ def test_a_phone_is_open_only_as_long_as_somebody_reads_what_rings(site: Site) -
 
         async def follow() -> tuple[dict[str, Any], bool, bool]:
             reception = site.carrier.reception
-            lines = told(reception.following(user.id), lambda: True)
+            lines = told(reception.following(user), lambda: True)
             first = await anext(lines)
             was_open = reception.is_available(user.id)
             await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
@@ -132,7 +133,7 @@ def test_a_phone_whose_person_was_signed_out_is_closed(site: Site) -> None:
         user = sign_in(client, site, UserRole.AGENT, "ola")
 
         async def follow() -> list[str]:
-            return [line async for line in told(site.carrier.reception.following(user.id), gone)]
+            return [line async for line in told(site.carrier.reception.following(user), gone)]
 
         def gone() -> bool:
             return False

@@ -78,6 +78,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/follow-ups"): P.CALLS_READ,
     ("POST", "/follow-ups/{follow_up}/done"): P.CONTACTS_WRITE,
     ("GET", "/me"): SIGNED_IN,
+    ("POST", "/me"): SIGNED_IN,
     ("GET", "/live"): P.CALLS_WATCH,
     ("GET", "/api/v1/calls/{call}/notes"): P.CALLS_READ,
     ("PUT", "/api/v1/calls/{call}/notes"): P.CALLS_MAKE,

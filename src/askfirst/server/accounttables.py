@@ -32,6 +32,7 @@ users = sa.Table(
     sa.Column("locked_until", UtcDateTime),
     sa.Column("notice_version", sa.Integer),
     sa.Column("notice_read_at", UtcDateTime),
+    sa.Column("time_factor", sa.SmallInteger, nullable=False, server_default="1"),
 )
 
 sessions = sa.Table(

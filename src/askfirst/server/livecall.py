@@ -37,6 +37,11 @@ ON_HOLD = "on-hold"
 REJOIN_MS = 30_000
 """How long a call is kept for a browser that is gone, or that has not come yet."""
 
+UNDO_MS = 3_000
+"""How long undoing is offered for a recording that started by itself.
+
+Both are longer for a person who is given more time."""
+
 WATCH_MS = 100
 """How often a call is asked for what changes without a report: sentences, and the agent's link."""
 
@@ -107,6 +112,8 @@ class LiveCall:
         self.id = call.id
         self.user_id = user.id
         self.team = user.team
+        self._undo_ms = UNDO_MS * user.time_factor
+        self._rejoin_ms = REJOIN_MS * user.time_factor
         self.call: Call = call
         self.started_at = utc_now()
         self._line = line
@@ -370,7 +377,7 @@ class LiveCall:
         self._away_ms = (now_ms - self._away_since_ms) // 1000 * 1000
         if self.call.facts.parties and not is_held:
             self.call.pause("agent-away", AWAY)
-        if now_ms - self._away_since_ms >= REJOIN_MS:
+        if now_ms - self._away_since_ms >= self._rejoin_ms:
             await self.hangup()
 
     def switch(self, on: bool) -> None:
@@ -426,7 +433,8 @@ class LiveCall:
             "muted": self._is_muted,
             "connected": self.leg.is_connected,
             "browser": self.has_browser,
-            "rejoin_ms": None if self._away_ms is None else REJOIN_MS - self._away_ms,
+            "rejoin_ms": None if self._away_ms is None else self._rejoin_ms - self._away_ms,
+            "undo_ms": self._undo_ms,
             "recording_since_ms": facts.opened_ms,
             "by_itself": self._is_by_itself(),
             "owed": sorted({owed.party for owed in facts.unmet()}),

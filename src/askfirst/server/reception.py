@@ -15,7 +15,7 @@ from typing import Any
 
 from askfirst.errors import NotFound, Refused
 from askfirst.ports import AgentLeg, CallEventKind
-from askfirst.server.accounts import User
+from askfirst.server.accounts import TIME_FACTORS, User
 from askfirst.server.clock import utc_now
 from askfirst.server.desk import Desk, IncomingLine
 from askfirst.server.ids import new_id
@@ -24,7 +24,9 @@ from askfirst.server.livecall import LiveCall
 log = logging.getLogger(__name__)
 
 RING_MS = 45_000
-"""How long a call from outside rings before the caller is told that nobody is free."""
+"""How long a call from outside rings before the caller is told that nobody is free.
+
+Longer where it rings at a person who is given more time."""
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +61,7 @@ class Reception:
         self._desk = desk
         self._ringing: dict[str, Ringing] = {}
         self._open: dict[str, int] = {}
+        self._time_factors: dict[str, int] = {}
         self._away: set[str] = set()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,11 +138,13 @@ class Reception:
 
     # What people see
 
-    async def following(self, user: str) -> AsyncGenerator[dict[str, Any], None]:
+    async def following(self, who: User) -> AsyncGenerator[dict[str, Any], None]:
         """What an open phone of a user shows now and after every change; it never ends by itself.
 
         As long as somebody reads this, the phone is open.
         """
+        user = who.id
+        self._time_factors[user] = who.time_factor
         self._open[user] = self._open.get(user, 0) + 1
         self._tell()
         shown: dict[str, Any] | None = None
@@ -155,7 +160,7 @@ class Reception:
         finally:
             self._open[user] -= 1
             if not self._open[user]:
-                del self._open[user]
+                del self._open[user], self._time_factors[user]
             self._tell()
 
     def shown_to(self, user: str) -> dict[str, Any]:
@@ -210,7 +215,7 @@ class Reception:
     async def _wait(self, ringing: Ringing) -> None:
         """Return when somebody carries the call, or it is written down as missed."""
         clock = self._desk.clock
-        deadline = asyncio.create_task(self._give_up(ringing, clock.now_ms() + RING_MS))
+        deadline = asyncio.create_task(self._give_up(ringing, clock.now_ms()))
         try:
             async for event in ringing.line.events():
                 if event.kind is CallEventKind.ANSWERED:
@@ -222,8 +227,14 @@ class Reception:
                 ringing.is_missed = True
                 await self._desk.missed(ringing.line)
 
-    async def _give_up(self, ringing: Ringing, at_ms: int) -> None:
-        await self._desk.clock.sleep_until(at_ms)
+    async def _give_up(self, ringing: Ringing, since_ms: int) -> None:
+        for rung in range(1, max(TIME_FACTORS) + 1):
+            await self._desk.clock.sleep_until(since_ms + rung * RING_MS)
+            if not any(
+                self.is_available(user) and user not in ringing.declined and rung < factor
+                for user, factor in self._time_factors.items()
+            ):
+                break
         ringing.line.decline()
 
     def _get(self, ringing: str) -> Ringing:

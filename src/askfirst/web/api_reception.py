@@ -38,7 +38,7 @@ async def phone_events(visit: Caller) -> Response:
         return user is not None and user.person.may(Permission.CALLS_MAKE)
 
     return StreamingResponse(
-        told(reception.following(visit.who.id), may_go_on),
+        told(reception.following(visit.who), may_go_on),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.responses import RedirectResponse, Response
 
 from askfirst.server import accounts
 from askfirst.server.accesslog import notice_read_at, openings_of
-from askfirst.server.database import reading
-from askfirst.web import callwords
+from askfirst.server.database import reading, transaction
+from askfirst.server.livecall import REJOIN_MS, UNDO_MS
+from askfirst.server.reception import RING_MS
+from askfirst.web import callwords, words
 from askfirst.web.bodies import Before
 from askfirst.web.page import render
-from askfirst.web.visit import SignedIn
+from askfirst.web.visit import SignedIn, Visit
 
 router = APIRouter()
 
 
 @router.get("/me")
-def me(visit: SignedIn, seen: Before = None) -> Response:
+def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
     """Name, language, look, notice, and every access to one's calls.
 
     An open page asks again with the newest access that it has `seen`, and gets nothing while that
@@ -39,4 +43,32 @@ def me(visit: SignedIn, seen: Before = None) -> Response:
         names=names,
         kinds=visit.said(callwords.OPENINGS),
         purposes=visit.said(callwords.PURPOSES),
+        times=[_time(visit, factor) for factor in accounts.TIME_FACTORS],
+        flashes=[("good", visit.say("Saved."))] if saved else [],
+    )
+
+
+@router.post("/me")
+def change_me(visit: SignedIn, time_factor: Annotated[str, Form()] = "") -> Response:
+    """Take more time to react, or the usual one."""
+    with transaction(visit.site.store.engine) as connection:
+        accounts.change_user(connection, visit.who.id, time_factor=time_factor)
+    return RedirectResponse("/me?saved=1", status_code=303)
+
+
+_TIMES = {
+    1: words.mark("As usual"),
+    3: words.mark("Three times as long"),
+    10: words.mark("Ten times as long"),
+}
+
+
+def _time(visit: Visit, factor: int) -> tuple[int, str, str]:
+    """A factor, its name, and what it means in seconds."""
+    meaning = words.mark("%(ring)s s of ringing, %(rejoin)s s to come back, %(undo)s s to undo")
+    ring, rejoin, undo = (factor * ms // 1000 for ms in (RING_MS, REJOIN_MS, UNDO_MS))
+    return (
+        factor,
+        visit.say(_TIMES[factor]),
+        visit.say(meaning, ring=ring, rejoin=rejoin, undo=undo),
     )

@@ -4,6 +4,7 @@ import { take } from "./phone-sound.js";
 import { announce } from "./shell.js";
 
 const HERTZ = 425; // the ringing tone of most of Europe (ITU-T E.180)
+const LONGEST_S = 600;
 const TITLE = document.title;
 
 /** @type {AudioContext | null} */
@@ -17,7 +18,7 @@ function startTone() {
   const tone = sounding.createOscillator();
   tone.frequency.value = HERTZ;
   volume.gain.value = 0;
-  for (let at = 0; at < 60; at += 5) {
+  for (let at = 0; at < LONGEST_S; at += 5) {
     volume.gain.setValueAtTime(0.1, sounding.currentTime + at);
     volume.gain.setValueAtTime(0, sounding.currentTime + at + 1);
   }
@@ -40,7 +41,10 @@ function show() {
   part("away").setAttribute("aria-pressed", String(core.isAway));
   if (!first) {
     stopTone();
-    if (shown) document.title = TITLE;
+    if (shown) {
+      document.title = TITLE;
+      announce(say.rings_no_more);
+    }
     shown = "";
     return;
   }

@@ -3,11 +3,10 @@
 import { part, root, say } from "./phone-page.js";
 import { announce } from "./shell.js";
 
-const UNDO_MS = 3000;
-
 /** The call and opening for which it was offered: once, whatever else changes meanwhile. */
 let offered = "";
 let closing = 0;
+let forMs = 0;
 
 /** @param {any} state */
 export function offerUndo(state) {
@@ -16,12 +15,13 @@ export function offerUndo(state) {
     return;
   }
   const opening = `${state.call} ${state.recording_since_ms}`;
-  if (opening === offered || state.at_ms - state.recording_since_ms >= UNDO_MS) return;
+  if (opening === offered || state.at_ms - state.recording_since_ms >= state.undo_ms) return;
   offered = opening;
+  forMs = state.undo_ms;
   root.classList.remove("is-folded"); // a strip has no room for it
   root.querySelector(".dock-toggle-fold")?.setAttribute("aria-expanded", "true");
   part("undo").hidden = false;
-  announce(say.undo.replace("{s}", String(UNDO_MS / 1000)));
+  announce(say.undo.replace("{s}", String(forMs / 1000)));
   closeLater();
 }
 
@@ -41,7 +41,7 @@ function closeLater() {
     if (part("undo").matches(":focus-within, :hover")) return;
     closeUndo();
     announce(say.undo_over);
-  }, UNDO_MS);
+  }, forMs);
 }
 
 // Once left, the whole time counts again.
