@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from askfirst.clock import LoopClock, run_virtual
-from askfirst.server import account, accounts
+from askfirst.server import account, accounts, ownnumbers
 from askfirst.server.access import UserRole
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
@@ -80,6 +80,9 @@ def settle_in(store: Store) -> dict[str, str]:
             "purpose_owner": "Nora Dahl",
         }
         wants = account.change(connection, stated, made["admin"], now)
+        ownnumbers.keep(
+            connection, "+4721000001", "Harbor", "sales", [made["other"]], made["admin"], now
+        )
         for identity in made.values():
             accounts.acknowledge(connection, identity, wants.notice_version, now)
     return made

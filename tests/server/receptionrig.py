@@ -51,8 +51,8 @@ class Caller:
 
     agent_leg, contact_leg = "agent", "contact"
 
-    def __init__(self, caller: str = NEW_YORK) -> None:
-        self.caller = caller
+    def __init__(self, caller: str = NEW_YORK, called: str = "") -> None:
+        self.caller, self.called = caller, called
         self.log: Log[CallEvent] = Log()
         self.sound: Log[Frame] = Log()
         self.was_declined = False
@@ -128,8 +128,8 @@ class House:
         self.desk = Desk(node, self.clock, outside=Exchange())
         self.reception = Reception(self.desk)
 
-    def call(self, caller: str = NEW_YORK) -> Caller:
-        line = Caller(caller)
+    def call(self, caller: str = NEW_YORK, called: str = "") -> Caller:
+        line = Caller(caller, called)
         assert self.reception.arrive(line)
         return line
 

@@ -222,15 +222,19 @@ def test_it_rings_at_nobody_who_is_away_or_has_no_phone_open(
     assert played(node, scenario) == ["no phone is open", "away", "back", "closed"]
 
 
-def test_a_second_call_does_not_ring_at_somebody_who_is_on_one(node: Node, kari: User) -> None:
+def test_a_second_call_does_not_ring_at_somebody_who_is_on_one(
+    node: Node, kari: User, ola: User
+) -> None:
     async def scenario(house: House) -> tuple[int, str]:
         line = house.call()
         async with house.open_phone(kari):
             live = await house.reception.take(kari, await house.rings(kari), MemoryLeg())
-            second = house.call()
+            async with house.open_phone(ola):
+                second = house.call()
+                ringing = await house.rings(ola)
             waiting = len(house.reception.rings_at(kari.id))
             with pytest.raises(Refused, match="on a call already"):
-                await house.reception.take(kari, list(house.reception._ringing)[-1], MemoryLeg())
+                await house.reception.take(kari, ringing, MemoryLeg())
             line.end()
             await until(live, has(settled=True))
             ringing = await house.rings(kari)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from tests.server import rig
-from tests.server.deskrig import has, until
+from tests.server.deskrig import agent, has, until
 from tests.server.receptionrig import is_quiet, open_phone, rings
+from tests.server.rig import AT
 from tests.sip.oversip import talking, trunk_to
 from tests.sip.peer import LOOPBACK, free_port, telephone
 from tests.sip.test_calls import (
@@ -31,7 +32,9 @@ from askfirst.clock import LoopClock
 from askfirst.errors import NotFound
 from askfirst.model import FRAME_MS
 from askfirst.outcome import DEGRADED_PERMILLE
+from askfirst.server import ownnumbers
 from askfirst.server.accounts import User
+from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
 from askfirst.server.reception import Reception
@@ -174,6 +177,32 @@ def test_a_dead_process_ends_what_rings(node: Node, kari: User, tmp_path: Path) 
     played(scenario())
     (row,) = rig.call_rows(node.store)
     assert row.answered_at is None
+
+
+def test_a_call_rings_at_the_people_of_the_number_that_was_called(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    ola = agent(node, "ola")
+    with transaction(node.store.engine) as connection:
+        ownnumbers.keep(connection, OURS, "Support", None, [ola.id], None, AT)
+
+    async def scenario() -> tuple[int, str]:
+        async with (
+            office(node, kari) as here,
+            open_phone(here.reception, ola),
+            telephone(tmp_path / "bob", talking(1_000), number=NEW_YORK) as bob,
+        ):
+            await bob.tell("dial", here.address)
+            await rings(here.reception, ola)
+            (shown,) = here.reception.shown_to(ola.id)["ringing"]
+            at_kari = len(here.reception.rings_at(kari.id))
+            await bob.tell("hangup")
+            await is_quiet(here.reception, ola)
+            return at_kari, shown["called"]
+
+    assert played(scenario()) == (0, "Support")
+    (row,) = rig.call_rows(node.store)
+    assert (row.own_number, row.answered_at) == (OURS, None)
 
 
 def test_more_calls_than_there_are_lines_are_told_that_it_is_busy(

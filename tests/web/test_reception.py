@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.server.receptionrig import Caller, Exchange
+from tests.server.receptionrig import Caller, Exchange, rings
 from tests.web.conftest import browser as browser_at
 from tests.web.live import live_site, sign_in
 
+from askfirst.server import accounts
 from askfirst.server.access import UserRole
 from askfirst.server.accounts import User
+from askfirst.server.database import reading
 from askfirst.server.reception import Reception
 from askfirst.web.api_live import told
 from askfirst.web.visit import Site
@@ -46,7 +48,7 @@ def rung(client: TestClient, site: Site) -> tuple[Caller, str]:
         kept.append(states)  # the phone stays open
         line = Caller()
         assert reception.arrive(line)
-        return line, reception.rings_at(user.id)[0].id
+        return line, await rings(reception, user)
 
     assert client.portal is not None
     return client.portal.call(ring)
@@ -83,6 +85,27 @@ def test_nothing_rings_at_somebody_who_is_away(agent: TestClient, site: Site) ->
     assert agent.get("/api/v1/phone").json()["away"] is True
     assert agent.delete("/api/v1/phone/away").json()["away"] is False
     assert agent.get("/api/v1/phone").json()["rings"] is True
+
+
+def test_whoever_is_away_is_away_still_when_the_server_was_started_anew(
+    agent: TestClient, site: Site
+) -> None:
+    agent.post("/api/v1/phone/away")
+
+    with reading(site.store.engine) as connection:
+        user = accounts.user(connection, agent.agent.id)  # type: ignore[attr-defined]  # the fixture's own
+
+    async def opened() -> tuple[dict[str, Any], bool]:
+        anew = Reception(site.carrier.desk)
+        states = anew.following(user)
+        shown = await anext(states)
+        rings = anew.is_available(user.id)
+        await states.aclose()
+        return shown, rings
+
+    assert agent.portal is not None
+    shown, rings = agent.portal.call(opened)
+    assert (shown["away"], rings) == (True, False)
 
 
 def test_without_an_exchange_a_phone_does_not_wait_for_calls(site: Site) -> None:

@@ -49,7 +49,8 @@ class User:
     """A person of the account. `password` is never part of it.
 
     `scopes` are what a program may do that acts for the person; None: the person acts. The person
-    is given `time_factor` times as long as usual where the phone waits for an answer.
+    is given `time_factor` times as long as usual where the phone waits for an answer, and takes no
+    calls from outside while `is_away`.
     """
 
     id: str
@@ -63,6 +64,7 @@ class User:
     is_disabled: bool
     notice_version: int | None
     time_factor: int = 1
+    is_away: bool = False
     scopes: frozenset[Permission] | None = None
 
     @property
@@ -145,6 +147,11 @@ def change_user(connection: sa.Connection, identity: str, **values: object) -> U
     connection.execute(users.update().where(users.c.id == identity).values(**kept))
     _ensure_administrator(connection)
     return user(connection, identity)
+
+
+def set_away(connection: sa.Connection, identity: str, away: bool) -> None:
+    """Let a person take no calls from outside, or take them again; it lasts until it is changed."""
+    connection.execute(users.update().where(users.c.id == identity).values(is_away=away))
 
 
 def last_sign_ins(connection: sa.Connection) -> dict[str, datetime]:
@@ -435,6 +442,7 @@ def _user(row: sa.Row[tuple[object, ...]]) -> User:
         is_disabled=found["disabled_at"] is not None,
         notice_version=found["notice_version"],
         time_factor=found["time_factor"],
+        is_away=found["is_away"],
     )
 
 

@@ -106,6 +106,7 @@ class CallBook:
                 created_at=at,
                 provider=request.provider,
                 direction=request.direction,
+                own_number=request.own_number,
                 persona=request.persona,
                 agent=request.agent,
                 language=request.language,

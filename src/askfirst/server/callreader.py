@@ -20,6 +20,7 @@ from askfirst.server.access import Permission, Person, Reach
 from askfirst.server.accounttables import users
 from askfirst.server.callfilter import CallFilter, newest, with_numbers
 from askfirst.server.database import calls, consents, parties, recordings, timeline
+from askfirst.server.ownnumbers import not_for
 from askfirst.server.store import Store
 
 MOST = 200
@@ -57,6 +58,7 @@ class CallLine:
     ended_at: datetime | None
     provider: str
     direction: str
+    own_number: str | None
     persona: str | None
     agent: str | None
     agent_name: str | None
@@ -155,14 +157,14 @@ def ensure_reaches(
     """Raise NotFound for a call that is not there, Refused where the permission ends before it."""
     person.ensure(permission)
     query = (
-        sa.select(calls.c.agent, users.c.team)
+        sa.select(within(person, permission).label("is_reached"))
         .select_from(calls.outerjoin(users, users.c.id == calls.c.agent))
         .where(calls.c.id == call)
     )
     found = connection.execute(query).one_or_none()
     if found is None:
         raise NotFound(f"no call {call}")
-    if not person.reaches(permission, found.agent, found.team):
+    if not found.is_reached:
         raise Refused(f"call {call} is not among those that you reach with {permission.value}")
 
 
@@ -216,8 +218,27 @@ def _line(row: Any) -> CallLine:
 
 
 def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
-    """Which rows of calls, outer joined with their agents among the users, a permission reaches."""
-    return reached_by(person, permission, calls.c.agent)
+    """Which rows of calls, outer joined with their agents among the users, a permission reaches.
+
+    A call that nobody took may be read by everybody at whom it rang.
+    """
+    reached = reached_by(person, permission, calls.c.agent)
+    if permission is not Permission.CALLS_READ or not person.may(permission):
+        return reached
+    return sa.or_(reached, _missed_by(person))
+
+
+def _missed_by(person: Person) -> sa.ColumnElement[bool]:
+    """Calls from outside that nobody took and that rang at a person, as numbers are kept now."""
+    if not person.may(Permission.CALLS_MAKE):
+        return sa.false()
+    is_for_others = sa.func.coalesce(calls.c.own_number, "").in_(not_for(person))
+    return sa.and_(
+        calls.c.direction == "inbound",
+        calls.c.agent.is_(None),
+        calls.c.answered_at.is_(None),
+        sa.not_(is_for_others),
+    )
 
 
 def reached_by(

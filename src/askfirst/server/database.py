@@ -70,6 +70,7 @@ calls = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("provider", sa.String(32), nullable=False),
     sa.Column("direction", sa.String(8), nullable=False),
+    sa.Column("own_number", sa.String(64)),  # that was called, of calls from outside
     sa.Column("persona", sa.String(64)),
     sa.Column("agent", sa.String(48), index=True),  # the user who made it; no key: calls stay
     sa.Column("language", sa.String(8), nullable=False),

@@ -24,6 +24,7 @@ from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.node import Node
+from askfirst.server.ownnumbers import RingGroup, ring_group
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, look_up, prepare
 from askfirst.server.prompts import packaged_prompt
@@ -74,9 +75,10 @@ class Outside(Protocol):
 
 
 class IncomingLine(Line, Protocol):
-    """A call from outside that rings; `caller` is a number, "" where it is withheld."""
+    """A call from outside that rings: who calls, and which of our numbers, "" where untold."""
 
     caller: str
+    called: str
 
     async def take(self, leg: AgentLeg) -> None:
         """Answer it for an agent; raises Refused where it is over or taken."""
@@ -274,7 +276,7 @@ class Desk:
         with self._only_call_of(user):
             switches = len(self._switched)
             start = await asyncio.to_thread(self.recognise, user, line.caller)
-            own: dict[str, Any] = {"direction": INBOUND}
+            own: dict[str, Any] = {"direction": INBOUND, "own_number": start.standard(line.called)}
             if start.awaits_review:
                 own["recording_switch"] = False
             await line.take(leg)
@@ -303,6 +305,7 @@ class Desk:
             language=start.account.language,
             provider=outside.name,
             direction=INBOUND,
+            own_number=start.standard(line.called),
             recording_switch=False,
             rules=self._node.rules,
         )
@@ -316,6 +319,11 @@ class Desk:
         """
         with reading(self._node.store.engine) as connection:
             return prepare(connection, user, number)
+
+    def ring_group(self, start: PreCall, line: IncomingLine) -> RingGroup:
+        """At whom a call from outside rings; for a thread of its own."""
+        with reading(self._node.store.engine) as connection:
+            return ring_group(connection, start.standard(line.called))
 
     def _call(
         self,

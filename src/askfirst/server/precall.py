@@ -54,6 +54,10 @@ class PreCall:
         """What the contact is called, "" where nobody knows."""
         return "" if self.contact is None else self.contact.name or self.contact.company
 
+    def standard(self, number: str) -> str | None:
+        """A number as somebody at home writes it, in E.164; None for what is none."""
+        return standard(number, self.account.region)
+
     def decide(
         self,
         on: date,

@@ -20,6 +20,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.desk import Desk, IncomingLine
 from askfirst.server.ids import new_id
 from askfirst.server.livecall import LiveCall
+from askfirst.server.ownnumbers import NOBODY, RingGroup
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,10 @@ Longer where it rings at a person who is given more time."""
 
 @dataclass(eq=False, slots=True)
 class Ringing:
-    """A call from outside that nobody has taken yet; `number` is "" where it is withheld."""
+    """A call from outside that nobody has taken yet; `number` is "" where it is withheld.
+
+    It rings at nobody before its `group` is known.
+    """
 
     id: str
     line: IncomingLine
@@ -39,10 +43,15 @@ class Ringing:
     since: datetime
     name: str = ""
     contact: str | None = None
+    group: RingGroup = NOBODY
     declined: set[str] = field(default_factory=set)
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_carried: bool = False
     is_missed: bool = False
+
+    def is_for(self, user: str) -> bool:
+        """Whether a user may take it and has not declined."""
+        return self.group.has(user) and user not in self.declined
 
     @property
     def is_taken(self) -> bool:
@@ -53,8 +62,8 @@ class Ringing:
 class Reception:
     """Everything that rings in one process; make one for a desk that calls telephones.
 
-    A call rings at everybody whose phone is open, who takes calls and is on none. It is written
-    down as missed when nobody takes it.
+    A call rings at everybody of its number's group whose phone is open, who takes calls and is on
+    none. It is written down as missed when nobody takes it.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -87,12 +96,8 @@ class Reception:
         """Whether calls ring at a user: a phone is open, the user takes calls and is on none."""
         return user in self._open and user not in self._away and self._desk.of(user) is None
 
-    def is_away(self, user: str) -> bool:
-        """Whether a user takes no calls now."""
-        return user in self._away
-
     def be_away(self, user: str, away: bool) -> None:
-        """Take no calls from outside, or take them again."""
+        """Let nothing ring at a user's open phones, or let it ring again."""
         (self._away.add if away else self._away.discard)(user)
         self._tell()
 
@@ -100,11 +105,7 @@ class Reception:
         """What rings at a user now, the oldest first."""
         if not self.is_available(user):
             return []
-        return [
-            each
-            for each in self._ringing.values()
-            if not each.is_taken and user not in each.declined
-        ]
+        return [each for each in self._ringing.values() if not each.is_taken and each.is_for(user)]
 
     async def take(
         self, user: User, ringing: str, leg: AgentLeg, *, has_browser: bool = False
@@ -113,7 +114,7 @@ class Reception:
 
         Raises NotFound for a call that does not ring any more, Refused as `Desk.take`.
         """
-        found = self._get(ringing)
+        found = self._get(ringing, user.id)
         if found.is_taken:
             raise Refused("a colleague has taken the call")
         try:
@@ -130,9 +131,9 @@ class Reception:
 
         Raises NotFound for a call that does not ring any more.
         """
-        found = self._get(ringing)
+        found = self._get(ringing, user)
         found.declined.add(user)
-        if not any(self.is_available(each) and each not in found.declined for each in self._open):
+        if not any(self.is_available(each) and found.is_for(each) for each in self._open):
             found.line.decline()
         self._tell()
 
@@ -144,6 +145,8 @@ class Reception:
         As long as somebody reads this, the phone is open.
         """
         user = who.id
+        if user not in self._open:
+            self.be_away(user, who.is_away)
         self._time_factors[user] = who.time_factor
         self._open[user] = self._open.get(user, 0) + 1
         self._tell()
@@ -168,13 +171,14 @@ class Reception:
         live = self._desk.of(user)
         return {
             "call": None if live is None else live.id,
-            "away": self.is_away(user),
+            "away": user in self._away,
             "ringing": [
                 {
                     "id": each.id,
                     "number": each.number,
                     "name": each.name,
                     "contact": each.contact,
+                    "called": each.group.name,
                     "since": each.since.isoformat(),
                 }
                 for each in self.rings_at(user)
@@ -210,6 +214,7 @@ class Reception:
         start = await asyncio.to_thread(self._desk.recognise, None, ringing.number)
         ringing.number, ringing.name = start.number, start.name
         ringing.contact = None if start.contact is None else start.contact.id
+        ringing.group = await asyncio.to_thread(self._desk.ring_group, start, ringing.line)
         self._tell()
 
     async def _wait(self, ringing: Ringing) -> None:
@@ -231,15 +236,15 @@ class Reception:
         for rung in range(1, max(TIME_FACTORS) + 1):
             await self._desk.clock.sleep_until(since_ms + rung * RING_MS)
             if not any(
-                self.is_available(user) and user not in ringing.declined and rung < factor
+                self.is_available(user) and ringing.is_for(user) and rung < factor
                 for user, factor in self._time_factors.items()
             ):
                 break
         ringing.line.decline()
 
-    def _get(self, ringing: str) -> Ringing:
+    def _get(self, ringing: str, user: str) -> Ringing:
         found = self._ringing.get(ringing)
-        if found is None or found.is_missed:
+        if found is None or found.is_missed or not found.group.has(user):
             raise NotFound("this call does not ring any more")
         return found
 

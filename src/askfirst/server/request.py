@@ -50,8 +50,9 @@ class CallRequest:
     None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
     the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
     `agent` is the user who makes or takes the call, None where no page is in use or nobody took
-    it; `direction` is outbound or inbound. `look_up` tells what is
-    known of somebody who joins by number; it may block, and the gate is closed meanwhile.
+    it; `direction` is outbound or inbound, `own_number` the one of ours that was called. `look_up`
+    tells what is known of somebody who joins by number; it may block, and the gate is closed
+    meanwhile.
     """
 
     number: str
@@ -63,6 +64,7 @@ class CallRequest:
     language: str = "en"
     provider: str = "simulator"
     direction: str = "outbound"
+    own_number: str | None = None
     persona: str | None = None
     agent: str | None = None
     recording_switch: bool = True

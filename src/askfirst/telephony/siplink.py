@@ -55,7 +55,8 @@ class SipLink:
 
     `trunk_state` is open, registered, refused or down; `on_change` is called when it changes.
     `restarts` counts the processes that died. `on_incoming` gives who is to be told of a call from
-    outside (our number for it, the caller's address), None where nobody takes it.
+    outside (our count of it, the caller's address, the one that was called), None where nobody
+    takes it.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -65,7 +66,7 @@ class SipLink:
         self.restarts = 0
         self.process_id: int | None = None
         self.on_change: Callable[[], object] = lambda: None
-        self.on_incoming: Callable[[int, str], Listener | None] = lambda *_: None
+        self.on_incoming: Callable[[int, str, str], Listener | None] = lambda *_: None
         self._writer: asyncio.StreamWriter | None = None
         self._listeners: dict[int, Listener] = {}
         self._last = 0
@@ -164,7 +165,7 @@ class SipLink:
                 self._ready.set()
                 self.on_change()
             case {"event": "incoming", "call": int(call), "caller": str(caller)}:
-                self._take(call, caller)
+                self._take(call, caller, str(event.get("called", "")))
             case {"event": str(kind), "call": int(call)}:
                 self._tell_call(call, lambda listener: listener.on_event(event))
                 if kind == "ended":
@@ -172,11 +173,11 @@ class SipLink:
             case _:
                 raise PeerError("a message without an event, expected one of our own process")
 
-    def _take(self, call: int, caller: str) -> None:
+    def _take(self, call: int, caller: str, called: str) -> None:
         """Let a call from outside ring, or refuse it where nobody takes it or no line is free."""
         is_free = self.calls < self.trunk.most_calls
         try:
-            listener = self.on_incoming(call, caller) if is_free else None
+            listener = self.on_incoming(call, caller, called) if is_free else None
         except Exception:
             log.exception("sip.incoming-failed")
             listener = None

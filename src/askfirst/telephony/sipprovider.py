@@ -100,8 +100,9 @@ class SipProvider:
         await call.begin(trunk.uri(number), headers, leg)
         return call
 
-    def _incoming(self, call: int, caller: str) -> IncomingSipCall | None:
-        found = IncomingSipCall(self._clock, self.link, call, number_in(caller) or "")
+    def _incoming(self, call: int, caller: str, called: str) -> IncomingSipCall | None:
+        numbers = number_in(caller) or "", number_in(called) or ""
+        found = IncomingSipCall(self._clock, self.link, call, *numbers)
         return found if self.on_call(found) else None
 
     async def close(self) -> None:
@@ -445,13 +446,13 @@ class SipCall:
 class IncomingSipCall(SipCall):
     """A call from outside: it rings until it is taken or declined, or the caller gives up.
 
-    `caller` is a number as the exchange writes it, "" where it tells none. Nothing of the call is
-    heard by anybody before it is taken.
+    `caller` and `called` are numbers as the exchange writes them, "" where it tells none. Nothing
+    of the call is heard by anybody before it is taken.
     """
 
-    def __init__(self, clock: Clock, link: SipLink, call: int, caller: str) -> None:
+    def __init__(self, clock: Clock, link: SipLink, call: int, caller: str, called: str) -> None:
         super().__init__(clock, link, caller)
-        self.caller = caller
+        self.caller, self.called = caller, called
         self._call = call
         self._is_taken = False
         self._ring()

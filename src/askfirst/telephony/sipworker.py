@@ -45,6 +45,9 @@ INCOMING = 1 << 30
 ASSERTED = "P-Asserted-Identity"
 """Whom the exchange vouches for as the caller (RFC 3325); a caller may write anything elsewhere."""
 
+CALLED = "P-Called-Party-ID"
+"""Which of our numbers was called, as the exchange has it (RFC 7315, 4.2); else it is in `To`."""
+
 _PR_SET_DUMPABLE = 4
 _EVENTS: Mapping[Event, str] = {
     Event.CALL_RINGING: "ringing",
@@ -243,7 +246,9 @@ class Worker:
         line.bind(call)
         self._lines[line.number] = self._by_handle[call.handle] = line
         asserted = "" if "id" in call.headers.get("Privacy", "") else call.headers.get(ASSERTED, "")
-        self._tell("incoming", call=line.number, caller=asserted or call.peer or "")
+        called = call.headers.get(CALLED) or call.headers.get("To", "")
+        caller = asserted or call.peer or ""
+        self._tell("incoming", call=line.number, caller=caller, called=called)
 
     async def _dial(self, line: CarriedCall, uri: str, headers: dict[str, str]) -> None:
         if self._agent is None:
@@ -357,7 +362,7 @@ async def main(descriptor: int) -> None:
     await runtime.start(
         Config(
             net_interface=trunk.address,
-            expose_headers=(ASSERTED, "Privacy"),
+            expose_headers=(ASSERTED, CALLED, "Privacy", "To"),
             rtp_timeout=trunk.silence,
             # Our own count decides, and is honest about it; this is for calls that come in.
             max_concurrent_calls=trunk.most_calls + 1,

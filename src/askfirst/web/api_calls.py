@@ -153,6 +153,7 @@ def _line(line: CallLine) -> dict[str, object]:
         "seconds": line.seconds,
         "provider": line.provider,
         "direction": line.direction,
+        "own_number": line.own_number,
         "persona": line.persona,
         "agent": line.agent,
         "to": line.number,

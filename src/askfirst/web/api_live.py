@@ -140,7 +140,7 @@ async def phone(visit: Caller) -> dict[str, object]:
     return {
         "call": None if live is None else live.state(),
         "rings": desk.outside is not None,
-        "away": visit.site.carrier.reception.is_away(visit.who.id),
+        "away": visit.who.is_away,
         "contacts": [
             {"to": each.number, "name": each.summary.get(visit.language, each.summary["en"])}
             for each in desk.personas.values()

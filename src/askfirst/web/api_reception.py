@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from askfirst.ports import AgentLeg
+from askfirst.server import accounts
 from askfirst.server.access import Permission
+from askfirst.server.database import transaction
 from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.web.api_live import Caller, State, told
 from askfirst.web.bodies import Body
-from askfirst.web.visit import present_user
+from askfirst.web.visit import Visit, present_user
 
 router = APIRouter(tags=["calls from outside"])
 
@@ -46,17 +49,24 @@ async def phone_events(visit: Caller) -> Response:
 
 @router.post("/phone/away")
 async def go_away(visit: Caller) -> dict[str, Any]:
-    """Take no calls from outside until you come back, or the program is started anew."""
-    reception = visit.site.carrier.reception
-    reception.be_away(visit.who.id, True)
-    return reception.shown_to(visit.who.id)
+    """Take no calls from outside until you come back."""
+    return await _be_away(visit, True)
 
 
 @router.delete("/phone/away")
 async def come_back(visit: Caller) -> dict[str, Any]:
     """Take calls from outside again."""
+    return await _be_away(visit, False)
+
+
+async def _be_away(visit: Visit, away: bool) -> dict[str, Any]:
+    def keep() -> None:
+        with transaction(visit.site.store.engine) as connection:
+            accounts.set_away(connection, visit.who.id, away)
+
+    await asyncio.to_thread(keep)
     reception = visit.site.carrier.reception
-    reception.be_away(visit.who.id, False)
+    reception.be_away(visit.who.id, away)
     return reception.shown_to(visit.who.id)
 
 

@@ -63,6 +63,7 @@ PHONE: Mapping[str, str] = {
     "recording_started": words.mark("Recording started"),
     "recording_stopped": words.mark("Recording stopped"),
     "undo": words.mark("Recording started. For {s} s you can undo and erase it."),
+    "called": words.mark("to {name}"),
     "rings_no_more": words.mark("It does not ring any more."),
     "undo_over": words.mark("Undoing is over. Recording goes on."),
     "since": words.mark("Recording since {time}"),

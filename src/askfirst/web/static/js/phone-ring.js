@@ -52,7 +52,8 @@ function show() {
   part("ringing-who").textContent = say.calls.replace("{who}", who);
   const number = first.name ? first.number : "";
   const more = core.ringing.length > 1 ? say.more_calls.replace("{n}", String(core.ringing.length - 1)) : "";
-  part("ringing-more").textContent = [number, more].filter(Boolean).join(" · ");
+  const called = first.called ? say.called.replace("{name}", first.called) : "";
+  part("ringing-more").textContent = [number, called, more].filter(Boolean).join(" · ");
   if (first.id === shown) return;
   shown = first.id;
   root.classList.add("is-open");

@@ -1,0 +1,148 @@
+"""The account's own numbers: what each is called, and at whom its calls ring.
+
+A number rings at a team, at chosen people, or at both; one that names nobody rings at everybody,
+and so does one that is not kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from askfirst.errors import InvalidRequest, NotFound
+from askfirst.server import account, audit
+from askfirst.server.access import Person
+from askfirst.server.accounttables import users
+from askfirst.server.contactcard import standard
+from askfirst.server.numbertables import number_people, own_numbers
+
+LONGEST_NAME = 60
+MOST = 500
+"""Numbers that are kept, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNumber:
+    """A number of the account in E.164. `people` are ids; a team and people add up."""
+
+    number: str
+    name: str
+    team: str | None = None
+    people: frozenset[str] = frozenset()
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether its calls ring at everybody."""
+        return self.team is None and not self.people
+
+
+@dataclass(frozen=True, slots=True)
+class RingGroup:
+    """At whom a call rings: ids of people, None for everybody; `name` of the number, or ""."""
+
+    name: str = ""
+    people: frozenset[str] | None = None
+
+    def has(self, user: str) -> bool:
+        """Whether it rings at a user."""
+        return self.people is None or user in self.people
+
+
+NOBODY = RingGroup(people=frozenset())
+
+
+def all_of(connection: sa.Connection) -> list[OwnNumber]:
+    """Every number that is kept, by name."""
+    chosen: dict[str, set[str]] = {}
+    for row in connection.execute(sa.select(number_people)):
+        chosen.setdefault(row.number, set()).add(row.user)
+    rows = connection.execute(sa.select(own_numbers).order_by(own_numbers.c.name))
+    return [
+        OwnNumber(row.number, row.name, row.team, frozenset(chosen.get(row.number, ())))
+        for row in rows
+    ]
+
+
+def keep(
+    connection: sa.Connection,
+    number: str,
+    name: str,
+    team: str | None,
+    people: Iterable[str],
+    actor: str | None,
+    now: datetime,
+) -> OwnNumber:
+    """Keep a number, in place of what was kept of it; gives it as it is kept.
+
+    Raises InvalidRequest, whose `key` is what cannot be used.
+    """
+    made = _checked(connection, number, name, team, frozenset(people))
+    connection.execute(own_numbers.delete().where(own_numbers.c.number == made.number))
+    connection.execute(
+        own_numbers.insert().values(number=made.number, name=made.name, team=made.team)
+    )
+    rows = [{"number": made.number, "user": each} for each in sorted(made.people)]
+    if rows:
+        connection.execute(number_people.insert(), rows)
+    audit.note(connection, now, actor, "number.kept", None, {"people": sorted(made.people)})
+    return made
+
+
+def remove(connection: sa.Connection, number: str, actor: str, now: datetime) -> None:
+    """Forget a number: its calls ring at everybody. Raises NotFound."""
+    gone = connection.execute(own_numbers.delete().where(own_numbers.c.number == number))
+    if not gone.rowcount:
+        raise NotFound("this number is not kept")
+    audit.note(connection, now, actor, "number.removed")
+
+
+def ring_group(connection: sa.Connection, number: str | None) -> RingGroup:
+    """At whom calls to a number (E.164, None where untold) ring."""
+    found = next((each for each in all_of(connection) if each.number == number), None)
+    if found is None:
+        return RingGroup()
+    if found.is_for_all:
+        return RingGroup(found.name)
+    if found.team is None:
+        return RingGroup(found.name, found.people)
+    of_team = connection.execute(sa.select(users.c.id).where(users.c.team == found.team))
+    return RingGroup(found.name, found.people | set(of_team.scalars()))
+
+
+def not_for(person: Person) -> sa.Select[tuple[str]]:
+    """Numbers whose calls ring at others only, as a query."""
+    chosen = sa.select(number_people.c.number)
+    own: sa.ColumnElement[bool] = own_numbers.c.number.in_(
+        chosen.where(number_people.c.user == person.id)
+    )
+    if person.team is not None:
+        own = sa.or_(own, sa.func.coalesce(own_numbers.c.team, "") == person.team)
+    is_for_some = sa.or_(own_numbers.c.team.is_not(None), own_numbers.c.number.in_(chosen))
+    return sa.select(own_numbers.c.number).where(is_for_some, sa.not_(own))
+
+
+def _checked(
+    connection: sa.Connection, number: str, name: str, team: str | None, people: frozenset[str]
+) -> OwnNumber:
+    standardised = standard(number, account.account(connection).region)
+    if standardised is None:
+        raise InvalidRequest(
+            f"found {number[:40]!r}; expected a telephone number such as +4721000000", key="number"
+        )
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise InvalidRequest(
+            f"found a name of {len(name)} characters; expected 1 to {LONGEST_NAME}", key="name"
+        )
+    known = set(connection.execute(sa.select(users.c.id)).scalars())
+    if unknown := sorted(people - known):
+        raise InvalidRequest(
+            f"found the person {unknown[0][:60]!r}; expected the id of a user", key="people"
+        )
+    kept = sa.select(sa.func.count()).where(own_numbers.c.number != standardised)
+    if connection.execute(kept).scalar_one() >= MOST:
+        raise InvalidRequest(f"{MOST} numbers are kept already; remove one first", key="number")
+    return OwnNumber(standardised, name, (team or "").strip() or None, people)
