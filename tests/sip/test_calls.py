@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.server.deskrig import agent, has, until
 from tests.server.rig import AT
 from tests.sip.exchange import PASSWORD, USER, exchange
 from tests.sip.oversip import talking, trunk_to
-from tests.sip.peer import RATE, answering, telephone
+from tests.sip.peer import LOOPBACK, RATE, answering, telephone
 
 from askfirst.audio.container import decode, encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm
@@ -355,15 +356,22 @@ def test_whoever_calls_us_is_told_that_nobody_takes_it(tmp_path: Path) -> None:
 
 
 def sip_port(process_id: int) -> int:
-    """The port for datagrams that a process has bound on 127.0.0.1 (Linux)."""
+    """The only port for datagrams that a process has bound on 127.0.0.1."""
+    (port,) = ports(process_id, LOOPBACK)
+    return port
+
+
+def ports(process_id: int, *addresses: str) -> list[int]:
+    """The ports for datagrams that a process has bound on addresses, or on any (Linux)."""
     held = {str(each.readlink()) for each in Path(f"/proc/{process_id}/fd").iterdir()}
-    lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    (port,) = [
-        line[1].removeprefix("0100007F:")
-        for line in lines
-        if line[1].startswith("0100007F:") and f"socket:[{line[9]}]" in held
-    ]
-    return int(port, 16)
+    found = []
+    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+        _, local, *_, inode = line.split()[:10]
+        address, port = local.split(":")
+        bound = socket.inet_ntoa(bytes.fromhex(address)[::-1])
+        if f"socket:[{inode}]" in held and (not addresses or bound in addresses):
+            found.append(int(port, 16))
+    return found
 
 
 def test_all_lines_busy_is_said_as_it_is(node: Node, kari: User, tmp_path: Path) -> None:

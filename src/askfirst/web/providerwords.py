@@ -39,8 +39,9 @@ CAUTIONS: Mapping[str, str] = {
         "be read there. Set transport to tls, or put a session border controller in front."
     ),
     Caution.PLAIN_SOUND: words.mark(
-        "Sound is not encrypted on its way to an address outside: whoever carries it can listen. "
-        "Set security to srtp or dtls, or put a session border controller in front."
+        "Sound is not encrypted on its way to an address outside: whoever carries it can listen, "
+        "and whoever reaches our port can put in sound and keys. Set security to srtp or dtls, or "
+        "put a session border controller in front."
     ),
     Caution.OLD_TLS: words.mark(
         "The SIP library carries an OpenSSL that its makers maintain no more. Let a session border "
