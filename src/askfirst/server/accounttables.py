@@ -33,7 +33,7 @@ users = sa.Table(
     sa.Column("notice_version", sa.Integer),
     sa.Column("notice_read_at", UtcDateTime),
     sa.Column("time_factor", sa.SmallInteger, nullable=False, server_default="1"),
-    sa.Column("is_away", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("is_away", sa.Boolean, nullable=False, server_default="0"),
 )
 
 sessions = sa.Table(

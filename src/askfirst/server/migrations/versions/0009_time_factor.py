@@ -13,13 +13,12 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column("time_factor", sa.SmallInteger(), server_default="1", nullable=False)
-        )
+    # In place: people are referred to, so their table cannot be made anew.
+    op.add_column(
+        "users", sa.Column("time_factor", sa.SmallInteger(), server_default="1", nullable=False)
+    )
 
 
 def downgrade() -> None:
     """Undo."""
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.drop_column("time_factor")
+    op.drop_column("users", "time_factor")

@@ -33,19 +33,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user"], ["users.id"], name=op.f("fk_number_people_user")),
         sa.PrimaryKeyConstraint("number", "user", name=op.f("pk_number_people")),
     )
-    with op.batch_alter_table("calls", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("own_number", sa.String(length=64), nullable=True))
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column("is_away", sa.Boolean(), server_default=sa.false(), nullable=False)
-        )
+    # In place: people and calls are referred to, so their tables cannot be made anew.
+    op.add_column("calls", sa.Column("own_number", sa.String(length=64), nullable=True))
+    op.add_column("users", sa.Column("is_away", sa.Boolean(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:
     """Undo."""
-    with op.batch_alter_table("users", schema=None) as batch_op:
-        batch_op.drop_column("is_away")
-    with op.batch_alter_table("calls", schema=None) as batch_op:
-        batch_op.drop_column("own_number")
+    op.drop_column("users", "is_away")
+    op.drop_column("calls", "own_number")
     op.drop_table("number_people")
     op.drop_table("own_numbers")
