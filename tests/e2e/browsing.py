@@ -22,6 +22,13 @@ addEventListener("securitypolicyviolation", (event) =>
   console.error("policy", event.effectiveDirective, event.blockedURI, event.sample));
 """
 
+KEEP_PEERS = """const Real = RTCPeerConnection;
+window.peers = [];
+window.RTCPeerConnection = class extends Real {
+  constructor(...given) { super(...given); window.peers.push(this); }
+};"""
+"""A script for windows: `window.peers` are the connections of sound that a page makes."""
+
 
 @dataclass
 class Window:

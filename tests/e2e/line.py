@@ -1,4 +1,4 @@
-"""A line to a server that can be cut: no answer, no error, nothing, as when a cable is pulled.
+"""A line to a server that can be slow or cut: no answer, no error, nothing, as without a cable.
 
 The browser's own offline switch leaves streams alone that are open already.
 """
@@ -9,6 +9,8 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 
 
@@ -24,8 +26,15 @@ class Line:
         self._ways: dict[socket.socket, socket.socket] = {}
         self._is_cut = False
         self._is_closed = False
+        self._delay_s = 0.0
+        self._on_the_way: deque[tuple[float, socket.socket, bytes]] = deque()
+        self._ended: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._relay, daemon=True)
         self._thread.start()
+
+    def slow(self, seconds: float) -> None:
+        """Let everything from now on take so long to arrive, each way."""
+        self._delay_s = seconds
 
     def cut(self) -> None:
         """Let nothing pass any more, and tell nobody."""
@@ -53,12 +62,15 @@ class Line:
             was_cut = self._is_cut
             with selectors.DefaultSelector() as ready:
                 ready.register(self._woken, selectors.EVENT_READ)
-                for each in () if was_cut else (self._listener, *self._ways):
+                open_ways = self._ways.keys() - self._ended
+                for each in () if was_cut else (self._listener, *open_ways):
                     ready.register(each, selectors.EVENT_READ)
-                for key, _ in ready.select():
+                for key, _ in ready.select(self._wait_s()):
                     found = key.fileobj
                     assert isinstance(found, socket.socket)
                     self._serve(found)
+            if not self._is_cut:
+                self._deliver()
 
     def _serve(self, ready: socket.socket) -> None:
         if ready is self._woken:
@@ -75,20 +87,44 @@ class Line:
             self._pass_on(ready)
 
     def _pass_on(self, ready: socket.socket) -> None:
+        """Put on the way what came; nothing, at the end of a connection, is on the way too."""
         try:
             data = ready.recv(65_536)
-            self._ways[ready].sendall(data)
         except OSError:
             data = b""
         if not data:
-            for each in (ready, self._ways.pop(ready)):
-                self._ways.pop(each, None)
-                each.close()
+            self._ended.add(ready)
+        self._on_the_way.append((time.monotonic() + self._delay_s, ready, data))
+
+    def _wait_s(self) -> float | None:
+        """How long until something arrives; None: nothing is on the way."""
+        if not self._on_the_way or self._is_cut:
+            return None
+        return max(self._on_the_way[0][0] - time.monotonic(), 0.0)
+
+    def _deliver(self) -> None:
+        while self._on_the_way and self._on_the_way[0][0] <= time.monotonic():
+            _, near, data = self._on_the_way.popleft()
+            if near not in self._ways:
+                continue
+            try:
+                self._ways[near].sendall(data)
+            except OSError:
+                data = b""
+            if not data:
+                self._end(near)
+
+    def _end(self, near: socket.socket) -> None:
+        for each in (near, self._ways[near]):
+            del self._ways[each]
+            self._ended.discard(each)
+            each.close()
 
     def _drop_all(self) -> None:
-        for each in self._ways:
-            each.close()
-        self._ways.clear()
+        for each in tuple(self._ways):
+            if each in self._ways:
+                self._end(each)
+        self._on_the_way.clear()
 
 
 @contextlib.contextmanager

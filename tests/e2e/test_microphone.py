@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, Playwright, expect
-from tests.e2e.browsing import ARGUMENTS, Window, open_window
+from tests.e2e.browsing import ARGUMENTS, KEEP_PEERS, Window, open_window
 from tests.e2e.conftest import TONE_HZ, Open
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone
@@ -33,11 +33,6 @@ MISSING = {
 
 _REFUSE = """navigator.mediaDevices.getUserMedia = () =>
   Promise.reject(new DOMException("", "%s"));"""
-_KEEP_PEERS = """const Real = RTCPeerConnection;
-window.peers = [];
-window.RTCPeerConnection = class extends Real {
-  constructor(...given) { super(...given); window.peers.push(this); }
-};"""
 _NO_WEBRTC = "delete window.RTCPeerConnection;"
 _ENERGY = """async () => {
   for (const peer of window.peers)
@@ -128,7 +123,7 @@ def test_what_the_agent_says_is_on_channel_one_and_what_the_contact_says_is_hear
     window: Open, installation: Installation, way: str
 ) -> None:
     seen = window("agent")
-    seen.context.add_init_script(_KEEP_PEERS if way == "webrtc" else _NO_WEBRTC)
+    seen.context.add_init_script(KEEP_PEERS if way == "webrtc" else _NO_WEBRTC)
     phone = begin(seen)
     phone.expect_talking()
     call = on_call(seen.page)

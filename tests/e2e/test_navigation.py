@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Request, expect
+from tests.e2e.browsing import KEEP_PEERS
 from tests.e2e.conftest import Open
 from tests.e2e.phone import Phone
 
@@ -21,6 +22,23 @@ PAGES = (
 _AWAIT_RESTORE = """() => {
   window.restored = new Promise((done) =>
     document.addEventListener("htmx:historyRestore", () => done(), { once: true }));
+}"""
+
+_PACKETS = """async () => {
+  const found = {received: 0, sent: 0, lost: 0, lost_there: 0, reports: 0};
+  for (const peer of window.peers)
+    for (const each of (await peer.getStats()).values()) {
+      if (each.type === "inbound-rtp") {
+        found.received += each.packetsReceived;
+        found.lost += each.packetsLost;
+      }
+      if (each.type === "outbound-rtp") found.sent += each.packetsSent;
+      if (each.type === "remote-inbound-rtp") {
+        found.lost_there += each.packetsLost;
+        found.reports += each.roundTripTimeMeasurements ?? 0;
+      }
+    }
+  return found;
 }"""
 
 
@@ -84,6 +102,30 @@ def test_a_call_outlives_ten_pages_back_forward_a_form_and_an_error(window: Open
     phone.expect_known_light()
     phone.expect_talking()
     phone.hang_up()
+
+
+def test_twelve_pages_cost_no_packet_of_sound_either_way(window: Open) -> None:
+    seen = window("agent")
+    seen.context.add_init_script(KEEP_PEERS)
+    page, phone = seen.page, Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call("+4748750101", "browser")
+    before = page.evaluate(_PACKETS)
+
+    for path in (*PAGES, "/contacts/new", "/contacts"):
+        follow(page, path)
+        expect(page.locator("#main h1")).to_be_focused()
+    # The other side reports now and then what it has missed (RFC 3550, 6.4).
+    page.wait_for_function(f"async (reports) => (await ({_PACKETS})()).reports > reports",
+                           arg=before["reports"], timeout=30_000)  # fmt: skip
+    after = page.evaluate(_PACKETS)
+    phone.hang_up()
+
+    assert after["received"] > before["received"]
+    assert after["sent"] > before["sent"]
+    assert (after["lost"], after["lost_there"]) == (0, 0)
+    assert len(seen.documents) == 1, seen.documents
 
 
 def test_links_of_the_phone_keep_the_call_and_the_document(window: Open) -> None:

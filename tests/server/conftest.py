@@ -54,3 +54,9 @@ def kari(node: Node) -> User:
     with transaction(node.store.engine) as connection:
         change(connection, SETTINGS, None, AT)
     return agent(node, "kari")
+
+
+@pytest.fixture
+def ola(node: Node) -> User:
+    """Another agent of that account."""
+    return agent(node, "ola")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
-from askfirst.clock import LoopClock
+from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import Refused
 from askfirst.model import FRAME_BYTES, Frame
 from askfirst.ports import AgentLeg, CallEvent, CallEventKind, EndCause, TelephonyCapabilities
@@ -138,3 +138,17 @@ class House:
 
     def open_phone(self, user: User) -> AbstractAsyncContextManager[None]:
         return open_phone(self.reception, user)
+
+
+def played(node: Node, scenario: Callable[[House], Awaitable[Any]]) -> Any:
+    """What a scenario at a house gives, on a virtual clock."""
+
+    async def play() -> Any:
+        house = House(node)
+        try:
+            return await scenario(house)
+        finally:
+            await house.reception.close()
+            await house.desk.close()
+
+    return run_virtual(play())

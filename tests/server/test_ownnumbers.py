@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
-from tests.server.deskrig import agent, has, until
-from tests.server.receptionrig import House
+from tests.server.deskrig import has, until
+from tests.server.receptionrig import House, played
 from tests.server.rig import AT
-from tests.server.test_reception import node, played
 
 from askfirst.errors import InvalidRequest, NotFound, Refused
 from askfirst.ports import CallEventKind
@@ -26,19 +25,8 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.node import Node
 from askfirst.telephony.memoryleg import MemoryLeg
 
-__all__ = ["node"]  # a fixture
 SUPPORT = "+17135550100"
 SALES = "+17135550111"
-
-
-@pytest.fixture
-def kari(node: Node) -> User:
-    return agent(node, "kari")
-
-
-@pytest.fixture
-def ola(node: Node) -> User:
-    return agent(node, "ola")
 
 
 @pytest.fixture

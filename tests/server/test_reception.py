@@ -3,60 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server import rig
-from tests.server.deskrig import SETTINGS, agent, has, until
-from tests.server.receptionrig import NEW_YORK, Caller, House
+from tests.server.deskrig import has, until
+from tests.server.receptionrig import NEW_YORK, Caller, House, played
 from tests.server.rig import AT
 
-from askfirst.clock import run_virtual
 from askfirst.errors import NotFound, Refused
-from askfirst.server.account import change
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Draft, Number
 from askfirst.server.contacts import add
 from askfirst.server.database import transaction
 from askfirst.server.node import Node
 from askfirst.server.reception import RING_MS
-from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    opened = Node.open(tmp_path / "data", Scripted())
-    with transaction(opened.store.engine) as connection:
-        change(connection, SETTINGS, None, AT)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def kari(node: Node) -> User:
-    return agent(node, "kari")
-
-
-@pytest.fixture
-def ola(node: Node) -> User:
-    return agent(node, "ola")
-
-
-def played(node: Node, scenario: Callable[[House], Awaitable[Any]]) -> Any:
-    async def play() -> Any:
-        house = House(node)
-        try:
-            return await scenario(house)
-        finally:
-            await house.reception.close()
-            await house.desk.close()
-
-    return run_virtual(play())
 
 
 def test_a_call_that_somebody_takes_is_carried_and_recorded_as_the_law_has_it(

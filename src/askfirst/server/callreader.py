@@ -21,6 +21,7 @@ from askfirst.server.accounttables import users
 from askfirst.server.callfilter import CallFilter, newest, with_numbers
 from askfirst.server.database import calls, consents, parties, recordings, timeline
 from askfirst.server.ownnumbers import not_for
+from askfirst.server.request import INBOUND
 from askfirst.server.store import Store
 
 MOST = 200
@@ -81,7 +82,7 @@ class CallLine:
     @property
     def is_inbound(self) -> bool:
         """Whether the contact called us."""
-        return self.direction == "inbound"
+        return self.direction == INBOUND
 
     @property
     def is_missed(self) -> bool:
@@ -234,7 +235,7 @@ def _missed_by(person: Person) -> sa.ColumnElement[bool]:
         return sa.false()
     is_for_others = sa.func.coalesce(calls.c.own_number, "").in_(not_for(person))
     return sa.and_(
-        calls.c.direction == "inbound",
+        calls.c.direction == INBOUND,
         calls.c.agent.is_(None),
         calls.c.answered_at.is_(None),
         sa.not_(is_for_others),

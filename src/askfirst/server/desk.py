@@ -28,7 +28,7 @@ from askfirst.server.ownnumbers import RingGroup, ring_group
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, look_up, prepare
 from askfirst.server.prompts import packaged_prompt
-from askfirst.server.request import CallRequest, Known, Prompts
+from askfirst.server.request import INBOUND, CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.server.store import Store
 from askfirst.speech.placeholder import spoken
@@ -41,9 +41,7 @@ SPOKEN = "en"
 """Language of simulated calls: personas, their prompts and the packaged recogniser know no other,
 whatever language the account's pages have."""
 
-
 SIMULATOR = "simulator"
-INBOUND = "inbound"
 
 BEGINS_WITHIN_S = 2.0
 """How long the first lines of a call are waited for; a disk that is late does not stop a call."""

@@ -11,6 +11,9 @@ from askfirst.override import Override
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
 
+INBOUND = "inbound"
+"""The direction of a call from outside."""
+
 
 class Voice(StrEnum):
     """Who speaks an announcement: somebody who was recorded, or a program in their place."""

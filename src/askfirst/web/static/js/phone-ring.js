@@ -32,6 +32,8 @@ function stopTone() {
 }
 
 let shown = "";
+/** The call whose ringing ended by a button here: that needs no telling. */
+let pressed = "";
 
 function show() {
   const [first] = core.ringing;
@@ -43,7 +45,7 @@ function show() {
     stopTone();
     if (shown) {
       document.title = TITLE;
-      announce(say.rings_no_more);
+      if (shown !== pressed) announce(say.rings_no_more);
     }
     shown = "";
     return;
@@ -69,8 +71,8 @@ core.addEventListener("leads", show);
 
 /** @type {Record<string, () => Promise<unknown>>} */
 export const RING_ACTS = {
-  take: () => take(shown),
-  decline: () => core.ask(`/phone/ringing/${shown}/decline`, "POST"),
+  take: () => take((pressed = shown)),
+  decline: () => core.ask(`/phone/ringing/${(pressed = shown)}/decline`, "POST"),
   away: async () => {
     const found = await core.ask("/phone/away", core.isAway ? "DELETE" : "POST");
     core.isAway = found.away;
