@@ -32,8 +32,11 @@ LOOKS = [
 
 
 @pytest.fixture(scope="module")
-def looking(browser: Browser) -> Iterator[Open]:
-    """Windows that stay open for the pages that the same person looks at in the same way."""
+def looking(browser: Browser, installation: Installation) -> Iterator[Open]:
+    """Windows that stay open for the pages that the same person looks at in the same way.
+
+    They are closed before the installation ends: a server that is gone is no fault of a page.
+    """
     opened: list[Window] = []
 
     @cache
