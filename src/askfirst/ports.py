@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from askfirst.model import Frame, Word
 
@@ -68,6 +68,30 @@ class EndCause(StrEnum):
     REDIRECTED = "redirected"
     MEDIA_TIMEOUT = "media-timeout"
     PROVIDER_ERROR = "provider-error"
+    TRANSFERRED = "transferred"
+    UNSUPPORTED = "unsupported"
+
+
+class ConsultationStage(StrEnum):
+    """How far a call beside the call has come; `over` is one that failed or has ended."""
+
+    CALLING = "calling"
+    RINGING = "ringing"
+    TALKING = "talking"
+    TRANSFERRING = "transferring"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """Whom an agent called while the others of a call wait, or to whom the call is handed on.
+
+    `cause` is why it is over; while they talk, why the call could not be handed on.
+    """
+
+    number: str
+    stage: ConsultationStage
+    cause: EndCause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,50 @@ class TelephonyCall(Protocol):
 
     async def hangup(self) -> None:
         """End the call; safe to call more than once."""
+        ...
+
+
+@runtime_checkable
+class ConsultingCall(TelephonyCall, Protocol):
+    """A call to which people can be added, and that can be handed on."""
+
+    @property
+    def consultation(self) -> Consultation | None:
+        """Whom the agent called beside the others, and how that stands."""
+        ...
+
+    async def consult(self, number: str) -> None:
+        """Let everybody wait and call one more number, which the agent alone hears.
+
+        Nothing of it is in `frames()`. Raises Refused where that cannot be now.
+        """
+        ...
+
+    def beside_leg(self) -> str:
+        """The leg that `connect` would add. Raises Refused where nobody answered."""
+        ...
+
+    def connect(self) -> None:
+        """Let who was called beside the others be one of them, after that was reported.
+
+        They still wait. Raises Refused where nobody answered.
+        """
+        ...
+
+    async def dismiss(self) -> None:
+        """Hang up on who was called beside the others; they still wait."""
+        ...
+
+    async def transfer(self, number: str | None = None) -> None:
+        """Hand the contact on: to a number, or to who was called beside; the others wait.
+
+        It succeeds by the end of the call, and fails by `consultation`. Raises Refused where
+        that cannot be.
+        """
+        ...
+
+    def drop(self, leg: str) -> None:
+        """Hang up on one who was added; a leg that is not there is fine."""
         ...
 
 

@@ -218,6 +218,15 @@ def test_a_light_without_a_call_is_unknown_when_nobody_answers(
         phone.expect_light("off")
 
 
+def test_names_of_places_that_did_not_come_are_asked_for_again(window: Open) -> None:
+    seen = window("agent")
+    seen.expect_error("net::ERR")
+    seen.page.route("**/phone/places*", lambda route: route.abort(), times=1)
+    with seen.page.expect_response("**/phone/places*") as answer:
+        seen.go("/contacts")
+    assert answer.value.ok
+
+
 def test_only_the_window_that_has_the_phone_listens_to_captions(window: Open) -> None:
     first, phone = opened(window)
     phone.call(CALIFORNIA)
@@ -250,7 +259,7 @@ def test_captions_whose_beginning_is_gone_are_asked_for_once(window: Open) -> No
 def test_a_place_is_said_of_the_person_who_is_there(window: Open) -> None:
     seen, phone = opened(window)
     phone.call(NORWAY)
-    phone.part("people").locator("summary").click()
+    phone.part("people").locator("summary").first.click()
     expect(phone.part("whom-part")).to_be_hidden()
     phone.act("join").click()
     expect(phone.part("whom-part")).to_be_visible()

@@ -6,16 +6,18 @@ import asyncio
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from tests.e2e.conftest import TONE_HZ, Open, running
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone
+from tests.sip.exchange import switchboard
 from tests.sip.oversip import talking
 from tests.sip.peer import LOOPBACK, Telephone, free_port, needed, telephone
 
@@ -24,19 +26,24 @@ from askfirst.audio.container import decode
 pytestmark = pytest.mark.full
 
 OSLO = "+4722222222"
+BERGEN = "+4755555555"
 CONTACT_HZ = 1_000.0
 
 
 class Beside:
-    """A telephone on a loop in a thread of its own, beside the browser's."""
+    """Telephones on a loop in a thread of its own, beside the browser's.
 
-    def __init__(self, folder: Path) -> None:
+    `telephone` is the first; `port` takes calls to it, and to all others where there are any.
+    """
+
+    def __init__(self, folder: Path, numbers: Sequence[str]) -> None:
         self._folder = folder
-        self._ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, Telephone]] = SimpleQueue()
+        self._numbers = numbers
+        self._ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, Telephone, int]] = SimpleQueue()
         self._end = asyncio.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
         self._thread.start()
-        self._loop, self.telephone = self._ready.get(timeout=30)
+        self._loop, self.telephone, self.port = self._ready.get(timeout=30)
 
     def tell(self, command: str, params: str = "") -> None:
         asyncio.run_coroutine_threadsafe(self.telephone.tell(command, params), self._loop).result(
@@ -54,15 +61,28 @@ class Beside:
             self._thread.join(timeout=30)
 
     async def _serve(self) -> None:
-        async with telephone(self._folder, talking(60_000, CONTACT_HZ), number=OSLO) as found:
-            self._ready.put((asyncio.get_running_loop(), found))
+        async with AsyncExitStack() as stack:
+            found = {
+                number: await stack.enter_async_context(
+                    telephone(self._folder / number, talking(60_000, CONTACT_HZ), number=number)
+                )
+                for number in self._numbers
+            }
+            first = found[self._numbers[0]]
+            port = first.port
+            if len(found) > 1:
+                ports = {number: each.port for number, each in found.items()}
+                port = await stack.enter_async_context(
+                    switchboard(self._folder / "exchange", ports)
+                )
+            self._ready.put((asyncio.get_running_loop(), first, port))
             await self._end.wait()
 
 
 @pytest.fixture
-def beside(tmp_path: Path) -> Iterator[Beside]:
-    """A telephone in Oslo."""
-    found = Beside(tmp_path / "bob")
+def beside(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Beside]:
+    """A telephone in Oslo, or telephones of the numbers that a test names."""
+    found = Beside(tmp_path / "bob", getattr(request, "param", [OSLO]))
     yield found
     found.end()
 
@@ -87,7 +107,7 @@ def office(
     folder = tmp_path / "office"
     shutil.copytree(furnished, folder)
     (folder / "askfirst.toml").write_text(
-        f'[sip]\nserver = "{LOOPBACK}"\naddress = "{LOOPBACK}"\nport = {beside.telephone.port}\n'
+        f'[sip]\nserver = "{LOOPBACK}"\naddress = "{LOOPBACK}"\nport = {beside.port}\n'
         f"listen = {listening}\n"
     )
     with running(folder) as found:
@@ -230,3 +250,65 @@ def test_nothing_rings_at_somebody_who_takes_no_calls(
     expect(phone.part("ringing")).to_be_visible()
     beside.tell("hangup")
     expect(phone.part("ringing")).to_be_hidden()
+
+
+@pytest.mark.parametrize("beside", [[OSLO, BERGEN]], indirect=True)
+def test_somebody_is_called_beside_the_call_and_brought_in_and_asked_like_everybody(
+    office: Installation, window: Open
+) -> None:
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call(OSLO, "browser")
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    add(phone, BERGEN).get_by_role("button", name="Call them").click()
+    expect(phone.part("beside-text")).to_contain_text(f"You talk to {BERGEN} alone.")
+    phone.expect_light("off")
+    phone.part("beside").get_by_role("button", name="Bring them in").click()
+
+    expect(phone.part("beside")).to_be_hidden()
+    expect(phone.part("rule")).to_have_text("They are being told")  # by an announcement, again
+    phone.expect_light("waiting")
+    expect(phone.part("parties")).to_contain_text(BERGEN)
+    phone.answer("agreed").click()
+    phone.expect_light("recording")
+
+    there = phone.part("parties").get_by_role("button", name="Hang up")
+    there.click()
+    expect(there).to_have_count(0)
+    phone.expect_light("recording")
+    phone.control("hangup").click()
+    phone.expect_no_call()
+
+
+@pytest.mark.parametrize("beside", [[OSLO, BERGEN]], indirect=True)
+def test_a_call_is_handed_on_from_the_phone_which_says_how_that_went(
+    office: Installation, window: Open
+) -> None:
+    seen = window("agent", at=office)
+    phone = Phone(seen.page)
+    seen.go("/contacts")
+    phone.arrive()
+    phone.call(OSLO, "browser")
+    expect(phone.part("consent")).to_be_visible()
+
+    add(phone, "+4733333333").get_by_role("button", name="Hand the call on at once").click()
+    over = "+4733333333: The exchange knows no such number. Everybody else still waits."
+    expect(phone.part("beside-text")).to_have_text(over)
+    phone.part("beside").get_by_role("button", name="Back to the call").click()
+    expect(phone.part("beside")).to_be_hidden()
+
+    add(phone, BERGEN).get_by_role("button", name="Hand the call on at once").click()
+    expect(phone.part("last")).to_contain_text("The call is over. The call was handed on.")
+
+
+def add(phone: Phone, number: str) -> Locator:
+    """The part of the phone in which somebody is added, with a number typed there."""
+    part = phone.part("beside-part")
+    if part.get_attribute("open") is None:
+        part.locator("summary").click()
+    part.get_by_label("Their number").fill(number)
+    return part

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import Refused
 from askfirst.model import FRAME_BYTES, Frame
-from askfirst.ports import AgentLeg, CallEvent, CallEventKind, EndCause, TelephonyCapabilities
+from askfirst.ports import (
+    AgentLeg,
+    CallEvent,
+    CallEventKind,
+    Consultation,
+    ConsultationStage,
+    EndCause,
+    TelephonyCapabilities,
+)
 from askfirst.server.accounts import User
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
@@ -56,6 +65,11 @@ class Caller:
         self.log: Log[CallEvent] = Log()
         self.sound: Log[Frame] = Log()
         self.was_declined = False
+        self.consultation: Consultation | None = None
+        self.added: list[str] = []
+        self.is_full = False
+        self.on_connect: Callable[[], Any] = lambda: None
+        self.at_connection: Any = None
         self.is_over = False
         self.log.add(CallEvent(CallEventKind.RINGING, -1, "contact"))
 
@@ -95,6 +109,43 @@ class Caller:
     async def hold(self) -> None: ...
     async def resume(self) -> None: ...
     def mute(self, on: bool) -> None: ...
+
+    # Somebody beside the call: a test answers for them with `answer_beside` and `fail_beside`.
+
+    def answer_beside(self) -> None:
+        assert self.consultation is not None
+        self.consultation = replace(self.consultation, stage=ConsultationStage.TALKING)
+
+    def fail_beside(self, cause: EndCause) -> None:
+        assert self.consultation is not None
+        self.consultation = replace(self.consultation, stage=ConsultationStage.OVER, cause=cause)
+
+    async def consult(self, number: str) -> None:
+        if self.is_full:
+            raise Refused("all 1 lines are busy; try again in a moment")
+        self.consultation = Consultation(number, ConsultationStage.CALLING)
+
+    def beside_leg(self) -> str:
+        if self.consultation is None or self.consultation.stage is not ConsultationStage.TALKING:
+            raise Refused("nobody is there to be brought in; wait for the answer")
+        return f"contact-{len(self.added) + 2}"
+
+    def connect(self) -> None:
+        self.added.append(self.beside_leg())
+        self.at_connection = self.on_connect()
+        self.consultation = None
+
+    async def dismiss(self) -> None:
+        self.consultation = None
+
+    async def transfer(self, number: str | None = None) -> None:
+        if number is None:
+            self.beside_leg()
+        to = number or (self.consultation.number if self.consultation else "")
+        self.consultation = Consultation(to, ConsultationStage.TRANSFERRING)
+
+    def drop(self, leg: str) -> None:
+        self.log.add(CallEvent(CallEventKind.LEFT, 1, leg))
 
     def sentences(self) -> tuple[Sentence, ...]:
         return ()

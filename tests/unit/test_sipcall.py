@@ -15,7 +15,8 @@ from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import CallEventKind, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.progress import SILENCE, ringback
-from askfirst.telephony.sipprovider import HANDLED_MS, SipCall
+from askfirst.telephony.sipleg import HANDLED_MS
+from askfirst.telephony.sipprovider import SipCall
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
 from askfirst.telephony.sipwire import Sound
 
@@ -53,12 +54,12 @@ class Stage:
         self.say("answered")
 
     def say(self, event: str, **more: Any) -> None:
-        self.call.on_event({"event": event, **more})
+        self.call.contact.on_event({"event": event, **more})
 
     def hear(self, ago_ms: int = 0) -> None:
         """A frame that began so long before the last 20 ms."""
         machine_ms = time.monotonic_ns() // 1_000_000
-        self.call.on_sound(Sound(1, machine_ms - FRAME_MS - ago_ms, PCM))
+        self.call.contact.on_sound(Sound(1, machine_ms - FRAME_MS - ago_ms, PCM))
 
     async def wait(self, ms: int) -> None:
         await self.clock.sleep_until(self.clock.now_ms() + ms)
@@ -71,11 +72,11 @@ class Stage:
 @given(st.lists(st.integers(-200, 200), max_size=200))
 def test_no_frame_is_placed_later_than_it_can_have_been_captured(steps: list[int]) -> None:
     async def main() -> list[tuple[int, int]]:
-        call = Stage().call
+        contact = Stage().call.contact
         found, bound_ms = [], 0
         for step in steps:
             bound_ms += FRAME_MS + step
-            start_ms = call._placed(bound_ms)
+            start_ms = contact._placed(bound_ms)
             if start_ms is not None:
                 found.append((bound_ms, start_ms))
         return found
@@ -216,7 +217,7 @@ def test_the_end_of_the_process_is_the_end_of_the_call() -> None:
     async def main() -> EndCause | None:
         stage = Stage()
         await stage.answered()
-        stage.call.on_lost()
+        stage.call.contact.on_lost()
         stage.say("answered")
         return [event async for event in stage.call.events()][-1].cause
 

@@ -95,6 +95,7 @@ PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
 LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
+BY_TELEPHONE = "over a telephone line only"
 PROMPT = "/settings/prompts/{language}/{digest}"
 
 _PUBLIC = {
@@ -204,6 +205,10 @@ _LIVE = {
     ("POST", f"{LIVE_CALL}/on-hold"): _live(),
     ("DELETE", f"{LIVE_CALL}/on-hold"): _live(),
     ("POST", f"{LIVE_CALL}/dtmf"): _live(says="the dialer that carries", digits="1"),
+    ("POST", f"{LIVE_CALL}/consultation"): _live(says=BY_TELEPHONE, number="+4722222222"),
+    ("DELETE", f"{LIVE_CALL}/consultation"): _live(says=BY_TELEPHONE),
+    ("POST", f"{LIVE_CALL}/consultation/join"): _live(says=BY_TELEPHONE),
+    ("POST", f"{LIVE_CALL}/transfer"): _live(says=BY_TELEPHONE, number="+4722222222"),
     ("POST", f"{LIVE_CALL}/sentences"): _live(says="through the dialer", sentence="1"),
     ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
     ("POST", f"{LIVE_CALL}/agent-audio"): _live(says="was not placed with agent_audio"),

@@ -23,11 +23,9 @@ from askfirst.errors import AskfirstError, Refused
 from askfirst.gate import Because, Facts, State, after
 from askfirst.ledger import Datum
 from askfirst.model import (
-    UNKNOWN,
     Decision,
     Form,
     Frame,
-    LocatedParty,
     Mode,
     Party,
     Place,
@@ -43,6 +41,7 @@ from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
 from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word, covering
 from askfirst.server.callbook import CallBook
+from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
@@ -78,6 +77,7 @@ class Call:
         self.facts = Facts(separate_legs=separate_legs)
         self.recordings: list[str] = []
         self.begun = asyncio.Event()
+        self.ended_by = ""  # a cause of `ports.EndCause`, "" before the end and without a report
         self.captions = Captions(captioning, clock, request.language, self.now_ms)
         self._store = store
         self._clock = clock
@@ -170,16 +170,19 @@ class Call:
                 for party in self.facts.parties:
                     if party.leg == event.leg:
                         self.report(ev.PartyLeft(event.at_ms, party.index))
+                if peer_hold(event.leg) in self.facts.holds:
+                    self.report(ev.Released(event.at_ms, peer_hold(event.leg)))
             case CallEventKind.DTMF:
                 self._key(event.leg, event.digit or "")
             case CallEventKind.HELD_BY_PEER:
-                self.report(ev.Held(event.at_ms, "peer"), data={"reason": "peer"})
+                self.report(ev.Held(event.at_ms, peer_hold(event.leg)), data={"reason": "peer"})
             case CallEventKind.RESUMED_BY_PEER:
                 # Whoever comes back after the other side's hold may be somebody else.
                 self.join(event.leg, Party(Role.CONTACT), event.at_ms)
-                self.report(ev.Released(event.at_ms, "peer"))
+                self.report(ev.Released(event.at_ms, peer_hold(event.leg)))
             case CallEventKind.ENDED:
                 cause = "none" if event.cause is None else event.cause.value
+                self.ended_by = cause
                 self.report(ev.HungUp(event.at_ms), data={"cause": cause})
             case CallEventKind.RINGING:
                 pass
@@ -199,7 +202,8 @@ class Call:
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
         self.report(ev.AcknowledgementChanged(0, 0, settled), data={"given": settled})
         for index, leg in enumerate(legs):
-            self._join(index, leg, decision.parties[index], 0)
+            located = decision.parties[index]
+            self._joined(joining(index, leg, located, 0), located.number)
         self._decided(decision)
         if decision.mode is Mode.AUTO:
             self.want()
@@ -212,13 +216,6 @@ class Call:
                 )
                 self._joined(machine, None)
         self._decided(self._decide())
-
-    def _join(self, index: int, leg: str, located: LocatedParty, at_ms: int) -> None:
-        codes = {place.code for place in located.places}
-        if located.unknown is not None:
-            codes.add(UNKNOWN)
-        event = ev.PartyJoined(at_ms, index, located.role, leg, frozenset(codes))
-        self._joined(event, located.number)
 
     def _joined(self, event: ev.PartyJoined, number: str | None) -> None:
         data = {
@@ -237,7 +234,8 @@ class Call:
         self._people.append(person)
         index = len(self._people) - 1
         decision = self._decide()
-        self._join(index, leg, decision.parties[index], moment)
+        located = decision.parties[index]
+        self._joined(joining(index, leg, located, moment), located.number)
         if person.number is None or self.request.look_up is None:
             self._decided(decision)
         else:
@@ -251,7 +249,7 @@ class Call:
             policy = replace(self.request.policy, contact_objected=True)
             self.request = replace(self.request, policy=policy)
         for code in known.places:
-            self._add_place(index, Place(code))
+            self._people[index] = with_place(self._people[index], index, Place(code), self.facts)
             event = ev.PlaceLearned(self.now_ms(), index, code)
             self.report(event, data={"code": code, "source": Source.GIVEN.value})
         self._decided(self._decide())
@@ -343,21 +341,13 @@ class Call:
 
     def learn_place(self, party: int, code: str, source: Source = Source.STATED) -> None:
         """A party says, or an address shows, that it is in a place: decided again at once."""
-        self._add_place(party, Place(code, source))
+        self._people[party] = with_place(
+            self._people[party], party, Place(code, source), self.facts
+        )
         decision = self._decide()
         event = ev.PlaceLearned(self.now_ms(), party, code)
         self.report(event, data={"code": code, "source": source.value})
         self._decided(decision)
-
-    def _add_place(self, party: int, place: Place) -> None:
-        """One more place of a person; a place that was unknown stays unknown beside it."""
-        person = self._people[party]
-        known = {each.code for each in person.places}
-        was_unknown = any(
-            UNKNOWN in each.places for each in self.facts.parties if each.index == party
-        )
-        unknown = (Place(UNKNOWN),) if was_unknown and UNKNOWN not in known else ()
-        self._people[party] = replace(person, places=(*person.places, *unknown, place))
 
     async def hangup(self) -> None:
         """End the call."""

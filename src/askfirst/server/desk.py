@@ -260,6 +260,17 @@ class Desk:
         call = self._call(start, request, facts, self.own_prompts, outside.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
 
+    async def reached(self, user: User, number: str) -> PreCall:
+        """Whom a user's number reaches who is called beside a call, or to whom one is handed on.
+
+        Raises InvalidInput and Refused as `place` does.
+        """
+        if self._callee(number, None, None) is not None:
+            raise InvalidInput("found a demo contact's number; those are called by themselves only")
+        start = (await self.begin(user, number)).start
+        ensure_dialable(start.number)
+        return start
+
     # Calls from outside
 
     async def take(

@@ -152,7 +152,7 @@ class ExternalLive(LiveCall):
 
     def announce(self) -> None:
         """Raises Refused: nothing of ours is heard in this call."""
-        self._ensure_live()
+        self.ensure_live()
         raise Refused(
             "the dialer that carries this call plays its own announcement; report telling, play "
             "it, then report informed"
@@ -195,7 +195,7 @@ class ExternalLive(LiveCall):
 
     def _joined(self, number: str | None) -> int:
         """Reported to the gate before a frame of the new leg can come."""
-        self._ensure_live()
+        self.ensure_live()
         person = Party(Role.CONTACT, self._number(number))
         self._joins += 1
         leg = f"{self.line.contact_leg}-{self._joins}"

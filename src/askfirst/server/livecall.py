@@ -17,10 +17,11 @@ from askfirst.gate import Because, Facts
 from askfirst.model import Decision, Form, Party, Place, Proof, Role, Source, Use
 from askfirst.notice import NoticeFacts
 from askfirst.policy import PLACE_CODE
-from askfirst.ports import AgentLeg, Clock, TelephonyCall
+from askfirst.ports import AgentLeg, Clock, ConsultingCall, TelephonyCall
 from askfirst.server.accounts import User
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
+from askfirst.server.consulting import Consulting
 from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
 from askfirst.telephony.conversation import Sentence
@@ -94,7 +95,7 @@ class LiveCall:
     """One call that is going on, and what its agent may do in it.
 
     Every act but `hangup` raises Refused once the call is over, and those about the other side
-    also before the answer.
+    also before the answer. `consulting` is there where people can be called beside the call.
     """
 
     def __init__(
@@ -123,6 +124,9 @@ class LiveCall:
         self.name = name
         self._region = region
         self._colleagues: dict[int, str] = {}
+        self.consulting = (
+            Consulting(call, line, self.put_on_hold) if isinstance(line, ConsultingCall) else None
+        )
         self._away_since_ms: int | None = None
         self._away_ms: int | None = None
         self._is_hung_up = False
@@ -145,13 +149,13 @@ class LiveCall:
 
     def record(self) -> None:
         """Record, please; also before the answer."""
-        self._ensure_live(answered=False)
+        self.ensure_live(answered=False)
         self._has_asked = True
         self.call.want()
 
     def stop(self) -> None:
         """Do not record any more."""
-        self._ensure_live(answered=False)
+        self.ensure_live(answered=False)
         self.call.unwant()
 
     def undo(self) -> None:
@@ -159,20 +163,20 @@ class LiveCall:
 
         Raises Refused where the recording is a duty. What a legal hold keeps is locked away.
         """
-        self._ensure_live(answered=False)
+        self.ensure_live(answered=False)
         if duty := self.call.request.policy.mandatory_recording:
             raise Refused(f"this call must be recorded ({duty}); nothing was stopped or erased")
         self.call.undo()
 
     def telling(self) -> None:
         """The agent is telling them now."""
-        self._ensure_live()
+        self.ensure_live()
         self._has_asked = True
         self.call.tell()
 
     def announce(self) -> None:
         """Have the announcement played, which asks for a key where a yes is owed."""
-        self._ensure_live()
+        self.ensure_live()
         self._has_asked = True
         self.call.announce()
 
@@ -184,7 +188,7 @@ class LiveCall:
         `past` is what becomes of what was recorded before a withdrawal: `erase` unless `keep`.
         Raises InvalidInput for another word, and for a yes that only the call itself can hear.
         """
-        self._ensure_live()
+        self.ensure_live()
         _ensure_one_of("answer", kind, _ANSWERS)
         if past is not None:
             _ensure_one_of("answer that has a past", kind, _ANSWERS[-1:])
@@ -215,7 +219,7 @@ class LiveCall:
 
         Raises InvalidInput for a reason that is not of `HOLD_REASONS`.
         """
-        self._ensure_live()
+        self.ensure_live()
         _ensure_one_of("reason", reason, HOLD_REASONS)
         hold = new_id("hold")
         self.call.pause(reason, hold)
@@ -223,7 +227,7 @@ class LiveCall:
 
     def release(self, hold: str) -> None:
         """End a hold that `hold` began; raises NotFound for any other."""
-        self._ensure_live()
+        self.ensure_live()
         if not hold.startswith("hold_") or hold not in self.call.facts.holds:
             raise NotFound("there is no such hold; it was released, or is of another call")
         self.call.resume(hold)
@@ -233,7 +237,7 @@ class LiveCall:
 
         Raises InvalidInput for nobody on the call, and for what is no place code or source.
         """
-        self._ensure_live()
+        self.ensure_live()
         if party not in {known.index for known in self.call.facts.parties}:
             raise InvalidInput(f"found party {party}; nobody on the call has that number")
         if not PLACE_CODE.fullmatch(code):
@@ -251,7 +255,7 @@ class LiveCall:
         Raises InvalidInput for what is no telephone number, InvalidRequest for a colleague who is
         in the call already.
         """
-        self._ensure_live()
+        self.ensure_live()
         if colleague is None:
             return self.call.join(self._line.contact_leg, Party(Role.CONTACT, self._number(number)))
         present = {each.index for each in self.call.facts.parties if each.is_present}
@@ -270,19 +274,24 @@ class LiveCall:
     def leave(self, party: int) -> None:
         """Somebody who had joined has left; nothing is loosened by that.
 
-        Raises InvalidInput for the first two people, with whom the call itself ends.
+        Whoever was brought in by telephone is hung up on. Raises InvalidInput for the first two
+        people, with whom the call itself ends.
         """
-        self._ensure_live()
+        self.ensure_live()
         joined = {each.index for each in self.call.facts.parties[2:] if each.is_present}
         if party not in joined:
             raise InvalidInput(
                 f"found party {party}; expected somebody who joined: {joined or '–'}"
             )
-        self.call.report(ev.PartyLeft(self.call.now_ms(), party))
+        if self.consulting is None or not self.consulting.drop(party):
+            self.call.report(ev.PartyLeft(self.call.now_ms(), party))
 
-    async def put_on_hold(self, on: bool) -> None:
-        """Let the contact wait, with nothing captured of it; or take it back."""
-        self._ensure_live()
+    async def put_on_hold(self, on: bool) -> bool:
+        """Let the contact wait, with nothing captured of it; or take it back.
+
+        Says whether that changed anything.
+        """
+        self.ensure_live()
         is_held = ON_HOLD in self.call.facts.holds
         if on and not is_held:
             self.call.pause("on-hold", ON_HOLD)
@@ -290,15 +299,16 @@ class LiveCall:
         elif is_held and not on:
             await self._line.resume()
             self.call.resume(ON_HOLD)
+        return on != is_held
 
     async def keypad(self, digits: str) -> None:
         """Send digits to the other side; InvalidInput for anything but 0-9 * # A-D."""
-        self._ensure_live()
+        self.ensure_live()
         await self._line.send_dtmf(self._line.contact_leg, digits)
 
     def mute(self, on: bool) -> None:
         """Make the agent inaudible, or audible again."""
-        self._ensure_live(answered=False)
+        self.ensure_live(answered=False)
         self._is_muted = on
         self._line.mute(on)
         self._look()
@@ -312,7 +322,7 @@ class LiveCall:
 
         Raises NotFound for what is no line of the agent, Refused for one that does not fit now.
         """
-        self._ensure_live()
+        self.ensure_live()
         return await self._line.say(sentence)
 
     async def hangup(self) -> None:
@@ -426,6 +436,9 @@ class LiveCall:
             "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,
+            "ended_by": self.call.ended_by,
+            "consults": self.consulting is not None,
+            "consultation": None if self.consulting is None else self.consulting.state(),
             "telling": None if facts.telling is None else facts.telling.by.value,
             "told": facts.told_ms is not None,
             "holds": sorted(facts.holds),
@@ -448,6 +461,7 @@ class LiveCall:
                     "present": party.is_present,
                     "machine": party.is_machine,
                     "said_no": party.index in no,
+                    "name": self.consulting.name_of(party.index) if self.consulting else "",
                 }
                 for party in facts.parties
             ],
@@ -494,7 +508,8 @@ class LiveCall:
             raise InvalidInput(f"found party {party}; expected one of {contacts}")
         return party
 
-    def _ensure_live(self, *, answered: bool = True) -> None:
+    def ensure_live(self, *, answered: bool = True) -> None:
+        """Raise Refused once the call is over, and before the answer where that matters."""
         if self.has_ended:
             raise Refused("the call is over; nothing can be done in it any more")
         if answered and not self.call.facts.parties:

@@ -1,14 +1,13 @@
 """Calls over a team's own telephone exchange or provider, by SIP.
 
-The sound of a call comes from the process of `siplink` with the moment when it was heard, and is
-placed on a grid of 20 ms by the latest moment at which it can have been captured.
+A call begins with one telephone; more can be added, and each hears all the others. What the agent
+says to somebody beside the call is heard by nobody else and is in no frame.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,8 @@ from askfirst.ports import (
     CallEvent,
     CallEventKind,
     Clock,
+    Consultation,
+    ConsultationStage,
     EndCause,
     TelephonyCapabilities,
 )
@@ -38,22 +39,14 @@ from askfirst.telephony.progress import (
     ensure_digits,
     ringback,
 )
+from askfirst.telephony.sipleg import HANDLED_MS, SLACK_MS, SipLeg
 from askfirst.telephony.siplink import SipLink
-from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, end_cause, number_in
-from askfirst.telephony.sipwire import Sound
+from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, number_in
 
 log = logging.getLogger(__name__)
 
-SLACK_MS = 40
-"""How much earlier than the bound a frame may be placed before the grid moves: a clock of the
-other side that is slow or fast by 100 parts in a million needs it once in minutes."""
-
 PASSING_MS = 60
 """From the process that hears to whoever reads the frames, on a machine that keeps up."""
-
-HANDLED_MS = 20
-"""How much later than ours a reader's zero may be, who counts from when it took the answer. Frames
-count as so much older, or one from before a permit could pass for newer."""
 
 WAY_OUT_MS = 100
 """How long the last of what we play may take until the other side has it: what waits in the stack,
@@ -92,18 +85,14 @@ class SipProvider:
         Raises InvalidInput for what is no number, Refused when all lines are busy, Unavailable
         while the process that speaks SIP is not there.
         """
-        trunk = self.link.trunk
         call = SipCall(self._clock, self.link, number)
-        headers = {}
-        if trunk.caller_id is not None:  # RFC 3325, 9.1
-            headers["P-Asserted-Identity"] = f"<sip:{trunk.caller_id}@{trunk.server}>"
-        await call.begin(trunk.uri(number), headers, leg)
+        await call.begin(*addressed(self.link.trunk, number), leg)
         return call
 
-    def _incoming(self, call: int, caller: str, called: str) -> IncomingSipCall | None:
+    def _incoming(self, call: int, caller: str, called: str) -> SipLeg | None:
         numbers = number_in(caller) or "", number_in(called) or ""
         found = IncomingSipCall(self._clock, self.link, call, *numbers)
-        return found if self.on_call(found) else None
+        return found.contact if self.on_call(found) else None
 
     async def close(self) -> None:
         """End every call and the process; safe to call more than once."""
@@ -111,42 +100,39 @@ class SipProvider:
 
 
 class SipCall:
-    """`ports.TelephonyCall` of an agent's leg and a telephone; made by `SipProvider` only.
+    """`ports.ConsultingCall` of an agent's leg and telephones; made by `SipProvider` only.
 
-    `frames()` is for one reader. A leg that closes ends the call; one that is only not connected
-    does not. `statistics` is what the stack counted, after the end.
+    `contact` is the first telephone. `frames()` is for one reader. A leg of the agent that closes
+    ends the call; one that is only not connected does not.
     """
 
-    def __init__(self, clock: Clock, link: SipLink, number: str) -> None:
+    def __init__(
+        self, clock: Clock, link: SipLink, number: str, *, hears_early: bool = True
+    ) -> None:
         self.agent_leg, self.contact_leg = AGENT, CONTACT
-        self.statistics: Mapping[str, Any] = {}
-        self._is_counted = asyncio.Event()
+        self.zero_ms: int | None = None
+        self.contact = SipLeg(clock, link, self, CONTACT, number, hears_early=hears_early)
+        self._legs = [self.contact]  # whose sound goes to all
+        self._beside: SipLeg | None = None  # whose sound goes to the agent alone
+        self._transfer_to: str | None = None
+        self._failed: Consultation | None = None
+        self._added = 0
         self._clock = clock
         self._link = link
-        self._number = number
         self._leg: AgentLeg
-        self._call = 0
         self._events: Log[CallEvent] = Log()
         self._frames = Frames()
         self._voice = AgentVoice(clock)
         self._announcements = Player()
         self._cuts = 0
         self._said: deque[bytes] = deque(maxlen=WAITING_FRAMES)
-        self._heard: deque[bytes] = deque(maxlen=WAITING_FRAMES)
         self._dialled_ms = clock.now_ms()
-        self._answer_ms: int | None = None
-        self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
-        self._next_ms: int | None = None  # where the contact's next frame is due on its grid
-        self._has_rung = self._is_hung_up = False
-        self._is_sounding = False  # whether anything has come from the other side
-        self._held_since_ms: int | None = None
-        self._peer_holds = False
         self._cause: EndCause | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, uri: str, headers: Mapping[str, str], leg: AgentLeg) -> None:
         """Dial. Raises what `SipLink.place` does; nothing has begun then."""
-        self._call = await self._link.place(uri, headers, self)
+        await self.contact.dial(uri, headers)
         self._carry(leg)
 
     def _carry(self, leg: AgentLeg) -> None:
@@ -185,36 +171,32 @@ class SipCall:
     async def stop_playing(self) -> None:
         """End a running `play` at once; it then returns False."""
         self._cut()
-        self._link.tell(self._call, "flush")
+        self._tell_all("flush")
 
     async def send_dtmf(self, leg: str, digits: str) -> None:
-        """Send digits to the contact; InvalidInput for anything but 0-9 * # A-D."""
+        """Send digits to every telephone; InvalidInput for anything but 0-9 * # A-D."""
         ensure_digits(digits)
-        self._link.tell(self._call, "dtmf", digits=digits)
+        self._tell_all("dtmf", digits=digits)
 
     async def hold(self) -> None:
-        """Put the contact on hold: nothing is captured from it and a prompt is cut."""
-        if self._held_since_ms is None:
-            self._held_since_ms = self._clock.now_ms()
-            self._quieten()
-            self._link.tell(self._call, "hold")
+        """Put the contact and who was added on hold: nothing is captured, a prompt is cut."""
+        self._cut()
+        self._said.clear()
+        for leg in self._legs:
+            leg.hold()
 
     async def resume(self) -> None:
-        """Take the contact back; its frames begin again with the next whole one."""
-        if self._held_since_ms is not None:
-            self._held_since_ms = None
-            self._begin_again()
-            self._link.tell(self._call, "resume")
+        """Take them back; their frames begin again with the next whole one."""
+        for leg in self._legs:
+            leg.resume()
 
     async def hangup(self) -> None:
         """End the call as our own act; safe to call more than once."""
-        self._is_hung_up = True
-        self._hang_up(EndCause.LOCAL_HANGUP)
+        self._end(EndCause.LOCAL_HANGUP)
 
     async def counted(self) -> Mapping[str, Any]:
-        """`statistics` once the stack has told them, which it does a moment after the end."""
-        await self._is_counted.wait()
-        return self.statistics
+        """What the stack counted of the contact; told a moment after the end."""
+        return await self.contact.counted()
 
     def mute(self, on: bool) -> None:
         """Make the agent's frames silence, or no longer, judged by when they were captured."""
@@ -228,79 +210,163 @@ class SipCall:
         """Raises Refused: on a telephone people speak for themselves."""
         raise Refused("sentences are for simulated calls; speak through the microphone")
 
-    # What the process tells
+    # People who are added, and calls that are handed on
 
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Take a message of the process about this call."""
-        if event["event"] == "ended":  # after our own hanging up, too
-            self.statistics = event["stats"]
-            self._is_counted.set()
-        if self._cause is not None:
-            return
-        match event["event"]:
-            case "ringing":
-                self._ring()
-            case "answered" if self._answer_ms is None:
-                self._answer()
-            case "dtmf" if self._answer_ms is not None:
-                digit = str(event["digit"])
-                if digit in "0123456789*#ABCD":
-                    self._tell(CallEventKind.DTMF, digit=digit)
-            case "held" if not self._peer_holds:
-                self._peer_holds = True
-                self._quieten()
-                self._tell(CallEventKind.HELD_BY_PEER)
-            case "resumed" if self._peer_holds:
-                self._peer_holds = False
-                self._begin_again()
-                self._tell(CallEventKind.RESUMED_BY_PEER)
-            case "ended":
-                answered = self._answer_ms is not None
-                self._end(
-                    end_cause(
-                        str(event["text"]),
-                        answered=answered,
-                        hung_up=self._is_hung_up,
-                        rang=self._has_rung,
-                    )
-                )
+    @property
+    def consultation(self) -> Consultation | None:
+        """Whom the agent called beside the others, and how that stands."""
+        beside = self._beside
+        if self._transfer_to is not None:
+            return Consultation(self._transfer_to, ConsultationStage.TRANSFERRING)
+        if beside is None:
+            return self._failed
+        if beside.is_answered:
+            cause = None if self._failed is None else self._failed.cause
+            return Consultation(beside.number, ConsultationStage.TALKING, cause)
+        stage = ConsultationStage.RINGING if beside.has_rung else ConsultationStage.CALLING
+        return Consultation(beside.number, stage)
 
-    def on_sound(self, sound: Sound) -> None:
-        """Take 20 ms of the contact: to the agent's ear and, after the answer, to the reader."""
-        if self._cause is not None or self._held_since_ms is not None or self._peer_holds:
-            return
-        self._heard.append(sound.pcm)
-        self._is_sounding = True
-        if self._answer_ms is None:
-            return
-        now_ms, machine_ms = self._clock.now_ms(), time.monotonic_ns() // 1_000_000
-        heard_ms = sound.heard_ms + now_ms - machine_ms - self._answer_ms - HANDLED_MS
-        start_ms = self._placed(heard_ms - BUFFERED_MS)
-        # What may have been said while the call was held counts as that.
-        if start_ms is not None and start_ms >= self._back_ms:
-            self._frames.add((Frame(CONTACT, start_ms, sound.pcm),))
+    async def consult(self, number: str) -> None:
+        """Let everybody wait and call one more number, which the agent alone hears.
 
-    def on_lost(self) -> None:
-        """The process is gone."""
-        self._is_counted.set()
-        self._end(EndCause.PROVIDER_ERROR)
-
-    def _placed(self, bound_ms: int) -> int | None:
-        """Where on the grid a frame belongs that may have been captured as early as `bound_ms`.
-
-        Never later than the bound; None where the other side's clock is so fast that its frame
-        has no place before it.
+        Nothing of it is in `frames()`. Raises Refused before the answer, beside another
+        consultation and when all lines are busy, Unavailable while no process is there.
         """
-        due_ms = self._next_ms
-        if due_ms is None:
-            due_ms = bound_ms
-        elif due_ms > bound_ms:
-            return None
-        behind = (bound_ms - due_ms) // FRAME_MS
-        if behind * FRAME_MS >= SLACK_MS:
-            due_ms += behind * FRAME_MS
-        self._next_ms = due_ms + FRAME_MS
-        return due_ms
+        self._ensure_free()
+        self._added += 1
+        name = f"{CONTACT}-{self._added + 1}"
+        beside = self._beside = SipLeg(self._clock, self._link, self, name, number)
+        await self.hold()
+        try:
+            await beside.dial(*addressed(self._link.trunk, number))
+        except BaseException:
+            self._beside = None
+            raise
+        self._failed = None
+        if self._cause is not None:  # it ended meanwhile
+            beside.hang_up(self._cause)
+
+    def beside_leg(self) -> str:
+        """The leg that `connect` would add. Raises Refused where nobody answered."""
+        beside = self._beside
+        if beside is None or not beside.is_answered or self._transfer_to is not None:
+            raise Refused("nobody is there to be brought in; wait for the answer")
+        return beside.name
+
+    def connect(self) -> None:
+        """Let who was called beside the others be one of them; they still wait.
+
+        Raises Refused as `beside_leg`.
+        """
+        self.beside_leg()
+        beside, self._beside = self._beside, None
+        assert beside is not None  # noqa: S101 - `beside_leg` has looked
+        self._said.clear()
+        beside.begin_again()
+        self._legs.append(beside)
+
+    async def dismiss(self) -> None:
+        """Hang up on who was called beside the others; they still wait."""
+        beside, self._beside, self._failed = self._beside, None, None
+        if beside is not None:
+            beside.hang_up(EndCause.LOCAL_HANGUP)
+
+    async def transfer(self, number: str | None = None) -> None:
+        """Hand the contact on: to a number, or to who was called beside.
+
+        The others wait meanwhile. It succeeds by the end of the call, and fails by
+        `consultation`. Raises Refused where nobody or more than one is there to be handed on, or
+        nobody answered who could take the call.
+        """
+        if number is None:
+            self.beside_leg()
+        else:
+            self._ensure_free()
+        if len(self._legs) > 1:
+            raise Refused("more than one person is in the call; only one can be handed on")
+        await self.hold()
+        beside = self._beside
+        self._failed = None
+        if number is not None:
+            self._transfer_to = number
+            self._legs[0].transfer(self._link.trunk.uri(number))
+        elif beside is not None:
+            self._transfer_to = beside.number
+            self._legs[0].hand_to(beside)
+
+    def drop(self, leg: str) -> None:
+        """Hang up on one who was added; a leg that is not there is fine."""
+        for each in tuple(self._legs):
+            if each.name == leg != CONTACT:
+                each.hang_up(EndCause.LOCAL_HANGUP)
+                self._leave(each)
+
+    def _ensure_free(self) -> None:
+        if self.zero_ms is None or self._cause is not None:
+            raise Refused("nobody is on the line; wait for the answer")
+        if self._beside is not None or self._transfer_to is not None:
+            raise Refused("somebody is being called already; end that first")
+
+    # What the telephones tell
+
+    def on_ringing(self, leg: SipLeg) -> None:
+        """It rings there."""
+        if leg is self.contact:
+            self._tell(CallEventKind.RINGING, number=leg.number)
+
+    def on_answered(self, leg: SipLeg) -> None:
+        """Somebody has taken it; the first one begins the call clock."""
+        if leg is self.contact:
+            self.zero_ms = self._clock.now_ms()
+            self._leg.flush()
+            self._said.clear()
+            self._tell(CallEventKind.ANSWERED, number=leg.number)
+
+    def on_digit(self, leg: SipLeg, digit: str) -> None:
+        """A key was pressed there."""
+        if leg in self._legs:
+            self._tell(CallEventKind.DTMF, leg=leg.name, digit=digit)
+
+    def on_peer_hold(self, leg: SipLeg, on: bool) -> None:
+        """The other side lets us wait, or does no longer."""
+        if leg not in self._legs:
+            return
+        if on:
+            self._cut()
+            self._said.clear()
+        kind = CallEventKind.HELD_BY_PEER if on else CallEventKind.RESUMED_BY_PEER
+        self._tell(kind, leg=leg.name)
+
+    def on_frame(self, leg: SipLeg, frame: Frame) -> None:
+        """20 ms of a telephone; of one that the agent alone hears they are nobody's."""
+        if leg in self._legs:
+            self._frames.add((frame,))
+
+    def on_not_transferred(self, leg: SipLeg, cause: EndCause) -> None:
+        """Who was to take the call did not; everybody still waits."""
+        if self._transfer_to is not None:
+            self._fail(self._transfer_to, cause)
+        if self._beside is not None:
+            self._beside.tell("resume")  # the stack has let both wait for it
+
+    def on_ended(self, leg: SipLeg, cause: EndCause) -> None:
+        """It is over there; with the last telephone the call is."""
+        if leg is self._beside:
+            self._beside = None
+            if self._transfer_to is None:  # else the outcome of that is still to come
+                self._fail(leg.number, cause)
+        elif len(self._legs) > 1 and leg in self._legs:
+            self._leave(leg)
+        else:
+            self._end(cause)
+
+    def _fail(self, number: str, cause: EndCause) -> None:
+        self._transfer_to = None
+        self._failed = Consultation(number, ConsultationStage.OVER, cause)
+
+    def _leave(self, leg: SipLeg) -> None:
+        self._legs.remove(leg)
+        self._tell(CallEventKind.LEFT, leg=leg.name)
 
     # What happens by itself
 
@@ -315,19 +381,20 @@ class SipCall:
         fault = task.exception()
         if fault is not None:
             log.error("sip.part-failed", exc_info=fault)
-        self._hang_up(EndCause.LOCAL_HANGUP if fault is None else EndCause.PROVIDER_ERROR)
+        self._end(EndCause.LOCAL_HANGUP if fault is None else EndCause.PROVIDER_ERROR)
 
     def _say(self, sound: AgentSound) -> None:
         """Take 20 ms of the agent."""
-        if self._answer_ms is None or self._cause is not None:
+        if self.zero_ms is None or self._cause is not None:
             return
-        frame = self._voice.frame(sound, self._answer_ms + HANDLED_MS)
+        frame = self._voice.frame(sound, self.zero_ms + HANDLED_MS)
         if frame is not None:
             self._said.append(frame.pcm)
-            self._frames.add((frame,))
+            if self._beside is None:  # what is said beside the call is nobody's
+                self._frames.add((frame,))
 
     async def _keep_time(self) -> None:
-        """Every 20 ms: let both sides hear what there is, and watch how long things take."""
+        """Every 20 ms: let all sides hear what there is, and watch how long things take."""
         tick_ms = self._clock.now_ms()
         while self._cause is None:
             tick_ms += FRAME_MS
@@ -340,85 +407,92 @@ class SipCall:
 
     def _watch(self) -> None:
         now_ms, trunk = self._clock.now_ms(), self._link.trunk
-        if self._answer_ms is None:
+        if self.zero_ms is None:
             if now_ms - self._dialled_ms >= trunk.ring * 1000:
-                self._hang_up(EndCause.NO_ANSWER if self._has_rung else EndCause.UNREACHABLE)
-        elif (
-            self._held_since_ms is not None
-            and now_ms - self._held_since_ms >= trunk.longest_hold * 1000
+                self._end(_unanswered(self.contact))
+            return
+        beside = self._beside
+        if (
+            beside is not None
+            and not beside.is_answered
+            and now_ms - beside.since_ms >= trunk.ring * 1000
         ):
+            self._beside = None
+            self._fail(beside.number, _unanswered(beside))
+            beside.hang_up(EndCause.NO_ANSWER)
+        waiting = [each.held_since_ms for each in self._legs if each.held_since_ms is not None]
+        if waiting and now_ms - min(waiting) >= trunk.longest_hold * 1000:
             # Silence of the line is not watched by the stack while a call is held.
-            self._hang_up(EndCause.MEDIA_TIMEOUT)
+            self._end(EndCause.MEDIA_TIMEOUT)
 
     def _exchange(self, tick_ms: int) -> None:
-        heard = self._heard.popleft() if self._heard else SILENCE
-        if self._answer_ms is None:
-            self._leg.play(heard if self._is_sounding else self._ringback())
+        if self.zero_ms is None:
+            self._ring(self.contact)
+        elif self._beside is not None:
+            self._speak_beside(self._beside)
+        else:
+            self._speak(tick_ms, self.zero_ms)
+
+    def _ring(self, leg: SipLeg) -> None:
+        """Let the agent hear that it rings, or what the exchange sends instead."""
+        heard = leg.next_heard()
+        self._leg.play(heard if leg.is_sounding else self._ringback(leg))
+
+    def _speak_beside(self, leg: SipLeg) -> None:
+        """Exchange sound between the agent and one whom the others do not hear."""
+        if not leg.is_answered:
+            self._ring(leg)
             return
-        if not self._is_talking():
-            self._leg.play(heard)
+        self._leg.play(leg.next_heard())
+        leg.send(self._said.popleft() if self._said else SILENCE)
+
+    def _speak(self, tick_ms: int, zero_ms: int) -> None:
+        """Let everybody hear all the others, and what is announced."""
+        talking = [each for each in self._legs if each.is_talking]
+        if not talking:
+            self._leg.play(SILENCE)
             return
         self._announcements.begin()
         announced = self._announcements.take()
-        sides = [self._said.popleft() if self._said else SILENCE]
+        ours = [self._said.popleft() if self._said else SILENCE]
+        heard = {leg.name: leg.next_heard() for leg in talking}
         if announced is not None:
-            sides.append(announced)
-            self._leg.play(mix_frames((heard, announced)))
-            start_ms = tick_ms - FRAME_MS - self._answer_ms - HANDLED_MS
+            ours.append(announced)
+            start_ms = tick_ms - FRAME_MS - zero_ms - HANDLED_MS
             self._frames.add((Frame(ANNOUNCEMENT, start_ms, announced),))
-        else:
-            self._leg.play(heard)
-        self._link.send(self._call, mix_frames(sides) if len(sides) > 1 else sides[0])
+        self._leg.play(_sum([*heard.values(), *ours[1:]]))
+        for leg in talking:
+            others = [pcm for name, pcm in heard.items() if name != leg.name]
+            leg.send(_sum([*ours, *others]))
         self._announcements.settle()
 
-    def _ringback(self) -> bytes:
+    def _ringback(self, leg: SipLeg) -> bytes:
         """What an agent hears while it rings and the exchange sends no tone of its own."""
-        if not self._has_rung:
+        if not leg.has_rung:
             return SILENCE
         ring = ringback()
-        return ring[(self._clock.now_ms() - self._dialled_ms) // FRAME_MS % len(ring)]
-
-    def _ring(self) -> None:
-        if not self._has_rung:
-            self._has_rung = True
-            self._tell(CallEventKind.RINGING, number=self._number)
-
-    def _answer(self) -> None:
-        self._ring()
-        self._answer_ms = self._clock.now_ms()
-        self._leg.flush()
-        self._said.clear()
-        self._tell(CallEventKind.ANSWERED, number=self._number)
+        return ring[(self._clock.now_ms() - leg.since_ms) // FRAME_MS % len(ring)]
 
     def _cut(self) -> None:
         """End what plays, also where only its last sound is still on the way."""
         self._cuts += 1
         self._announcements.cut()
 
-    def _quieten(self) -> None:
-        self._cut()
-        self._said.clear()
-        self._heard.clear()
-        self._link.tell(self._call, "flush")
-
-    def _begin_again(self) -> None:
-        """Take the contact's sound from now on, whatever still waits of before."""
-        self._back_ms = self._clock.now_ms() - (self._answer_ms or 0)
-        self._next_ms = None
+    def _tell_all(self, do: str, **more: object) -> None:
+        for leg in self._legs:
+            leg.tell(do, **more)
 
     def _is_talking(self) -> bool:
-        is_held = self._held_since_ms is not None or self._peer_holds
-        return self._answer_ms is not None and self._cause is None and not is_held
-
-    def _hang_up(self, cause: EndCause) -> None:
-        """End the call for us at once; the process does the rest."""
-        self._link.tell(self._call, "hangup")
-        self._end(cause)
+        """Whether everybody is there to hear; nobody is told what only some can hear."""
+        return self._cause is None and all(leg.is_talking for leg in self._legs)
 
     def _end(self, cause: EndCause) -> None:
         if self._cause is not None:
             return
         self._cause = cause
+        for leg in (*self._legs, self._beside):
+            if leg is not None:
+                leg.hang_up(cause)
         self._cut()
         self._tell(CallEventKind.ENDED, cause=cause)
         self._events.close()
@@ -430,17 +504,18 @@ class SipCall:
         self,
         kind: CallEventKind,
         *,
+        leg: str = CONTACT,
         digit: str | None = None,
         cause: EndCause | None = None,
         number: str | None = None,
     ) -> None:
         now_ms = self._clock.now_ms()
-        if self._answer_ms is None:  # without an answer there is no zero yet
+        if self.zero_ms is None:  # without an answer there is no zero yet
             at_ms = min(-1, now_ms - self._dialled_ms - self._link.trunk.ring * 1000)
         else:
             # The answer is zero, also where the clock has moved on since it was taken.
-            at_ms = 0 if kind is CallEventKind.ANSWERED else now_ms - self._answer_ms
-        self._events.add(CallEvent(kind, at_ms, CONTACT, digit, cause, number))
+            at_ms = 0 if kind is CallEventKind.ANSWERED else now_ms - self.zero_ms
+        self._events.add(CallEvent(kind, at_ms, leg, digit, cause, number))
 
 
 class IncomingSipCall(SipCall):
@@ -451,11 +526,11 @@ class IncomingSipCall(SipCall):
     """
 
     def __init__(self, clock: Clock, link: SipLink, call: int, caller: str, called: str) -> None:
-        super().__init__(clock, link, caller)
+        super().__init__(clock, link, caller, hears_early=False)
         self.caller, self.called = caller, called
-        self._call = call
         self._is_taken = False
-        self._ring()
+        self.contact.bind(call)
+        self.contact.ring()
 
     async def take(self, leg: AgentLeg) -> None:
         """Answer it for an agent, whose leg stays the caller's.
@@ -468,15 +543,26 @@ class IncomingSipCall(SipCall):
             raise Refused("a colleague has taken the call")
         self._is_taken = True
         self._carry(leg)
-        self._link.tell(self._call, "answer")
+        self.contact.answer()
 
     def decline(self) -> None:
         """Do not take it: the caller is told that it is busy here."""
         if not self._is_taken and self._cause is None:
-            self._link.tell(self._call, "reject")
+            self.contact.reject()
             self._end(EndCause.DECLINED)
 
-    def on_sound(self, sound: Sound) -> None:
-        """Take 20 ms of the caller, who is heard from the answer on."""
-        if self._answer_ms is not None:
-            super().on_sound(sound)
+
+def addressed(trunk: Trunk, number: str) -> tuple[str, dict[str, str]]:
+    """Where a number is called at a trunk, and with which headers; InvalidInput for no number."""
+    headers = {}
+    if trunk.caller_id is not None:  # RFC 3325, 9.1
+        headers["P-Asserted-Identity"] = f"<sip:{trunk.caller_id}@{trunk.server}>"
+    return trunk.uri(number), headers
+
+
+def _unanswered(leg: SipLeg) -> EndCause:
+    return EndCause.NO_ANSWER if leg.has_rung else EndCause.UNREACHABLE
+
+
+def _sum(sides: list[bytes]) -> bytes:
+    return mix_frames(sides) if len(sides) > 1 else sides[0]

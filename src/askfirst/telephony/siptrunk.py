@@ -35,6 +35,9 @@ BUFFERED_MS = JITTER_MS[1] + 60
 """Upper bound of what the stack holds back, its decoder and player included. The library gives
 bytes without their RTP time, so every frame counts as old as it can be."""
 
+TRANSFERRED = "Call transfered"
+"""With these words the stack closes a call whose other side talks to somebody else by now."""
+
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 _USER = re.compile(r"[A-Za-z0-9._+~-]{1,64}")
 _ADDRESS = re.compile(r"(?:sips?|tel):([^@;>:\s]{1,64})(?=[@;>\s]|$)", re.IGNORECASE)
@@ -45,12 +48,15 @@ _STATUS = re.compile(r"([3-6]\d\d)(?: |$)")
 _BY_STATUS: Mapping[int, EndCause] = {
     403: EndCause.DECLINED,
     404: EndCause.NOT_FOUND,
+    405: EndCause.UNSUPPORTED,
     408: EndCause.NO_ANSWER,
     410: EndCause.NOT_FOUND,
+    420: EndCause.UNSUPPORTED,
     480: EndCause.NO_ANSWER,
     484: EndCause.NOT_FOUND,
     486: EndCause.BUSY,
     487: EndCause.NO_ANSWER,
+    501: EndCause.UNSUPPORTED,
     600: EndCause.BUSY,
     603: EndCause.DECLINED,
     604: EndCause.NOT_FOUND,
@@ -150,13 +156,13 @@ class Trunk:
         return cls(**{**stated, **({} if codecs is None else {"codecs": tuple(codecs)})})
 
 
-def end_cause(text: str, *, answered: bool, hung_up: bool, rang: bool) -> EndCause:
+def end_cause(text: str, *, answered: bool, rang: bool) -> EndCause:
     """Why a call ended, from the words with which the stack closed it.
 
-    `hung_up` says that we asked for the end, `rang` that the other side had been reached.
+    `rang` says that the other side had been reached.
     """
-    if hung_up:
-        return EndCause.LOCAL_HANGUP
+    if text == TRANSFERRED:
+        return EndCause.TRANSFERRED
     if "rtp stream" in text.lower():
         return EndCause.MEDIA_TIMEOUT
     if answered:

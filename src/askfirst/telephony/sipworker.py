@@ -23,6 +23,7 @@ import av
 import numpy as np
 from baresip import Account, BaresipError, Config, Runtime, UserAgent
 from baresip.call import Call
+from baresip.errors import TransferFailed
 from baresip.events import Event, StackEvent
 
 from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
@@ -146,6 +147,7 @@ class CarriedCall:
         self.call: Call | None = None
         self.media: Media | None = None
         self.is_wanted = True
+        self.negotiating = asyncio.Lock()
 
     def bind(self, call: Call) -> None:
         """From now on it is this call of the stack."""
@@ -212,6 +214,19 @@ class Worker:
                 self._start(self._hold(line, on=True))
             case "resume" if line is not None:
                 self._start(self._hold(line, on=False))
+            case "transfer" if line is not None and line.call is not None:
+                self._start(
+                    self._transfer(
+                        line, line.call.transfer(message["uri"], timeout=message["within"])
+                    )
+                )
+            case "replace" if line is not None and line.call is not None:
+                other = self._lines.get(message["other"])
+                if other is not None and other.call is not None:
+                    handing = line.call.attended_transfer(other.call, timeout=message["within"])
+                    self._start(self._transfer(line, handing))
+                else:
+                    self._tell("not-transferred", call=number, text="481 No Such Call")
             case "dtmf" if line is not None and line.call is not None:
                 self._start(_quietly(line.call.send_dtmf(message["digits"])))
             case "flush" if line is not None and line.media is not None:
@@ -271,14 +286,23 @@ class Worker:
                 self._early.clear()
 
     async def _hold(self, line: CarriedCall, *, on: bool) -> None:
-        for _ in range(HOLD_TRIES):
-            if line.call is None:
-                return
+        async with line.negotiating:
+            for _ in range(HOLD_TRIES):
+                if line.call is None:
+                    return
+                try:
+                    await (line.call.hold() if on else line.call.resume())
+                    return
+                except BaresipError:
+                    await asyncio.sleep(0.2)  # another negotiation is under way
+
+    async def _transfer(self, line: CarriedCall, work: Awaitable[None]) -> None:
+        """Hand a call on; that it ended so is the stack's own event."""
+        async with line.negotiating:  # a hold that was asked for before it comes before it
             try:
-                await (line.call.hold() if on else line.call.resume())
-                return
-            except BaresipError:
-                await asyncio.sleep(0.2)  # another negotiation is under way
+                await work
+            except (BaresipError, ValueError) as error:
+                self._tell("not-transferred", call=line.number, text=_outcome(error))
 
     def _hear(self, event: StackEvent) -> None:
         if event.event in _TRUNK_EVENTS and not event.call:
@@ -330,6 +354,14 @@ async def _quietly(work: Awaitable[None]) -> None:
     """Do something to a call that may have gone meanwhile."""
     with contextlib.suppress(BaresipError, ValueError):
         await work
+
+
+def _outcome(error: Exception) -> str:
+    """Why a call was not handed on, as a status of SIP."""
+    if isinstance(error, TransferFailed) and error.status is not None:
+        return f"{error.status} {error.reason}"[:80]
+    # The other side said nothing in time; or it was never asked, because it cannot do that.
+    return "408 Request Timeout" if "no transfer outcome" in str(error) else "501 Not Implemented"
 
 
 def _resampled(by: av.AudioResampler | None, pcm: bytes, rate: int, channels: int) -> bytes:

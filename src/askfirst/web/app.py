@@ -18,6 +18,7 @@ from askfirst.web import (
     api_callnotes,
     api_calls,
     api_captions,
+    api_consulting,
     api_contacts,
     api_decisions,
     api_erasures,
@@ -78,6 +79,7 @@ APIS = (
     api_recordings.router,
     api_sound.router,
     api_soundfile.router,
+    api_consulting.router,
     api_external.router,
     api_tokens.router,
 )

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from askfirst.ports import EndCause
 from askfirst.server.listening import ListeningPurpose
 from askfirst.web import words
+
+ENDS: Mapping[str, str] = {
+    EndCause.BUSY: words.mark("It was busy"),
+    EndCause.DECLINED: words.mark("The call was declined"),
+    EndCause.NO_ANSWER: words.mark("Nobody answered"),
+    EndCause.NOT_FOUND: words.mark("The exchange knows no such number"),
+    EndCause.UNREACHABLE: words.mark("The exchange could not be reached"),
+    EndCause.REDIRECTED: words.mark("The exchange sent the call to another number; it was ended"),
+    EndCause.MEDIA_TIMEOUT: words.mark("The sound stopped"),
+    EndCause.PROVIDER_ERROR: words.mark("The exchange or our process failed"),
+    EndCause.UNSUPPORTED: words.mark("The other side’s telephone or exchange cannot do that"),
+    EndCause.TRANSFERRED: words.mark("The call was handed on"),
+}
+"""Why a call ended; that somebody hung up needs no words."""
 
 OUTCOMES: Mapping[str, str] = {
     "recorded": words.mark("Recorded"),

@@ -61,6 +61,7 @@ def render(
         ],
         "has_phone": visit.may(Permission.CALLS_MAKE),
         "causes": visit.said(callwords.CAUSES),
+        "ends": visit.said(callwords.ENDS),
         "pauses": visit.said(phonewords.PAUSES),
         "phone_words": visit.said(phonewords.PHONE),
         "shortcuts": [(keys, visit.say(does)) for keys, does in phonewords.SHORTCUTS],

@@ -39,6 +39,7 @@ PHONE: Mapping[str, str] = {
     "contact": words.mark("They"),
     "joined": words.mark("Person who joined"),
     "left": words.mark("Left"),
+    "hang_up": words.mark("Hang up"),
     "unknown": words.mark("Place unknown – ask first"),
     "failed": words.mark("That did not work. Try again."),
     "ended": words.mark("The call is over."),
@@ -65,6 +66,14 @@ PHONE: Mapping[str, str] = {
     "undo": words.mark("Recording started. For {s} s you can undo and erase it."),
     "called": words.mark("to {name}"),
     "rings_no_more": words.mark("It does not ring any more."),
+    "beside_calling": words.mark("Calling {who}. Everybody else waits."),
+    "beside_ringing": words.mark("It rings at {who}. Everybody else waits."),
+    "beside_talking": words.mark(
+        "You talk to {who} alone. Everybody else waits, and nothing is recorded."
+    ),
+    "beside_kept": words.mark("{who} could not be given the call: {why}. You talk to them alone."),
+    "beside_transferring": words.mark("The call is being handed to {who}."),
+    "beside_over": words.mark("{who}: {why}. Everybody else still waits."),
     "undo_over": words.mark("Undoing is over. Recording goes on."),
     "since": words.mark("Recording since {time}"),
     "paused": words.mark("Paused: {reason}"),

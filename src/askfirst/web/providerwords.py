@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from askfirst.ports import EndCause
 from askfirst.server.trunkcautions import Caution
 from askfirst.server.trunktest import ANSWERED, CUT_SHORT, NO_LINE
-from askfirst.web import words
+from askfirst.web import callwords, words
 
 STATES: Mapping[str, tuple[str, str, str]] = {
     "open": ("may", "circle-check", words.mark("Ready (without registration)")),
@@ -52,13 +52,6 @@ OUTCOMES: Mapping[str, str] = {
     ANSWERED: words.mark("Answered, and heard to the end"),
     CUT_SHORT: words.mark("Answered, and ended before everything was measured"),
     NO_LINE: words.mark("Nothing could be dialled: no line was there"),
-    EndCause.BUSY: words.mark("It was busy"),
-    EndCause.DECLINED: words.mark("The call was declined"),
-    EndCause.NO_ANSWER: words.mark("Nobody answered"),
-    EndCause.NOT_FOUND: words.mark("The exchange knows no such number"),
-    EndCause.UNREACHABLE: words.mark("The exchange could not be reached"),
-    EndCause.REDIRECTED: words.mark("The exchange sent the call to another number; it was ended"),
-    EndCause.MEDIA_TIMEOUT: words.mark("The sound stopped"),
-    EndCause.PROVIDER_ERROR: words.mark("The exchange or our process failed"),
+    **callwords.ENDS,
     EndCause.REMOTE_HANGUP: words.mark("The other side hung up"),
 }

@@ -24,6 +24,7 @@ export async function learnPlaces() {
 
 /** What somebody is called here; who joined has a number where there are more. @param {any} person @param {any[]} people */
 function calling(person, people) {
+  if (person.name) return person.name;
   const isFirst = person.party < 2;
   const isOurs = person.role === "agent";
   const name = isOurs ? (isFirst ? say.agent : say.colleague) : isFirst ? say.contact : say.joined;
@@ -51,7 +52,7 @@ function line(person, people) {
     left.type = "button";
     left.className = "button button-quiet button-small";
     left.dataset.left = String(person.party);
-    left.textContent = say.left;
+    left.textContent = person.name ? say.hang_up : say.left; // whoever was called is hung up on
     shown.append(left);
   }
   return shown;

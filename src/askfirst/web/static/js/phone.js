@@ -2,6 +2,7 @@
 // what the server reports from the media path, and "unknown" as soon as that is not known. It lives
 // in #phone, outside of what a navigation replaces.
 import { showCaptions } from "./captions.js";
+import { BESIDE_ACTS, showBeside } from "./phone-beside.js";
 import { chosenAudio, obeyPage } from "./phone-card.js";
 import { useKeys } from "./phone-keys.js";
 import { Notes } from "./phone-notes.js";
@@ -18,6 +19,8 @@ import { closeUndo, offerUndo, undoButton } from "./phone-undo.js";
 import { announce, message } from "./shell.js";
 
 const notes = new Notes(core, part("notes"), part("notes-state"), say);
+
+const LEARN_AGAIN_MS = 5000;
 
 /** @type {{close: () => void} | null} */
 let captions = null;
@@ -73,6 +76,7 @@ function show(state) {
   showRecording(state, own);
   showSentences(state.sentences);
   showPeople(state.parties);
+  showBeside(state);
   showCaptionsOf(state);
 }
 
@@ -99,7 +103,7 @@ function end(state) {
   endSound();
   closeUndo();
   closeCaptions();
-  for (const name of ["consent", "recording", "keypad", "saying", "captions-part"]) part(name).hidden = true;
+  for (const name of ["consent", "recording", "keypad", "saying", "captions-part", "beside"]) part(name).hidden = true;
   part("clock").textContent = "";
   part("who").textContent = say.phone;
   if (!isWaiting()) showNotice("", []);
@@ -109,10 +113,12 @@ function end(state) {
   const link = document.createElement("a");
   link.href = `/calls/${state.call}`;
   link.textContent = say.write;
-  last.replaceChildren(`${say.ended} `, link);
+  const why = texts.ends[state.ended_by];
+  const ended = why ? `${say.ended} ${why}.` : say.ended;
+  last.replaceChildren(`${ended} `, link);
   last.hidden = false;
   globalThis.htmx?.process(last);
-  announce(say.ended);
+  announce(ended);
 }
 
 /** Tell screen readers what changed by itself. @param {any} state */
@@ -208,6 +214,7 @@ const ACTS = {
   sentences: () => tryAgain("script"),
   rejoin,
   "take-over": takeOver,
+  ...BESIDE_ACTS,
   ...RING_ACTS,
 };
 
@@ -282,7 +289,12 @@ setInterval(() => {
 }, 1000);
 
 async function learn() {
-  await learnPlaces();
+  try {
+    await learnPlaces();
+  } catch {
+    setTimeout(learn, LEARN_AGAIN_MS); // the line is cut, and the names are wanted when it is back
+    return;
+  }
   if (core.state) show(core.state);
 }
 
