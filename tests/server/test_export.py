@@ -11,7 +11,7 @@ from tests.server.rig import BYE, HELLO, KEYED, NO, RECORD, WAIT
 
 from askfirst.errors import NotFound
 from askfirst.server import erasure, forgetting
-from askfirst.server.database import transaction
+from askfirst.server.database import calls, transaction
 from askfirst.server.export import bundle_of, vcon_of
 from askfirst.server.node import Node
 from askfirst.vconread import read
@@ -33,6 +33,20 @@ def test_a_ready_recording_is_in_its_vcon_and_that_is_an_access(recorded: rig.Re
     assert len(audio(document)) == 1
     assert exports(recorded) == 1
     assert read(document).has_recording
+
+
+@pytest.mark.parametrize(("direction", "channels"), [("outbound", [0, 1]), ("inbound", [1, 0])])
+def test_a_vcon_says_who_is_on_which_channel_the_caller_first(
+    recorded: rig.Recorded, direction: str, channels: list[int]
+) -> None:
+    with recorded.store.engine.begin() as connection:
+        connection.execute(calls.update().values(direction=direction))
+
+    document = vcon_of(recorded.node, recorded.call)
+
+    (dialog,) = [each for each in document["dialog"] if each.get("body")]
+    assert dialog["parties"] == channels
+    assert "originator" not in dialog  # which then is the first of them
 
 
 @pytest.mark.parametrize("state", ["quarantined", "checking", "sealed"])

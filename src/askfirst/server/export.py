@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from askfirst.server.database import calls, consents, parties, reading, recordin
 from askfirst.server.finishing import from_bytes
 from askfirst.server.ids import new_id
 from askfirst.server.node import Node
+from askfirst.server.request import INBOUND
 from askfirst.vcon import (
     Answer,
     Audio,
@@ -84,8 +84,9 @@ def vcon_of(
             for item in people
             if item.role == Role.CONTACT.value
         ),
-        audio=None if ready is None else _audio(node, ready, started, people, person, purpose),
+        audio=None if ready is None else _audio(node, row, ready, people, person, purpose),
         transcript=None if ready is None else _transcript(node, ready.id, row.language),
+        originator=1 if row.direction == INBOUND else 0,
     )
     return build(record)
 
@@ -134,15 +135,14 @@ def _basis(row: Any) -> str:
     return str(row.policy.get("lawful_basis") or LawfulBasis.LEGITIMATE_INTERESTS.value)
 
 
-def _audio(
-    node: Node, ready: Any, started: datetime, people: Any, person: str, purpose: str
-) -> Audio:
+def _audio(node: Node, row: Any, ready: Any, people: Any, person: str, purpose: str) -> Audio:
     body = node.playback.play(ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED)
-    sides: tuple[list[int], list[int]] = ([], [])
+    caller = Role.CONTACT if row.direction == INBOUND else Role.AGENT
+    sides: tuple[list[int], list[int]] = ([], [])  # whoever calls is on channel 1
     for item in people:
-        sides[0 if item.role == Role.AGENT.value else 1].append(item.number_in_call)
+        sides[0 if item.role == caller.value else 1].append(item.number_in_call)
     return Audio(
-        start=started,
+        start=row.answered_at or row.created_at,
         duration_ms=ready.duration_ms,
         channels=(tuple(sides[0]), tuple(sides[1])),
         mediatype="audio/ogg",
