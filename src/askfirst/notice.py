@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
 
@@ -38,6 +38,10 @@ EXPLAINED = frozenset({Element.PURPOSE_DETAILED, Element.CONSENT_EACH_PERSON})
 """Elements with which a purpose is owed as an explanation, so that consent is informed: Ireland
 and Canada ask for it (PIPEDA, schedule 1, principle 4.3.2), and who asks each person has to."""
 
+MESSAGE = "message"
+"""The purpose of a message that a caller leaves."""
+
+_PLAIN = ("opening", "keys", "message_opening", "message_keys", "message_tone")
 _PAUSE_MS = 2_000
 _TURN_MS = 15_000
 _CHOICE = re.compile(r"\[(!?)([a-z_/]+)\|([^\]]*)\]")
@@ -142,9 +146,17 @@ def compose(
 
 
 def announcement(
-    elements: Iterable[Element], language: str, facts: NoticeFacts, *, keys: bool
+    elements: Iterable[Element],
+    language: str,
+    facts: NoticeFacts,
+    *,
+    keys: bool,
+    message: bool = False,
 ) -> str:
     """Give the text of a played announcement; with `keys` it ends with how to answer by key.
+
+    With `message` it is what a caller hears whom nobody answers and who may leave a message: it
+    always says that this is recorded, and its purpose is to pass the message on.
 
     The opening carries nothing that has to be heard, so a clipped start loses nothing. Raises
     InvalidInput when the company has no name, when the purpose must be explained in detail and
@@ -157,6 +169,9 @@ def announcement(
         )
     _known(language)
     asked = frozenset(str(element) for element in elements)
+    if message:
+        asked |= {str(Element.INTENT_TO_RECORD)}
+        facts = replace(facts, purpose=MESSAGE)
     if Element.PURPOSE_DETAILED in asked and not facts.purpose:
         raise InvalidInput(
             "The announcement must explain its purpose in detail and none is given. "
@@ -164,10 +179,12 @@ def announcement(
         )
     values = _values(asked, language, facts)
     words = _texts().words
-    parts = [words["opening"][language]]
+    parts = [words["message_opening" if message else "opening"][language]]
     parts += [_filled(said, values) for said, _ in _plan(asked, language)]
     if keys:
-        parts.append(words["keys"][language])
+        parts.append(words["message_keys" if message else "keys"][language])
+    elif message:
+        parts.append(words["message_tone"][language])
     return " ".join(parts)
 
 
@@ -306,7 +323,7 @@ def _known(language: str) -> None:
 def _texts() -> _Texts:
     packaged = resources.files("askfirst").joinpath("texts/notices.toml")
     read = tomllib.loads(packaged.read_text(encoding="utf-8"))
-    words: dict[str, Mapping[str, str]] = {name: read[name] for name in ("opening", "keys")}
+    words: dict[str, Mapping[str, str]] = {name: read[name] for name in _PLAIN}
     for group in ("purpose", "purpose_detailed", "basis", "given", "neutral"):
         words |= {f"{group}.{name}": texts for name, texts in read[group].items()}
     sentences = tuple(
@@ -403,6 +420,7 @@ def _fit(facts: NoticeFacts, asked: frozenset[str]) -> None:
     if (
         purpose
         and not isinstance(purpose, Purpose)
+        and purpose != MESSAGE
         and EXPLAINED & asked
         and len(purpose.split()) < SHORTEST_PURPOSE_WORDS
     ):

@@ -19,6 +19,7 @@ from askfirst.server.contactimport import import_contacts
 from askfirst.server.contacts import holder
 from askfirst.server.database import reading, transaction
 from askfirst.server.node import Node
+from askfirst.server.ownnumbers import OwnNumber
 from askfirst.server.simulation import request_for, simulate
 from askfirst.server.store import Store
 from askfirst.telephony.persona import Persona, packaged_personas
@@ -80,9 +81,10 @@ def settle_in(store: Store) -> dict[str, str]:
             "purpose_owner": "Nora Dahl",
         }
         wants = account.change(connection, stated, made["admin"], now)
-        ownnumbers.keep(
-            connection, "+4721000001", "Harbor", "sales", [made["other"]], made["admin"], now
+        harbor = OwnNumber(
+            "+4721000001", "Harbor", "sales", frozenset({made["other"]}), takes_messages=True
         )
+        ownnumbers.keep(connection, harbor, made["admin"], now)
         for identity in made.values():
             accounts.acknowledge(connection, identity, wants.notice_version, now)
     return made

@@ -9,7 +9,7 @@ from typing import Any
 
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import Refused
-from askfirst.model import FRAME_BYTES, Frame
+from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
 from askfirst.ports import (
     AgentLeg,
     CallEvent,
@@ -65,23 +65,42 @@ class Caller:
         self.log: Log[CallEvent] = Log()
         self.sound: Log[Frame] = Log()
         self.was_declined = False
+        self.hears = False  # whether announcements are played to their end
+        self.played: list[int] = []
         self.consultation: Consultation | None = None
         self.added: list[str] = []
         self.is_full = False
         self.on_connect: Callable[[], Any] = lambda: None
         self.at_connection: Any = None
-        self.is_over = False
+        self.is_over = self.was_taken = False
+        self.taken_ms = 0
         self.log.add(CallEvent(CallEventKind.RINGING, -1, "contact"))
 
     async def take(self, leg: AgentLeg) -> None:
         if self.is_over:
             raise Refused("the caller has hung up")
+        self.was_taken = True
+        self.taken_ms = LoopClock().now_ms()
         self.log.add(CallEvent(CallEventKind.ANSWERED, 0, "contact"))
 
     def speak(self, at_ms: int) -> None:
         self.sound.add(Frame("contact", at_ms, bytes([3]) * FRAME_BYTES))
 
+    async def speak_for(self, ms: int) -> None:
+        """Speak from now on for so long."""
+        clock = LoopClock()
+        for _ in range(ms // FRAME_MS):
+            if self.is_over:
+                return
+            self.speak(clock.now_ms() - self.taken_ms)
+            await clock.sleep_until(clock.now_ms() + FRAME_MS)
+
+    def press(self, digit: str) -> None:
+        self.log.add(CallEvent(CallEventKind.DTMF, 1, "contact", digit=digit))
+
     def decline(self) -> None:
+        if self.was_taken:
+            return
         self.was_declined = True
         self.end(EndCause.DECLINED)
 
@@ -102,7 +121,10 @@ class Caller:
         self.end(EndCause.LOCAL_HANGUP)
 
     async def play(self, leg: str, prompt: Sequence[bytes]) -> bool:
-        return False
+        self.played.append(len(prompt))
+        clock = LoopClock()
+        await clock.sleep_until(clock.now_ms() + len(prompt) * FRAME_MS)
+        return self.hears and not self.is_over
 
     async def stop_playing(self) -> None: ...
     async def send_dtmf(self, leg: str, digits: str) -> None: ...

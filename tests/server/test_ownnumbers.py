@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.server import rig
 from tests.server.deskrig import has, until
 from tests.server.receptionrig import House, played
@@ -23,6 +22,7 @@ from askfirst.server.contactcard import Draft, Number
 from askfirst.server.contacts import add
 from askfirst.server.database import reading, transaction
 from askfirst.server.node import Node
+from askfirst.server.ownnumbers import OwnNumber
 from askfirst.telephony.memoryleg import MemoryLeg
 
 SUPPORT = "+17135550100"
@@ -40,10 +40,10 @@ def lead(node: Node) -> User:
 
 def kept(
     node: Node, number: str, *people: User, team: str | None = None, name: str = "Support"
-) -> ownnumbers.OwnNumber:
+) -> OwnNumber:
     with transaction(node.store.engine) as connection:
-        ids = [each.id for each in people]
-        return ownnumbers.keep(connection, number, name, team, ids, None, AT)
+        ids = frozenset(each.id for each in people)
+        return ownnumbers.keep(connection, OwnNumber(number, name, team, ids), None, AT)
 
 
 def missed(node: Node, called: str, caller: str = "+12125550143") -> str:
@@ -226,19 +226,16 @@ def test_a_number_is_kept_in_one_spelling_changed_and_removed(node: Node, kari: 
         ({"number": "+1"}, "number"),
         ({"name": "  "}, "name"),
         ({"name": "x" * 61}, "name"),
-        ({"people": ["usr_nobody"]}, "people"),
+        ({"people": frozenset({"usr_nobody"})}, "people"),
     ],
 )
 def test_what_cannot_be_a_number_of_ours_changes_nothing(
     node: Node, kari: User, wrong: dict[str, Any], key: str
 ) -> None:
-    given = {"number": SUPPORT, "name": "Support", "team": None, "people": [], **wrong}
-
-    def keep(connection: sa.Connection) -> None:
-        ownnumbers.keep(connection, **given, actor=kari.id, now=AT)
+    given = replace(OwnNumber(SUPPORT, "Support"), **wrong)
 
     with transaction(node.store.engine) as connection:
         with pytest.raises(InvalidRequest) as refused:
-            keep(connection)
+            ownnumbers.keep(connection, given, kari.id, AT)
         assert ownnumbers.all_of(connection) == []
     assert refused.value.key == key

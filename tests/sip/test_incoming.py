@@ -37,6 +37,7 @@ from askfirst.server.accounts import User
 from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
+from askfirst.server.ownnumbers import OwnNumber
 from askfirst.server.reception import Reception
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
@@ -184,7 +185,8 @@ def test_a_call_rings_at_the_people_of_the_number_that_was_called(
 ) -> None:
     ola = agent(node, "ola")
     with transaction(node.store.engine) as connection:
-        ownnumbers.keep(connection, OURS, "Support", None, [ola.id], None, AT)
+        wanted = OwnNumber(OURS, "Support", people=frozenset({ola.id}))
+        ownnumbers.keep(connection, wanted, None, AT)
 
     async def scenario() -> tuple[int, str]:
         async with (

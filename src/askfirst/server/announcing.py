@@ -45,7 +45,8 @@ class Announcer:
     """Plays the notice of the newest decision once, and lets one announcement run at a time.
 
     `was_cut` says whether the last one did not reach its end, `was_told` whether any did, and
-    `is_prompt_missing` whether a notice could not be said. `credit` is told of a decision whose
+    `is_prompt_missing` whether a notice could not be said. With `message` it says what a caller
+    hears who may leave a message. `credit` is told of a decision whose
     notice was heard to its end.
     """
 
@@ -57,6 +58,8 @@ class Announcer:
         prompts: Prompts,
         start: Callable[[Coroutine[object, object, None]], asyncio.Task[None]],
         credit: Callable[[Decision], None],
+        *,
+        message: bool = False,
     ) -> None:
         self.leg: TelephonyCall | None = None
         self.was_cut = False
@@ -68,6 +71,7 @@ class Announcer:
         self._prompts = prompts
         self._start = start
         self._credit = credit
+        self._message = message
         self._announced_for: Decision | None = None
         self._looked_up: tuple[str, str] | None = None  # text and language
         self._looking: asyncio.Task[None] | None = None
@@ -130,6 +134,18 @@ class Announcer:
                 # It was about an earlier decision; two would cut each other short.
                 self._running.cancel()
             self._running = self._start(self._announce(facts.decision))
+
+    async def greet(self) -> bool:
+        """Play the notice where nothing is owed; True only if it was heard to its end."""
+        decision = self._call.facts.decision
+        if decision is None or self.leg is None:
+            return False
+        _, looking = self._look_up_text(decision)
+        await asyncio.wait((looking,))
+        if self._prompt is None:
+            self.is_prompt_missing = True
+            return False
+        return await self.leg.play(self.leg.contact_leg, self._prompt.frames)
 
     def stop(self) -> None:
         """Stop what is being played."""
@@ -198,7 +214,11 @@ class Announcer:
         wants_yes = any(item.form > Form.TOLD for item in self._call.facts.unmet())
         try:
             return announcement(
-                decision.elements, decision.language, self._notice_facts, keys=wants_yes
+                decision.elements,
+                decision.language,
+                self._notice_facts,
+                keys=wants_yes,
+                message=self._message,
             )
         except InvalidInput:
             return ""

@@ -87,7 +87,13 @@ class Call:
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
         self.announcer = Announcer(
-            self, clock, notice_facts, prompts, self._start, self._credit_announcement
+            self,
+            clock,
+            notice_facts,
+            prompts,
+            self._start,
+            self._credit_announcement,
+            message=request.takes_message,
         )
         self._people: list[Party] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -205,7 +211,7 @@ class Call:
             located = decision.parties[index]
             self._joined(joining(index, leg, located, 0), located.number)
         self._decided(decision)
-        if decision.mode is Mode.AUTO:
+        if decision.mode is Mode.AUTO and not request.takes_message:
             self.want()
 
     def _machine(self) -> None:

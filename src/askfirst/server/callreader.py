@@ -85,6 +85,11 @@ class CallLine:
         return self.direction == INBOUND
 
     @property
+    def is_message(self) -> bool:
+        """Whether they called, nobody took it, and they could leave a message."""
+        return self.is_inbound and self.answered_at is not None and self.agent is None
+
+    @property
     def is_missed(self) -> bool:
         """Whether they called and nobody took it."""
         return self.is_inbound and self.answered_at is None and self.ended_at is not None
@@ -221,15 +226,22 @@ def _line(row: Any) -> CallLine:
 def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
     """Which rows of calls, outer joined with their agents among the users, a permission reaches.
 
-    A call that nobody took may be read by everybody at whom it rang.
+    A call that nobody took may be read by everybody at whom it rang, and its message heard.
     """
     reached = reached_by(person, permission, calls.c.agent)
-    if permission is not Permission.CALLS_READ or not person.may(permission):
+    if not person.may(permission):
         return reached
-    return sa.or_(reached, _missed_by(person))
+    match permission:
+        case Permission.CALLS_READ:
+            return sa.or_(reached, _untaken_by(person))
+        case Permission.RECORDINGS_LISTEN:
+            message = sa.and_(_untaken_by(person), calls.c.answered_at.is_not(None))
+            return sa.or_(reached, message)
+        case _:
+            return reached
 
 
-def _missed_by(person: Person) -> sa.ColumnElement[bool]:
+def _untaken_by(person: Person) -> sa.ColumnElement[bool]:
     """Calls from outside that nobody took and that rang at a person, as numbers are kept now."""
     if not person.may(Permission.CALLS_MAKE):
         return sa.false()
@@ -237,7 +249,6 @@ def _missed_by(person: Person) -> sa.ColumnElement[bool]:
     return sa.and_(
         calls.c.direction == INBOUND,
         calls.c.agent.is_(None),
-        calls.c.answered_at.is_(None),
         sa.not_(is_for_others),
     )
 

@@ -23,6 +23,7 @@ from askfirst.server.accounts import User
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
+from askfirst.server.message import Message
 from askfirst.server.node import Node
 from askfirst.server.ownnumbers import RingGroup, ring_group
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
@@ -115,6 +116,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
         self._switched: list[bool] = []
+        self._messages: set[Message] = set()
         self._is_closed = False
 
     async def place(
@@ -174,14 +176,17 @@ class Desk:
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed: every call hears of it, and recordings end."""
         self._switched.append(enabled)
-        for live in self.all():
-            live.switch(enabled)
+        for each in self._carried():
+            each.switch(enabled)
+
+    def _carried(self) -> list[LiveCall | Message]:
+        return [*self.all(), *self._messages]
 
     async def close(self) -> None:
         """Hang up everything and return when every call is settled."""
         self._is_closed = True
-        for live in self.all():
-            await live.hangup()
+        for each in self._carried():
+            await each.hangup()
         await asyncio.gather(*self._tasks)
         if self.outside is not None:
             await self.outside.close()
@@ -246,8 +251,7 @@ class Desk:
         """Carry a call with a telephone; `own` is what else it starts from."""
         outside, start = self.outside, beginning.start
         assert outside is not None  # noqa: S101 - the line is its own
-        known = "" if start.contact is None else start.contact.draft.language
-        language = known if known in LANGUAGES else start.account.language
+        language = _language(start)
         request = self.request(
             user,
             start,
@@ -301,25 +305,51 @@ class Desk:
 
         Return when that is done.
         """
-        outside = self.outside
-        assert outside is not None  # noqa: S101 - the line is its own
         await line.hangup()
         start = await asyncio.to_thread(self.recognise, None, line.caller)
+        await self._unattended(line, start, announces=False, recording_switch=False).run(line)
+
+    async def take_message(self, line: IncomingLine) -> None:
+        """Answer a call from outside that nobody carries, and record what the caller has to say.
+
+        Return when that is over. Where nothing may be recorded, or nobody has read the rules that
+        the account wants read, it is written down as missed and not answered.
+        """
+        switches = len(self._switched)
+        start = await asyncio.to_thread(self.recognise, None, line.caller)
+        if start.awaits_review or not start.account.recording_enabled or self._is_closed:
+            return await self.missed(line)
+        call = self._unattended(
+            line, start, announces=True, takes_message=True, look_up=self.look_up
+        )
+        message = Message(call, line, self.clock)
+        self._messages.add(message)
+        try:
+            for on in self._switched[switches:]:  # while the settings were on their way
+                message.switch(on)
+            await message.take()
+        finally:
+            self._messages.discard(message)
+
+    def _unattended(self, line: IncomingLine, start: PreCall, **own: Any) -> ReportingCall:
+        """A call from outside that no agent has."""
+        outside = self.outside
+        assert outside is not None  # noqa: S101 - the line is its own
         request = CallRequest(
             number=start.number,
             agent_places=start.agent_places,
             policy=start.policy,
             contact_places=start.contact_places,
-            announces=False,
-            language=start.account.language,
+            language=_language(start),
             provider=outside.name,
             direction=INBOUND,
             own_number=start.standard(line.called),
-            recording_switch=False,
             rules=self._node.rules,
+            overrides=self._node.overrides,
+            **own,
         )
         facts = start.account.notice_facts(request.language)
-        await self._call(start, request, facts, self.own_prompts, outside.capabilities).run(line)
+        return self._call(start, request, facts, self.own_prompts, outside.capabilities)
 
     def recognise(self, user: User | None, number: str) -> PreCall:
         """What a call from a number would start from if a user took it; for a thread of its own.
@@ -467,6 +497,12 @@ class Desk:
             del self._calls[live.id]
             live.settle()
             await live.leg.close()
+
+
+def _language(start: PreCall) -> str:
+    """The language of announcements: the contact's, else the account's."""
+    known = "" if start.contact is None else start.contact.draft.language
+    return known if known in LANGUAGES else start.account.language
 
 
 def _announces(start: PreCall) -> bool:

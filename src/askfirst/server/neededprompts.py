@@ -45,10 +45,13 @@ def needed_prompts(
     places: Iterable[str],
     rules: Rulebook,
     on: date,
+    *,
+    messages: bool = False,
 ) -> tuple[list[NeededPrompt], list[Unsayable]]:
     """The texts for calls from home to each place, those for most places first.
 
-    `askfirst.model.UNKNOWN` stands for somebody whose place nobody knows. Raises InvalidInput for a
+    With `messages` also what callers from there hear who may leave one. `askfirst.model.UNKNOWN`
+    stands for somebody whose place nobody knows. Raises InvalidInput for a
     language without notices.
     """
     # What would be said is worth recording while calls are not recorded, too.
@@ -60,16 +63,18 @@ def needed_prompts(
     for code in places:
         contact = Party.contact() if code == UNKNOWN else Party.contact(Place(code))
         decision = decide([agent, contact], on, rules, policy, language=language)
-        if decision.mode is Mode.FORBID or not decision.requirements:
+        if decision.mode is Mode.FORBID:
             continue
         # As one in a call: where somebody has to agree, it ends with how to answer by key.
         asks = any(owed.form > Form.TOLD for owed in decision.requirements)
-        try:
-            text = announcement(decision.elements, language, facts, keys=asks)
-        except InvalidInput as error:
-            faults.setdefault(str(error), []).append(code)
-        else:
-            texts.setdefault(text, []).append(code)
+        kinds = [False] * bool(decision.requirements) + [True] * messages
+        for message in kinds:
+            try:
+                text = announcement(decision.elements, language, facts, keys=asks, message=message)
+            except InvalidInput as error:
+                faults.setdefault(str(error), []).append(code)
+            else:
+                texts.setdefault(text, []).append(code)
     found = [
         NeededPrompt(text, digest_of(text), tuple(codes), estimated_seconds(text, language))
         for text, codes in texts.items()

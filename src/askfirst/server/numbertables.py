@@ -16,6 +16,7 @@ own_numbers = sa.Table(
     sa.Column("number", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(60), nullable=False),
     sa.Column("team", sa.String(80)),
+    sa.Column("takes_messages", sa.Boolean, nullable=False, server_default="0"),
 )
 
 number_people = sa.Table(

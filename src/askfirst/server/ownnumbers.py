@@ -6,8 +6,7 @@ and so does one that is not kept here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -26,12 +25,16 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class OwnNumber:
-    """A number of the account in E.164. `people` are ids; a team and people add up."""
+    """A number of the account in E.164. `people` are ids; a team and people add up.
+
+    `takes_messages` is whether whoever calls it may leave a message where nobody answers.
+    """
 
     number: str
     name: str
     team: str | None = None
     people: frozenset[str] = frozenset()
+    takes_messages: bool = False
 
     @property
     def is_for_all(self) -> bool:
@@ -41,10 +44,14 @@ class OwnNumber:
 
 @dataclass(frozen=True, slots=True)
 class RingGroup:
-    """At whom a call rings: ids of people, None for everybody; `name` of the number, or ""."""
+    """At whom a call rings: ids of people, None for everybody; `name` of the number, or "".
+
+    `takes_messages` as for the number.
+    """
 
     name: str = ""
     people: frozenset[str] | None = None
+    takes_messages: bool = False
 
     def has(self, user: str) -> bool:
         """Whether it rings at a user."""
@@ -61,28 +68,33 @@ def all_of(connection: sa.Connection) -> list[OwnNumber]:
         chosen.setdefault(row.number, set()).add(row.user)
     rows = connection.execute(sa.select(own_numbers).order_by(own_numbers.c.name))
     return [
-        OwnNumber(row.number, row.name, row.team, frozenset(chosen.get(row.number, ())))
+        OwnNumber(
+            row.number,
+            row.name,
+            row.team,
+            frozenset(chosen.get(row.number, ())),
+            row.takes_messages,
+        )
         for row in rows
     ]
 
 
 def keep(
-    connection: sa.Connection,
-    number: str,
-    name: str,
-    team: str | None,
-    people: Iterable[str],
-    actor: str | None,
-    now: datetime,
+    connection: sa.Connection, wanted: OwnNumber, actor: str | None, now: datetime
 ) -> OwnNumber:
-    """Keep a number, in place of what was kept of it; gives it as it is kept.
+    """Keep a number as somebody wrote it, in place of what was kept of it; gives it as it is kept.
 
     Raises InvalidRequest, whose `key` is what cannot be used.
     """
-    made = _checked(connection, number, name, team, frozenset(people))
+    made = _checked(connection, wanted)
     connection.execute(own_numbers.delete().where(own_numbers.c.number == made.number))
     connection.execute(
-        own_numbers.insert().values(number=made.number, name=made.name, team=made.team)
+        own_numbers.insert().values(
+            number=made.number,
+            name=made.name,
+            team=made.team,
+            takes_messages=made.takes_messages,
+        )
     )
     rows = [{"number": made.number, "user": each} for each in sorted(made.people)]
     if rows:
@@ -104,12 +116,11 @@ def ring_group(connection: sa.Connection, number: str | None) -> RingGroup:
     found = next((each for each in all_of(connection) if each.number == number), None)
     if found is None:
         return RingGroup()
-    if found.is_for_all:
-        return RingGroup(found.name)
-    if found.team is None:
-        return RingGroup(found.name, found.people)
-    of_team = connection.execute(sa.select(users.c.id).where(users.c.team == found.team))
-    return RingGroup(found.name, found.people | set(of_team.scalars()))
+    people = None if found.is_for_all else found.people
+    if found.team is not None:
+        of_team = connection.execute(sa.select(users.c.id).where(users.c.team == found.team))
+        people = found.people | set(of_team.scalars())
+    return RingGroup(found.name, people, found.takes_messages)
 
 
 def not_for(person: Person) -> sa.Select[tuple[str]]:
@@ -124,25 +135,25 @@ def not_for(person: Person) -> sa.Select[tuple[str]]:
     return sa.select(own_numbers.c.number).where(is_for_some, sa.not_(own))
 
 
-def _checked(
-    connection: sa.Connection, number: str, name: str, team: str | None, people: frozenset[str]
-) -> OwnNumber:
-    standardised = standard(number, account.account(connection).region)
+def _checked(connection: sa.Connection, wanted: OwnNumber) -> OwnNumber:
+    standardised = standard(wanted.number, account.account(connection).region)
     if standardised is None:
         raise InvalidRequest(
-            f"found {number[:40]!r}; expected a telephone number such as +4721000000", key="number"
+            f"found {wanted.number[:40]!r}; expected a telephone number such as +4721000000",
+            key="number",
         )
-    name = " ".join(name.split())
+    name = " ".join(wanted.name.split())
     if not name or len(name) > LONGEST_NAME:
         raise InvalidRequest(
             f"found a name of {len(name)} characters; expected 1 to {LONGEST_NAME}", key="name"
         )
     known = set(connection.execute(sa.select(users.c.id)).scalars())
-    if unknown := sorted(people - known):
+    if unknown := sorted(wanted.people - known):
         raise InvalidRequest(
             f"found the person {unknown[0][:60]!r}; expected the id of a user", key="people"
         )
     kept = sa.select(sa.func.count()).where(own_numbers.c.number != standardised)
     if connection.execute(kept).scalar_one() >= MOST:
         raise InvalidRequest(f"{MOST} numbers are kept already; remove one first", key="number")
-    return OwnNumber(standardised, name, (team or "").strip() or None, people)
+    team = (wanted.team or "").strip() or None
+    return replace(wanted, number=standardised, name=name, team=team)

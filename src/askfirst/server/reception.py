@@ -46,8 +46,16 @@ class Ringing:
     group: RingGroup = NOBODY
     declined: set[str] = field(default_factory=set)
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unanswered: asyncio.Event = field(default_factory=asyncio.Event)
     is_carried: bool = False
     is_missed: bool = False
+
+    def give_up(self) -> None:
+        """Nobody takes it: the caller may leave a message, or is told that it is busy here."""
+        if self.group.takes_messages:
+            self.unanswered.set()
+        else:
+            self.line.decline()
 
     def is_for(self, user: str) -> bool:
         """Whether a user may take it and has not declined."""
@@ -134,7 +142,7 @@ class Reception:
         found = self._get(ringing, user)
         found.declined.add(user)
         if not any(self.is_available(each) and found.is_for(each) for each in self._open):
-            found.line.decline()
+            found.give_up()
         self._tell()
 
     # What people see
@@ -190,6 +198,8 @@ class Reception:
         self._is_closed = True
         for each in tuple(self._ringing.values()):
             each.line.decline()
+            if each.is_missed:  # somebody is leaving a message
+                await each.line.hangup()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def changed(self) -> asyncio.Event:
@@ -218,19 +228,33 @@ class Reception:
         self._tell()
 
     async def _wait(self, ringing: Ringing) -> None:
-        """Return when somebody carries the call, or it is written down as missed."""
-        clock = self._desk.clock
-        deadline = asyncio.create_task(self._give_up(ringing, clock.now_ms()))
+        """Return when somebody carries the call, or what is left of it is written down."""
+        rung = asyncio.create_task(self._rung(ringing.line))
+        waiting = (
+            rung,
+            asyncio.create_task(ringing.unanswered.wait()),
+            asyncio.create_task(self._give_up(ringing, self._desk.clock.now_ms())),
+        )
         try:
-            async for event in ringing.line.events():
-                if event.kind is CallEventKind.ANSWERED:
-                    break
+            await asyncio.wait(waiting[:2], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            deadline.cancel()
+            for each in waiting:
+                each.cancel()
         async with ringing.taking:  # until it is known what came of that
-            if not ringing.is_carried:
-                ringing.is_missed = True
+            if ringing.is_carried:
+                return
+            ringing.is_missed = True
+            self._tell()
+            if rung.cancelled() or not rung.done():
+                await self._desk.take_message(ringing.line)
+            else:
                 await self._desk.missed(ringing.line)
+
+    async def _rung(self, line: IncomingLine) -> None:
+        """Return when a call was answered, or is over."""
+        async for event in line.events():
+            if event.kind is CallEventKind.ANSWERED:
+                return
 
     async def _give_up(self, ringing: Ringing, since_ms: int) -> None:
         for rung in range(1, max(TIME_FACTORS) + 1):
@@ -240,7 +264,7 @@ class Reception:
                 for user, factor in self._time_factors.items()
             ):
                 break
-        ringing.line.decline()
+        ringing.give_up()
 
     def _get(self, ringing: str, user: str) -> Ringing:
         found = self._ringing.get(ringing)

@@ -53,7 +53,8 @@ class CallRequest:
     None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
     the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
     `agent` is the user who makes or takes the call, None where no page is in use or nobody took
-    it; `direction` is outbound or inbound, `own_number` the one of ours that was called. `look_up`
+    it; `direction` is outbound or inbound, `own_number` the one of ours that was called;
+    `takes_message` is whether nobody but the caller is on it, who leaves a message. `look_up`
     tells what is known of somebody who joins by number; it may block, and the gate is closed
     meanwhile.
     """
@@ -68,6 +69,7 @@ class CallRequest:
     provider: str = "simulator"
     direction: str = "outbound"
     own_number: str | None = None
+    takes_message: bool = False
     persona: str | None = None
     agent: str | None = None
     recording_switch: bool = True

@@ -38,15 +38,7 @@ def keep_number(visit: Writer, form: Filled) -> Response:
     typed = _typed(form)
     try:
         with transaction(visit.site.store.engine) as connection:
-            ownnumbers.keep(
-                connection,
-                typed.number,
-                typed.name,
-                typed.team,
-                typed.people,
-                visit.who.id,
-                utc_now(),
-            )
+            ownnumbers.keep(connection, typed, visit.who.id, utc_now())
     except InvalidRequest as error:
         return _numbers(visit, typed, wrong=error.key, error=visit.told(error))
     return RedirectResponse("/settings/numbers?saved=1", status_code=303)
@@ -66,6 +58,7 @@ def _typed(form: FormData) -> OwnNumber:
         str(form.get("name", "")),
         str(form.get("team", "")) or None,
         frozenset(str(each) for each in form.getlist("people")),
+        bool(form.get("takes_messages")),
     )
 
 

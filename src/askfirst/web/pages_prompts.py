@@ -13,7 +13,7 @@ from askfirst.errors import InvalidInput, NotFound
 from askfirst.model import UNKNOWN
 from askfirst.notice import LANGUAGES
 from askfirst.policy import OWN_PROFILE
-from askfirst.server import ownprompts
+from askfirst.server import ownnumbers, ownprompts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.neededprompts import NeededPrompt, Unsayable, needed_prompts
@@ -151,7 +151,12 @@ def _needed(visit: Visit, language: str) -> tuple[list[NeededPrompt], list[Unsay
     site = visit.site
     places = (*ruled_places(site.rules, visit.language), UNKNOWN)
     home = visit.account.home_place or visit.who.place
-    return needed_prompts(visit.account, home, language, places, site.rules, utc_now().date())
+    with reading(site.store.engine) as connection:
+        messages = any(each.takes_messages for each in ownnumbers.all_of(connection))
+    today = utc_now().date()
+    return needed_prompts(
+        visit.account, home, language, places, site.rules, today, messages=messages
+    )
 
 
 def _named(visit: Visit, needed: NeededPrompt | Unsayable) -> tuple[list[str], list[str]]:
