@@ -28,6 +28,9 @@ from tests.sip.test_calls import (
     speaking,
 )
 
+from askfirst.audio.container import decode
+from askfirst.audio.mixing import in_frames, to_pcm
+from askfirst.audio.tone import tone
 from askfirst.clock import LoopClock
 from askfirst.errors import NotFound
 from askfirst.model import FRAME_MS
@@ -36,9 +39,11 @@ from askfirst.server import ownnumbers
 from askfirst.server.accounts import User
 from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
+from askfirst.server.message import TONE_HZ
 from askfirst.server.node import Node
 from askfirst.server.ownnumbers import OwnNumber
 from askfirst.server.reception import Reception
+from askfirst.server.request import Prompt
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
 
@@ -205,6 +210,45 @@ def test_a_call_rings_at_the_people_of_the_number_that_was_called(
     assert played(scenario()) == (0, "Support")
     (row,) = rig.call_rows(node.store)
     assert (row.own_number, row.answered_at) == (OURS, None)
+
+
+@pytest.mark.parametrize(("number", "owes_yes"), [(NEW_YORK, False), (OSLO, True)])
+def test_a_message_is_left_after_its_notice_and_where_it_is_owed_after_a_key(
+    node: Node, kari: User, tmp_path: Path, number: str, owes_yes: bool
+) -> None:
+    with transaction(node.store.engine) as connection:
+        ownnumbers.keep(connection, OwnNumber(OURS, "Support", takes_messages=True), None, AT)
+
+    async def scenario() -> Path:
+        async with (
+            office(node, kari) as here,
+            telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=number) as bob,
+        ):
+            here.desk.own_prompts = lambda *_: Prompt(in_frames(to_pcm(tone((620.0,), 3_000))))
+            await bob.tell("dial", here.address)
+            here.reception.decline(kari.id, await rings(here.reception, kari))
+            await bob.until("CALL_ESTABLISHED")
+            await asyncio.sleep(5)
+            if owes_yes:
+                await bob.tell("sndcode", "1")
+                await asyncio.sleep(1)
+            await asyncio.sleep(3)
+            await bob.tell("hangup")
+            await here.reception.close()  # which returns when it is settled
+            await bob.close()
+            return bob.heard()
+
+    at_caller = played(scenario())
+
+    (row,) = rig.call_rows(node.store)
+    assert (row.agent, row.answered_at is None) == (None, False)
+    contact, own = sound_of(node, row.id)
+    assert share_of(contact, CONTACT_HZ) > 0.9
+    (recording,) = rig.recording_rows(node.store, row.id)
+    assert recording.first_contact_ms >= (5_000 if owes_yes else 3_000)
+    assert share_of(own, TONE_HZ) > 0.05  # the tone is in the recording
+    heard, _ = decode(at_caller.read_bytes(), 16_000)
+    assert share_of(heard[0], 620.0) > 0.5
 
 
 def test_more_calls_than_there_are_lines_are_told_that_it_is_busy(
