@@ -10,7 +10,8 @@ from tests.server import rig
 from tests.server.rig import AGENT, BYE, HELLO, KEYED
 
 from askfirst.audio.container import decode
-from askfirst.audio.tone import find_tone
+from askfirst.audio.mixing import in_frames, level_dbfs, to_pcm
+from askfirst.audio.tone import dtmf, find_dtmf, find_tone, tone
 from askfirst.errors import KeyUnreadable, NotFound, Unavailable, Unverified
 from askfirst.model import SAMPLE_RATE_HZ
 from askfirst.server import sealing
@@ -51,7 +52,7 @@ def test_a_file_without_frames_takes_no_room() -> None:
 def test_each_side_is_on_its_channel_and_at_its_capture_time(own_channel: int) -> None:
     parts = [part("own", 1, 0, 20, level=111), part("contact", 1, 40, level=222)]
 
-    mixed = mix(parts, lay_out(parts), own_channel)
+    mixed, _ = mix(parts, lay_out(parts), own_channel)
 
     assert mixed.shape == (2, 60 * 16)
     assert set(mixed[own_channel, : 40 * 16]) == {111}
@@ -63,10 +64,30 @@ def test_each_side_is_on_its_channel_and_at_its_capture_time(own_channel: int) -
 def test_two_contacts_are_mixed_and_never_wrap_around() -> None:
     parts = [part("contact", 1, 0, level=30_000), part("contact", 1, 0, level=30_000)]
 
-    mixed = mix(parts, lay_out(parts), 0)
+    mixed, _ = mix(parts, lay_out(parts), 0)
 
     assert set(mixed[1]) == {32767}
     assert mixed.dtype == np.int16
+
+
+def test_tones_of_keys_are_silence_in_the_recording_and_what_is_said_around_them_is_not() -> None:
+    said = [*in_frames(to_pcm(tone((300.0,), 400))), *in_frames(to_pcm(dtmf("4929", 80, 120)))]
+    said += in_frames(to_pcm(tone((300.0,), 400)))
+    frames = tuple((at * 20, pcm) for at, pcm in enumerate(said))
+    parts = [
+        SpoolFile("contact", "open", 1, 1, frames, True),
+        SpoolFile("own", "open", 1, 1, frames, True),
+    ]
+
+    mixed, keys = mix(parts, lay_out(parts), 0)
+
+    assert keys == 8
+    for channel in mixed:
+        assert find_dtmf(channel, 16_000) == []
+        keyed = channel[400 * 16 : 1_200 * 16]
+        assert level_dbfs(keyed) < -60
+        assert level_dbfs(channel[: 360 * 16]) > -25
+        assert level_dbfs(channel[-380 * 16 :]) > -25
 
 
 def test_a_recording_is_sealed_once_and_its_spool_is_gone(store: Store, tmp_path: Path) -> None:

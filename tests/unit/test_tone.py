@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from askfirst.audio.container import decode, encode_ogg_opus
@@ -15,6 +17,7 @@ from askfirst.audio.tone import (
     STANDS_OUT_DB,
     dtmf,
     find_dtmf,
+    find_key_tones,
     find_tone,
     tone,
 )
@@ -148,6 +151,34 @@ def test_forty_milliseconds_are_a_key_and_twenty_are_not() -> None:
 def test_keys_are_heard_through_a_telephone_and_in_noise() -> None:
     sound = telephone_chain(mix([dtmf("159#"), noise(800, -35.0)]))
     assert "".join(digit for _, digit in find_dtmf(sound, RATE)) == "159#"
+
+
+@pytest.mark.parametrize("ms", [40, 60, 100, 700])
+@pytest.mark.parametrize("offset", [0, 37, 80, 113])
+def test_a_key_is_found_from_before_its_tone_until_after_it(ms: int, offset: int) -> None:
+    before = 1_600 + offset
+    sound = np.concatenate((np.zeros(before, np.int16), dtmf("7", ms, 500)))
+
+    ((from_ms, to_ms),) = find_key_tones(sound, RATE)
+
+    assert from_ms <= before / 16
+    assert to_ms >= before / 16 + ms
+    assert to_ms - from_ms <= ms + 80
+
+
+def test_keys_one_after_the_other_are_found_each_and_a_voice_is_none() -> None:
+    assert len(find_key_tones(dtmf("4711"), RATE)) == 4
+    assert find_key_tones(np.zeros(100, np.int16), RATE) == []
+    for pitch in range(80, 300, 11):
+        assert find_key_tones(voice(pitch), RATE) == []
+
+
+@given(st.integers(0, 12_000), st.integers(1, 40_000))
+def test_what_is_heard_does_not_depend_on_how_a_long_sound_is_cut(at: int, length: int) -> None:
+    """Windows are judged in blocks; a key across two of them is one key."""
+    sound = np.zeros(at + length + 16 * 200, np.int16)
+    sound[at : at + 16 * 100] = dtmf("3", 100, 0)
+    assert [digit for _, digit in find_dtmf(sound, RATE)] == ["3"]
 
 
 @pytest.mark.parametrize(("high_over_low_db", "heard"), [(3, 1), (6, 0), (-7, 1), (-11, 0)])

@@ -130,30 +130,67 @@ def find_dtmf(samples: NDArray[np.int16], rate: int) -> list[tuple[int, str]]:
     Tones of 40 ms and more count, with the twist limits of ITU-T Q.24 (high group at most 4 dB
     above, 8 dB below the low group); speech and single tones do not.
     """
+    return _key_presses(_keys_in(samples, rate))
+
+
+def find_key_tones(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
+    """Where the keypad's tones sound: (from, to) in ms, with 20 ms to either side.
+
+    The same tones as `find_dtmf`, each to its end; which key it is is not said.
+    """
+    is_key = [key is not None for key in _keys_in(samples, rate)]
+    spans: list[tuple[int, int]] = []
+    began: int | None = None
+    for at, here in enumerate([*is_key, False]):
+        if here and began is None:
+            began = at
+        elif not here and began is not None:
+            if at - began >= _MIN_WINDOWS:
+                spans.append(_around(began, at))
+            began = None
+    return spans
+
+
+def _around(began: int, ended: int) -> tuple[int, int]:
+    """The time of a run of windows and a little more: a tone begins before a window is full."""
+    from_ms = max(0, began * _DTMF_HOP_MS - _DTMF_WINDOW_MS)
+    return from_ms, (ended - 1) * _DTMF_HOP_MS + 2 * _DTMF_WINDOW_MS
+
+
+def _keys_in(samples: NDArray[np.int16], rate: int) -> list[str | None]:
+    """The key that sounds in each window, None where none does."""
     width, hop = rate * _DTMF_WINDOW_MS // 1000, rate * _DTMF_HOP_MS // 1000
     if len(samples) < width:
         return []
-    windows = np.lib.stride_tricks.sliding_window_view(samples, width)[::hop].astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(samples, width)[::hop]
     # Goertzel's eight sums for every window at once, as one product.
     turns = np.outer(np.arange(width), np.array(DTMF_LOW_HZ + DTMF_HIGH_HZ)) * (2j * np.pi / rate)
-    power = np.square(np.abs(windows @ np.exp(-turns))) * (2 / width)
-    energy = np.square(windows).sum(axis=1)
-    low, high = power[:, :4], power[:, 4:]
+    sums = np.exp(-turns)
     keys: list[str | None] = []
+    # In blocks, so that an hour of audio does not need all its windows in memory.
+    for block in range(0, len(windows), 4_096):
+        keys += _keys_of(windows[block : block + 4_096].astype(np.float64), sums)
+    return keys
+
+
+def _keys_of(windows: NDArray[np.float64], sums: NDArray[np.complex128]) -> list[str | None]:
+    width = windows.shape[1]
+    power = np.square(np.abs(windows @ sums)) * (2 / width)
+    energy = np.square(windows).sum(axis=1)
+    rows, columns = power[:, :4].argmax(axis=1), power[:, 4:].argmax(axis=1)
+    low, high = np.sort(power[:, :4], axis=1), np.sort(power[:, 4:], axis=1)
+    a, b = low[:, 3], high[:, 3]
     quietest = width * (32767.0 * 10 ** (_DTMF_QUIETEST_DBFS / 20)) ** 2 / 2
-    for at in range(len(windows)):
-        row, column = int(low[at].argmax()), int(high[at].argmax())
-        a, b = float(low[at, row]), float(high[at, column])
-        clear = (
-            energy[at] > quietest
-            and a + b >= _PURITY * energy[at]
-            and a * 10 ** (_TWIST_DB / 10) >= b
-            and b * 10 ** (_REVERSE_TWIST_DB / 10) >= a
-            and np.delete(low[at], row).max() * 10 ** (_RIVAL_DB / 10) <= a
-            and np.delete(high[at], column).max() * 10 ** (_RIVAL_DB / 10) <= b
-        )
-        keys.append(DTMF_KEYS[row][column] if clear else None)
-    return _key_presses(keys)
+    is_clear = (
+        (energy > quietest)
+        & (a + b >= _PURITY * energy)
+        & (a * 10 ** (_TWIST_DB / 10) >= b)
+        & (b * 10 ** (_REVERSE_TWIST_DB / 10) >= a)
+        & (low[:, 2] * 10 ** (_RIVAL_DB / 10) <= a)
+        & (high[:, 2] * 10 ** (_RIVAL_DB / 10) <= b)
+    )
+    found = zip(is_clear.tolist(), rows.tolist(), columns.tolist(), strict=True)
+    return [DTMF_KEYS[row][column] if clear else None for clear, row, column in found]
 
 
 def _key_presses(keys: Sequence[str | None]) -> list[tuple[int, str]]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from askfirst.audio.container import encode_ogg_opus
+from askfirst.audio.tone import find_key_tones
 from askfirst.errors import NotFound, Refused, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import FRAME_MS, SAMPLE_RATE_HZ, RecordingState
@@ -130,21 +131,42 @@ def lay_out(parts: list[SpoolFile]) -> list[Stretch]:
     return laid
 
 
-def mix(parts: list[SpoolFile], laid: list[Stretch], own_channel: int) -> npt.NDArray[np.int16]:
-    """Stereo samples at 16 kHz: each frame where it was captured, each side on its channel."""
+def mix(
+    parts: list[SpoolFile], laid: list[Stretch], own_channel: int
+) -> tuple[npt.NDArray[np.int16], int]:
+    """Stereo samples at 16 kHz: each frame where it was captured, each side on its channel.
+
+    Tones of keys are silence in it, whoever pressed them: card numbers and secret ones are typed.
+    Also says how many there were.
+    """
     total_ms = laid[-1].file_ms + laid[-1].to_ms - laid[-1].from_ms if laid else 0
     mixed = np.zeros((2, total_ms * _SAMPLES_PER_MS), dtype=np.int32)
     by_position = {stretch.position: stretch for stretch in laid}
+    muted = 0
     for part in parts:
         stretch = by_position.get(part.position)
         if stretch is None:
             continue
         channel = own_channel if part.side == "own" else 1 - own_channel
-        for start_ms, pcm in part.frames:
-            at = (stretch.file_ms + start_ms - stretch.from_ms) * _SAMPLES_PER_MS
-            samples = np.frombuffer(pcm, dtype="<i2")
-            mixed[channel, at : at + len(samples)] += samples
-    return np.clip(mixed, -32768, 32767).astype(np.int16)
+        side, keys = _without_keys(part, stretch)
+        muted += keys
+        at = stretch.file_ms * _SAMPLES_PER_MS
+        mixed[channel, at : at + len(side)] += side
+    return np.clip(mixed, -32768, 32767).astype(np.int16), muted
+
+
+def _without_keys(part: SpoolFile, stretch: Stretch) -> tuple[npt.NDArray[np.int16], int]:
+    """What one leg said in a stretch, without tones of keys, and how many those were."""
+    side = np.zeros((stretch.to_ms - stretch.from_ms) * _SAMPLES_PER_MS, dtype=np.int32)
+    for start_ms, pcm in part.frames:
+        at = (start_ms - stretch.from_ms) * _SAMPLES_PER_MS
+        samples = np.frombuffer(pcm, dtype="<i2")
+        side[at : at + len(samples)] += samples
+    said = np.clip(side, -32768, 32767).astype(np.int16)
+    tones = find_key_tones(said, SAMPLE_RATE_HZ)
+    for from_ms, to_ms in tones:
+        said[from_ms * _SAMPLES_PER_MS : to_ms * _SAMPLES_PER_MS] = 0
+    return said, len(tones)
 
 
 def seal_recording(store: Store, recording: str, at: datetime) -> bool:
@@ -172,7 +194,7 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
     if not any(stretch.kind == "open" for stretch in laid):
         return False
     own_channel = 0 if row.direction == "outbound" else 1
-    samples = mix(parts, laid, own_channel)
+    samples, keys = mix(parts, laid, own_channel)
     is_truncated = not all(part.is_complete for part in parts)
     asset = _put_asset(store, recording, "audio", encode_ogg_opus(samples))
     with transaction(store.engine) as connection:
@@ -220,6 +242,7 @@ def seal_recording(store: Store, recording: str, at: datetime) -> bool:
                 "duration_ms": duration_ms,
                 "segments": len(laid),
                 "truncated": is_truncated,
+                "keys_muted": keys,
             },
         )
     _clear_spool(store, recording)
