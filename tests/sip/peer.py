@@ -64,12 +64,12 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
         return port
 
 
-def free_range() -> int:
-    """The first of twenty free ports for sound, an even one."""
+def free_range(ports: int) -> int:
+    """The first of so many free ports for sound, an even one."""
     while True:
         first = free_port() // 2 * 2
         with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as stack:
-            for port in range(first, first + 20):
+            for port in range(first, first + ports):
                 probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                 probe.bind((LOOPBACK, port))
             return first
@@ -78,13 +78,16 @@ def free_range() -> int:
 class Telephone:
     """One telephone at its number. `mode` is auto (answers), manual or early."""
 
-    def __init__(self, folder: Path, mode: str, account: str, number: str, rate: int) -> None:
+    def __init__(
+        self, folder: Path, mode: str, account: str, number: str, rate: int, calls: int
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self._mode = mode
         self._account = account
         self._number = number
         self._rate = rate
+        self._ports = 2 * calls
         self._control = free_port(socket.SOCK_STREAM)
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -122,12 +125,12 @@ class Telephone:
         """The folder that it starts from."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "voice.wav").write_bytes(encode_wav(np.atleast_2d(voice), self._rate))
-        first = free_range()
+        first = free_range(self._ports)
         config = _CONFIG.format(
             address=LOOPBACK,
             sip=self.port,
             rtp=first,
-            last=first + 19,
+            last=first + self._ports - 1,
             modules=MODULES,
             folder=self.folder,
             control=self._control,
@@ -201,9 +204,10 @@ async def telephone(
     account: str = "",
     number: str = NUMBER,
     rate: int = RATE,
+    calls: int = 10,
 ) -> AsyncIterator[Telephone]:
-    """A telephone until the end of the block."""
-    found = Telephone(folder, mode, account, number, rate)
+    """A telephone until the end of the block, for so many calls at once."""
+    found = Telephone(folder, mode, account, number, rate, calls)
     try:
         await found.start(voice)
         yield found

@@ -10,6 +10,7 @@ from askfirst.audio.mixing import (
     in_frames,
     level_dbfs,
     mix,
+    mix_for_each,
     mix_frames,
     to_pcm,
     to_samples,
@@ -67,3 +68,18 @@ def test_a_full_sine_is_zero_dbfs() -> None:
 def test_silence_and_nothing_have_the_floor_level() -> None:
     assert level_dbfs(np.zeros(320, np.int16)) == FLOOR_DBFS
     assert level_dbfs(np.zeros(0, np.int16)) == FLOOR_DBFS
+
+
+@given(
+    st.lists(st.integers(-32_768, 32_767), max_size=3),
+    st.lists(st.integers(-32_768, 32_767), min_size=1, max_size=4),
+)
+def test_everybody_hears_the_sum_of_all_the_others(ours: list[int], theirs: list[int]) -> None:
+    def frame(value: int) -> bytes:
+        return to_pcm(np.full(4, value, dtype=np.int16))
+
+    told = mix_for_each([frame(each) for each in ours], [frame(each) for each in theirs])
+
+    for at, pcm in enumerate(told):
+        others = sum(ours) + sum(theirs) - theirs[at]
+        assert set(to_samples(pcm).tolist()) == {min(max(others, -32_768), 32_767)}

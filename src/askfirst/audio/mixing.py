@@ -17,6 +17,7 @@ FLOOR_DBFS = -120.0
 """Level given for digital silence, so that levels stay finite numbers."""
 
 _FULL_SCALE = 32768.0
+_FULL = (np.int32(-32768), np.int32(32767))  # of this type, or each clip looks its limits up
 
 
 def to_samples(pcm: bytes) -> NDArray[np.int16]:
@@ -54,12 +55,26 @@ def mix(tracks: Sequence[NDArray[np.int16]]) -> NDArray[np.int16]:
     total = np.zeros(length, dtype=np.int32)
     for track in tracks:
         total[: len(track)] += track
-    return np.clip(total, -32768, 32767).astype(np.int16)
+    return total.clip(*_FULL).astype(np.int16)
 
 
 def mix_frames(frames: Sequence[bytes]) -> bytes:
     """Sum of PCM frames, held at full scale; as long as the longest frame."""
     return to_pcm(mix([to_samples(frame) for frame in frames]))
+
+
+def mix_for_each(ours: Sequence[bytes], theirs: Sequence[bytes]) -> list[bytes]:
+    """What each of several sides hears: the sum of ours and of all the others, at full scale held.
+
+    All frames are of one length, and there is one of theirs at least.
+    """
+    sides = [np.frombuffer(frame, dtype="<i2") for frame in theirs]
+    total = np.zeros(len(sides[0]), dtype=np.int32)
+    for frame in ours:
+        total += np.frombuffer(frame, dtype="<i2")
+    for side in sides:
+        total += side
+    return [to_pcm((total - side).clip(*_FULL).astype(np.int16)) for side in sides]
 
 
 def level_dbfs(samples: NDArray[np.int16]) -> float:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from askfirst.audio.mixing import mix_frames
+from askfirst.audio.mixing import mix_for_each, mix_frames
 from askfirst.errors import Refused
 from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import (
@@ -455,15 +455,15 @@ class SipCall:
         self._announcements.begin()
         announced = self._announcements.take()
         ours = [self._said.popleft() if self._said else SILENCE]
-        heard = {leg.name: leg.next_heard() for leg in talking}
+        heard = [leg.next_heard() for leg in talking]
         if announced is not None:
             ours.append(announced)
             start_ms = tick_ms - FRAME_MS - zero_ms - HANDLED_MS
             self._frames.add((Frame(ANNOUNCEMENT, start_ms, announced),))
-        self._leg.play(_sum([*heard.values(), *ours[1:]]))
-        for leg in talking:
-            others = [pcm for name, pcm in heard.items() if name != leg.name]
-            leg.send(_sum([*ours, *others]))
+        self._leg.play(_sum([*heard, *ours[1:]]))
+        told = mix_for_each(ours, heard) if len(heard) > 1 else [_sum(ours)]
+        for leg, pcm in zip(talking, told, strict=True):
+            leg.send(pcm)
         self._announcements.settle()
 
     def _ringback(self, leg: SipLeg) -> bytes:

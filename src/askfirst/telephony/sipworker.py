@@ -16,7 +16,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import av
@@ -26,10 +27,14 @@ from baresip.call import Call
 from baresip.errors import TransferFailed
 from baresip.events import Event, StackEvent
 
+from askfirst.audio.mixing import to_pcm, to_samples
+from askfirst.audio.resample import Doubler, Halver
 from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
 from askfirst.telephony import sipwire
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, READ_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.01
 WAITING_MS = 80
@@ -64,13 +69,16 @@ _TRUNK_EVENTS: Mapping[Event, str] = {
 }
 
 
+Converter = Callable[[bytes], bytes]
+
+
 class Media:
     """The sound of one call of the stack, at our rate both ways."""
 
     def __init__(self, call: Call) -> None:
         self._audio = call.audio
-        self._in: av.AudioResampler | None = None
-        self._out: av.AudioResampler | None = None
+        self._in: Converter = _as_it_is
+        self._out: Converter = _as_it_is
         self._rates: tuple[int, ...] = ()
         self._rest = b""
 
@@ -95,7 +103,7 @@ class Media:
         except BaresipError:
             self._rest = b""  # renegotiated or not there yet: what was before is no beginning
             return []
-        pcm = self._rest + _resampled(self._in, raw, info.rx_sample_rate, info.rx_channels)
+        pcm = self._rest + self._in(raw)
         newest_ms = time.monotonic_ns() // 1_000_000 - READ_MS
         whole = len(pcm) // FRAME_BYTES
         self._rest = pcm[whole * FRAME_BYTES :]
@@ -120,7 +128,7 @@ class Media:
             rate, channels = info.tx_sample_rate, info.tx_channels
             if info.tx_buffered > WAITING_MS * rate * channels * 2 // 1000:
                 return
-            self._audio.write(_resampled(self._out, pcm, SAMPLE_RATE_HZ, 1))
+            self._audio.write(self._out(pcm))
         except BaresipError:
             return
 
@@ -134,9 +142,9 @@ class Media:
         if rates == self._rates:
             return
         self._rates, self._rest = rates, b""
-        self._in = av.AudioResampler("s16", "mono", SAMPLE_RATE_HZ)
+        self._in = _converter(rates[:2], (SAMPLE_RATE_HZ, 1))
         if rates[2]:
-            self._out = av.AudioResampler("s16", "mono" if rates[3] == 1 else "stereo", rates[2])
+            self._out = _converter((SAMPLE_RATE_HZ, 1), rates[2:])
 
 
 class CarriedCall:
@@ -173,6 +181,7 @@ class Worker:
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Do what the other end asks until it is gone."""
         polling = asyncio.create_task(self._poll())
+        polling.add_done_callback(self._give_up)
         try:
             while (message := await sipwire.read(reader)) is not None:
                 if isinstance(message, Sound):
@@ -184,6 +193,12 @@ class Worker:
         finally:
             polling.cancel()
             await self._take_leave()
+
+    def _give_up(self, polling: asyncio.Task[None]) -> None:
+        """Nobody listens any more: the process ends with its calls, and another one is started."""
+        if not polling.cancelled():
+            log.error("sipworker.poll-failed", exc_info=polling.exception())
+            self._writer.close()
 
     async def _take_leave(self) -> None:
         """Hang up what is left, and give the other sides the time to hear of it."""
@@ -364,9 +379,32 @@ def _outcome(error: Exception) -> str:
     return "408 Request Timeout" if "no transfer outcome" in str(error) else "501 Not Implemented"
 
 
-def _resampled(by: av.AudioResampler | None, pcm: bytes, rate: int, channels: int) -> bytes:
-    if by is None or not pcm:
+def _as_it_is(pcm: bytes) -> bytes:
+    return pcm
+
+
+def _converter(source: Sequence[int], target: Sequence[int]) -> Converter:
+    """What makes sound of one rate and number of channels out of that of another, as it comes."""
+    if tuple(source) == tuple(target):
+        return _as_it_is
+    match (*source, *target):
+        case (8_000, 1, 16_000, 1):
+            feed = Doubler().feed
+        case (16_000, 1, 8_000, 1):
+            feed = Halver().feed
+        case _:
+            return partial(_resampled, _resampler(target), source)
+    return lambda pcm: to_pcm(feed(to_samples(pcm)))
+
+
+def _resampler(target: Sequence[int]) -> av.AudioResampler:
+    return av.AudioResampler("s16", "mono" if target[1] == 1 else "stereo", target[0])
+
+
+def _resampled(by: av.AudioResampler, source: Sequence[int], pcm: bytes) -> bytes:
+    if not pcm:
         return b""
+    rate, channels = source
     samples = np.frombuffer(pcm, dtype=np.int16).reshape(1, -1)
     layout = "mono" if channels == 1 else "stereo"
     frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from typing import Protocol
 
-import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -36,6 +35,8 @@ from av import AudioFrame, AudioResampler, CodecContext, Packet
 from av.stream import Stream
 
 from askfirst.audio.g711 import encode_mu
+from askfirst.audio.mixing import to_pcm, to_samples
+from askfirst.audio.resample import HALF_BAND_DELAY, Doubler, Halver
 from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from askfirst.ports import AgentSound, Clock
@@ -299,31 +300,47 @@ class _Hearing:
     """Makes decoded frames of any length and rate into 20 ms at 16 kHz, each with its start."""
 
     def __init__(self) -> None:
-        self._resampler: AudioResampler | None = None
+        self._converted: Callable[[AudioFrame], bytes] | None = None
         self._rest = b""
         self._start_ms = 0.0  # of the first sample in `_rest`
         self._next_ms = 0.0  # where the next decoded frame begins if none is missing
 
     def flush(self) -> None:
         """Forget the samples that do not yet fill a frame."""
-        self._resampler = None
+        self._converted = None
 
     def frames(self, frame: AudioFrame, sent_ms: float) -> list[tuple[float, bytes]]:
         """The frames that are full now, as (start in ms of RTP time, sound)."""
-        if self._resampler is None or abs(sent_ms - self._next_ms) > _GAP_MS:
+        if self._converted is None or abs(sent_ms - self._next_ms) > _GAP_MS:
             # Samples before a gap must not fill a frame that is said to begin there.
-            self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._converted, late_ms = _converter(frame)
             self._rest = b""
-            self._start_ms = sent_ms
+            self._start_ms = sent_ms - late_ms
         self._next_ms = sent_ms + frame.samples * 1000 / frame.sample_rate
-        for piece in self._resampler.resample(frame):
-            self._rest += bytes(piece.planes[0])[: piece.samples * 2]
+        self._rest += self._converted(frame)
         full = []
         while len(self._rest) >= FRAME_BYTES:
             full.append((self._start_ms, self._rest[:FRAME_BYTES]))
             self._rest = self._rest[FRAME_BYTES:]
             self._start_ms += FRAME_MS
         return full
+
+
+def _converter(first: AudioFrame) -> tuple[Callable[[AudioFrame], bytes], float]:
+    """What makes frames like the first one into mono sound at our rate, as they come.
+
+    Also by how many milliseconds what comes out is later than what went in.
+    """
+    if (first.sample_rate, first.format.name, first.layout.name) == (8_000, "s16", "mono"):
+        doubler = Doubler()
+        late_ms = HALF_BAND_DELAY * 1000 / first.sample_rate
+        return lambda frame: to_pcm(doubler.feed(to_samples(_bytes_of(frame)))), late_ms
+    resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+    return lambda frame: b"".join(map(_bytes_of, resampler.resample(frame))), 0.0
+
+
+def _bytes_of(frame: AudioFrame) -> bytes:
+    return bytes(frame.planes[0])[: frame.samples * 2]
 
 
 class _Encoder(Protocol):
@@ -350,17 +367,10 @@ class _MuLaw:
     clock_hz = 8_000
 
     def __init__(self) -> None:
-        self._resampler = AudioResampler(format="s16", layout="mono", rate=self.clock_hz)
-        # The filter keeps its first 2 ms back; silence is lent to the first packet, and 2 ms more
-        # so that rounding inside the filter never leaves a packet short.
-        self._rest = bytes(4 * self.clock_hz // 1000 * 2)
+        self._halver = Halver()
 
     def payload(self, pcm: bytes, index: int) -> bytes:
-        for piece in self._resampler.resample(_audio_frame(pcm, index)):
-            self._rest += bytes(piece.planes[0])[: piece.samples * 2]
-        size = self.clock_hz * FRAME_MS // 1000 * 2
-        ready, self._rest = self._rest[:size], self._rest[size:]
-        return encode_mu(np.frombuffer(ready, dtype=np.int16))
+        return encode_mu(self._halver.feed(to_samples(pcm)))
 
 
 class _Opus:
