@@ -473,6 +473,30 @@ def test_a_wrong_password_is_told_and_places_no_call(
     assert (state, shown["answered"]) == ("refused", False)
 
 
+def test_the_other_sides_hold_pauses_the_call_and_who_comes_back_is_decided_about_anew(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with (
+            telephone(tmp_path / "bob", talking(30_000, CONTACT_HZ), number=NEW_YORK) as bob,
+            desk_to(node, bob.port) as desk,
+        ):
+            live = await desk.place(kari, NEW_YORK, MemoryLeg())
+            await until(live, has(light="recording"))
+            await bob.tell("hold")
+            held = await until(live, has(light="off"))
+            await bob.tell("resume")
+            back = await until(live, lambda shown: len(shown["parties"]) > 2 and not shown["holds"])
+            await live.hangup()
+            await until(live, has(settled=True))
+            return held, back
+
+    held, back = played(scenario())
+    assert (held["because"], held["holds"]) == ("paused", ["peer-contact"])
+    assert back["parties"][2]["places"] == ["UNKNOWN"]
+    assert back["light"] != "recording"
+
+
 async def trunk_state(desk: Desk, *wanted: str) -> str:
     """The state of the trunk once it is one of those."""
     return await link_state(link_of(desk), *wanted)
