@@ -156,7 +156,7 @@ def announcement(
     """Give the text of a played announcement; with `keys` it ends with how to answer by key.
 
     With `message` it is what a caller hears whom nobody answers and who may leave a message: it
-    always says that this is recorded, and its purpose is to pass the message on.
+    always says who records, and why: to pass the message on.
 
     The opening carries nothing that has to be heard, so a clipped start loses nothing. Raises
     InvalidInput when the company has no name, when the purpose must be explained in detail and
@@ -170,7 +170,9 @@ def announcement(
     _known(language)
     asked = frozenset(str(element) for element in elements)
     if message:
-        asked |= {str(Element.INTENT_TO_RECORD)}
+        asked |= {str(Element.INTENT_TO_RECORD), str(Element.CONTROLLER_IDENTITY)}
+        if Element.PURPOSE_DETAILED not in asked:
+            asked |= {str(Element.PURPOSE)}
         facts = replace(facts, purpose=MESSAGE)
     if Element.PURPOSE_DETAILED in asked and not facts.purpose:
         raise InvalidInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from importlib import resources
 from itertools import pairwise
@@ -24,6 +25,7 @@ from askfirst.notice import (
     LANGUAGES,
     LATE_MS,
     LONGEST_PHRASE,
+    MESSAGE,
     NoticeCheck,
     NoticeFacts,
     announcement,
@@ -299,6 +301,27 @@ def test_other_words_for_an_element_are_enough_where_they_are_understood() -> No
 
     assert lacking("This call is being recorded.", _INTENT, "en", facts) == set()
     assert lacking("Cet appel va être enregistré.", _INTENT, "fr", facts) == _INTENT
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_whoever_may_leave_a_message_is_told_who_records_why_and_all_that_their_place_wants(
+    language: str,
+) -> None:
+    facts = NoticeFacts(company="Nordlys", purpose="training our staff on real calls")
+    message = replace(facts, purpose=MESSAGE)
+    places = sorted(packaged().jurisdictions)
+    decisions = [decide([Party.contact(code)], date(2026, 11, 23)) for code in places]
+    always = {Element.INTENT_TO_RECORD, Element.CONTROLLER_IDENTITY}
+    nothing: frozenset[Element] = frozenset()
+    for elements in {frozenset(decision.elements) for decision in decisions} | {nothing}:
+        for asks in (True, False):
+            text = announcement(elements, language, facts, keys=asks, message=True)
+
+            assert "Nordlys" in text
+            assert "training" not in text
+            purpose = set() if Element.PURPOSE_DETAILED in elements else {Element.PURPOSE}
+            assert lacking(text, elements | always | purpose, language, message) == frozenset()
+            assert len(text.split()) / _SPOKEN_WORDS_A_SECOND < 60
 
 
 @pytest.mark.parametrize("company", ["", "  ", "{company}"])
