@@ -78,6 +78,20 @@ def test_while_somebody_is_called_beside_it_nothing_of_the_call_is_kept(
     on_a_call(node, kari, scenario)
 
 
+def test_nobody_is_taken_back_while_the_agent_talks_beside_the_call(node: Node, kari: User) -> None:
+    async def scenario(house: House, live: LiveCall, line: Caller, consulting: Consulting) -> None:
+        await talk_to(live, line, TEXAS)
+        with pytest.raises(Refused, match="beside the call"):
+            await live.put_on_hold(False)
+        assert has(light="off", on_hold=True)(live.state())
+
+        line.fail_beside(EndCause.BUSY)
+        await live.put_on_hold(False)  # there is nobody there any more
+        await until(live, has(light="recording", consultation=None))
+
+    on_a_call(node, kari, scenario)
+
+
 def test_the_gate_is_closed_before_anybody_hears_who_is_brought_in(node: Node, kari: User) -> None:
     async def scenario(
         house: House, live: LiveCall, line: Caller, consulting: Consulting

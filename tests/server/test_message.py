@@ -14,6 +14,7 @@ from tests.server.rig import AT
 
 from askfirst.errors import Refused
 from askfirst.model import Proof
+from askfirst.ports import AgentLeg
 from askfirst.server import ownnumbers
 from askfirst.server.access import Permission
 from askfirst.server.account import change
@@ -148,6 +149,25 @@ def test_an_announcement_that_is_cut_short_is_no_notice(node: Node) -> None:
 
     assert line.is_over
     assert rig.recording_rows(node.store, the_call(node).id) == []
+
+
+@pytest.mark.usefixtures("support")
+def test_a_caller_who_hangs_up_as_the_message_begins_is_missed(node: Node) -> None:
+    class Gone(Caller):
+        async def take(self, leg: AgentLeg) -> None:
+            self.end()
+            raise Refused("the caller has hung up")
+
+    async def scenario(house: House) -> None:
+        line = Gone(NEW_YORK, SUPPORT)
+        assert house.reception.arrive(line)
+        async for _ in line.events():
+            pass
+
+    played(node, scenario)
+
+    assert the_call(node).answered_at is None
+    assert the_call(node).ended_at is not None
 
 
 @pytest.mark.usefixtures("support")

@@ -352,6 +352,20 @@ def test_nobody_answers_beside_the_call_and_the_others_still_wait(
     assert stage.asked(2) == ["hangup"]
 
 
+def test_who_is_dismissed_before_the_call_was_placed_is_not_left_ringing() -> None:
+    async def main() -> Stage:
+        stage = Stage()
+        await stage.answered()
+        calling = asyncio.create_task(stage.call.consult(SECOND))
+        await asyncio.sleep(0)
+        assert stage.standing() == (SECOND, ConsultationStage.CALLING, None)
+        await stage.call.dismiss()
+        await calling
+        return stage
+
+    assert played(main()).asked(2)[-1] == "hangup"
+
+
 def test_a_line_that_is_down_adds_nobody() -> None:
     async def main() -> None:
         stage = Stage()

@@ -46,6 +46,13 @@ class Consulting:
         await self._line.dismiss()
         await self._hold(False)
 
+    async def leave_beside(self) -> None:
+        """Nobody is to be beside the call any more; raises Refused while somebody is."""
+        found = self._line.consultation
+        if found is not None and found.stage is not ConsultationStage.OVER:
+            raise Refused("somebody is beside the call; go back to it, or bring them in")
+        await self._line.dismiss()
+
     async def bring_in(self) -> int:
         """Let whoever was called be in the call, and take the others back; gives the party."""
         leg, consultation = self._line.beside_leg(), self._line.consultation

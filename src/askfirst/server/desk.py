@@ -328,6 +328,8 @@ class Desk:
             for on in self._switched[switches:]:  # while the settings were on their way
                 message.switch(on)
             await message.take()
+        except Refused:  # the caller has hung up meanwhile
+            await self.missed(line)
         finally:
             self._messages.discard(message)
 

@@ -289,7 +289,8 @@ class LiveCall:
     async def put_on_hold(self, on: bool) -> bool:
         """Let the contact wait, with nothing captured of it; or take it back.
 
-        Says whether that changed anything.
+        Says whether that changed anything. Raises Refused to take somebody back while the agent
+        talks to somebody beside the call.
         """
         self.ensure_live()
         is_held = ON_HOLD in self.call.facts.holds
@@ -297,6 +298,8 @@ class LiveCall:
             self.call.pause("on-hold", ON_HOLD)
             await self._line.hold()
         elif is_held and not on:
+            if self.consulting is not None:
+                await self.consulting.leave_beside()
             await self._line.resume()
             self.call.resume(ON_HOLD)
         return on != is_held

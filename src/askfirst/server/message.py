@@ -7,6 +7,7 @@ only notice.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -19,6 +20,8 @@ from askfirst.gate import State
 from askfirst.ports import AgentLeg, Clock, TelephonyCall
 from askfirst.server.livecall import ReportingCall
 from askfirst.telephony.memoryleg import MemoryLeg
+
+log = logging.getLogger(__name__)
 
 LONGEST_MS = 120_000
 """How long a message may be."""
@@ -60,7 +63,9 @@ class Message:
             await self._call.run(self._line)
         finally:
             acting.cancel()
-            await asyncio.gather(acting, return_exceptions=True)
+            (fault,) = await asyncio.gather(acting, return_exceptions=True)
+            if isinstance(fault, Exception):
+                log.error("message.failed call=%s", self._call.id, exc_info=fault)
             await leg.close()
 
     def switch(self, on: bool) -> None:

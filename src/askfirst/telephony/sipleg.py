@@ -90,6 +90,8 @@ class SipLeg:
         """Call it. Raises what `SipLink.place` does; nothing has begun then."""
         self._number = await self._link.place(uri, headers, self)
         self.since_ms = self._clock.now_ms()
+        if self.cause is not None:
+            self.tell("hangup")  # it was over before it had begun
 
     def bind(self, number: int) -> None:
         """It is a call of the process that came from outside."""
