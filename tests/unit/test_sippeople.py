@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askfirst.clock import LoopClock, run_virtual
-from askfirst.errors import Refused, Unavailable
+from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
 from askfirst.ports import CallEvent, CallEventKind, ConsultationStage, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -316,6 +316,19 @@ def test_somebody_who_is_dropped_leaves_and_nobody_else() -> None:
     assert stage.asked(1) == ["hold", "resume", "hangup"]
 
 
+def test_the_last_one_who_is_dropped_ends_the_call() -> None:
+    async def main() -> list[CallEvent]:
+        stage = Stage()
+        await stage.answered()
+        await stage.with_added()
+        stage.says(1, "ended", text="Connection reset by peer")
+        stage.call.drop("contact-2")
+        return await stage.events()
+
+    events = played(main())
+    assert (events[-1].kind, events[-1].cause) == (CallEventKind.ENDED, EndCause.LOCAL_HANGUP)
+
+
 def test_with_the_call_whoever_is_called_beside_it_is_hung_up_on() -> None:
     async def main() -> Stage:
         stage = Stage()
@@ -459,6 +472,9 @@ def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
         stage.call.connect()
         with pytest.raises(Refused):
             await stage.call.transfer(THIRD)
+        with pytest.raises(InvalidInput):
+            await stage.call.transfer("nobody")
+        assert stage.call.consultation is None
         assert len(stage.link.legs) == 2
 
     played(main())

@@ -276,12 +276,14 @@ class SipCall:
 
         The others wait meanwhile. It succeeds by the end of the call, and fails by
         `consultation`. Raises Refused where nobody or more than one is there to be handed on, or
-        nobody answered who could take the call.
+        nobody answered who could take the call, InvalidInput for what is no number.
         """
+        uri = ""
         if number is None:
             self.beside_leg()
         else:
             self._ensure_free()
+            uri = self._link.trunk.uri(number)
         if len(self._legs) > 1:
             raise Refused("more than one person is in the call; only one can be handed on")
         await self.hold()
@@ -289,17 +291,24 @@ class SipCall:
         self._failed = None
         if number is not None:
             self._transfer_to = number
-            self._legs[0].transfer(self._link.trunk.uri(number))
+            self._legs[0].transfer(uri)
         elif beside is not None:
             self._transfer_to = beside.number
             self._legs[0].hand_to(beside)
 
     def drop(self, leg: str) -> None:
-        """Hang up on one who was added; a leg that is not there is fine."""
+        """Hang up on one who was added; a leg that is not there is fine.
+
+        With the last telephone the call is over.
+        """
         for each in tuple(self._legs):
-            if each.name == leg != CONTACT:
-                each.hang_up(EndCause.LOCAL_HANGUP)
-                self._leave(each)
+            if each.name != leg or leg == CONTACT:
+                continue
+            if len(self._legs) == 1:
+                self._end(EndCause.LOCAL_HANGUP)
+                return
+            each.hang_up(EndCause.LOCAL_HANGUP)
+            self._leave(each)
 
     def _ensure_free(self) -> None:
         if self.zero_ms is None or self._cause is not None:
