@@ -79,7 +79,14 @@ class Telephone:
     """One telephone at its number. `mode` is auto (answers), manual or early."""
 
     def __init__(
-        self, folder: Path, mode: str, account: str, number: str, rate: int, calls: int
+        self,
+        folder: Path,
+        mode: str,
+        account: str,
+        number: str,
+        rate: int,
+        calls: int,
+        config: str,
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -88,6 +95,7 @@ class Telephone:
         self._number = number
         self._rate = rate
         self._ports = 2 * calls
+        self._more_config = config
         self._control = free_port(socket.SOCK_STREAM)
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -135,7 +143,7 @@ class Telephone:
             folder=self.folder,
             control=self._control,
         )
-        (self.folder / "config").write_text(config)
+        (self.folder / "config").write_text(config + self._more_config)
         account = f"<{self.address}>;regint=0;answermode={self._mode}{self._account}\n"
         (self.folder / "accounts").write_text(account)
         (self.folder / "contacts").touch()
@@ -205,9 +213,10 @@ async def telephone(
     number: str = NUMBER,
     rate: int = RATE,
     calls: int = 10,
+    config: str = "",
 ) -> AsyncIterator[Telephone]:
-    """A telephone until the end of the block, for so many calls at once."""
-    found = Telephone(folder, mode, account, number, rate, calls)
+    """A telephone until the end of the block, for so many calls at once; `config` is more of it."""
+    found = Telephone(folder, mode, account, number, rate, calls, config)
     try:
         await found.start(voice)
         yield found

@@ -99,3 +99,9 @@ def test_a_call_that_was_handed_on_is_told_from_a_hangup() -> None:
 
 def test_a_line_that_fell_silent_is_told_from_a_hangup() -> None:
     assert end_cause("rtp stream error", answered=True, rang=True) is EndCause.MEDIA_TIMEOUT
+
+
+@pytest.mark.parametrize("path", ["", "ca.pem", "/ca.pem\nsip_verify_server no", "/a b"])
+def test_authorities_are_named_by_a_whole_path_and_nothing_else(path: str) -> None:
+    with pytest.raises(InvalidInput, match="ca_file"):
+        Trunk(server="pbx.example.org", ca_file=path)

@@ -35,6 +35,9 @@ BUFFERED_MS = JITTER_MS[1] + 60
 """Upper bound of what the stack holds back, its decoder and player included. The library gives
 bytes without their RTP time, so every frame counts as old as it can be."""
 
+CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
+"""Authorities whom the machine trusts, as Debian keeps them."""
+
 TRANSFERRED = "Call transfered"
 """With these words the stack closes a call whose other side talks to somebody else by now."""
 
@@ -66,7 +69,8 @@ _BY_STATUS: Mapping[int, EndCause] = {
 """RFC 3261, 21, and for 607 and 608 RFC 8197 and 8688."""
 
 _UNREACHABLE = frozenset({408, 502, 503, 504})
-_NO_WAY = frozenset({2, 101, 110, 111, 113})  # errno of names, networks and hosts out of reach
+_NO_WAY = frozenset({2, 71, 101, 110, 111, 113})
+"""errno of names, networks and hosts out of reach; 71 is a certificate that nobody vouches for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +80,10 @@ class Trunk:
     `server` is a host and `port` its port; `user` is who we are there, and `password` proves it.
     `caller_id` is the number that is shown, by default the account's own. `address` is the local
     address to use (loopback has to be named), `listen` the port there to which an exchange without
-    registration sends calls. Seconds: `ring` until nobody takes it, `silence`
-    without a packet until the call is given up, `longest_hold` of a call that waits. `most_calls`
-    at one time. Raises InvalidInput naming the field.
+    registration sends calls, `ca_file` the authorities that vouch for the exchange over TLS.
+    Seconds: `ring` until nobody takes it, `silence` without a packet until the call is given up,
+    `longest_hold` of a call that waits. `most_calls` at one time. Raises InvalidInput naming the
+    field.
     """
 
     server: str
@@ -92,6 +97,7 @@ class Trunk:
     security: str = "none"
     address: str | None = None
     listen: int | None = None
+    ca_file: str = CA_FILE
     ring: int = 60
     silence: int = 10
     longest_hold: int = 600
@@ -125,6 +131,7 @@ class Trunk:
             "address",
             "an address of this machine",
         )
+        _ensure(re.fullmatch(r"/[\w/.+-]{1,255}", self.ca_file), "ca_file", "a path from / on")
         _ensure(self.listen is None or 0 < self.listen < 65_536, "listen", "1 to 65535")
         for name, most in (
             ("ring", 300), ("silence", 120), ("longest_hold", 7_200), ("most_calls", 200),

@@ -416,6 +416,10 @@ def _ms(count: int) -> int:
     return count * 1000 // (2 * SAMPLE_RATE_HZ)
 
 
+def _verifying(trunk: Trunk) -> str:
+    return f"sip_verify_server yes\nsip_cafile {trunk.ca_file}\n"
+
+
 def _listening(trunk: Trunk) -> str:
     return f"{trunk.address or '0.0.0.0'}:{trunk.listen}"  # noqa: S104 - the trunk names the port
 
@@ -441,6 +445,7 @@ async def main(descriptor: int) -> None:
                 "audio_jitter_buffer_type adaptive\n"
                 f"audio_jitter_buffer_ms {JITTER_MS[0]}-{JITTER_MS[1]}\n"
                 + ("" if trunk.listen is None else f"sip_listen {_listening(trunk)}\n")
+                + (_verifying(trunk) if trunk.transport == "tls" else "")
             ),
         )
     )
