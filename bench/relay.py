@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.sip.peer import free_port
+
 from askfirst.errors import Unavailable
 from bench.usage import cores_of
 
@@ -57,7 +59,7 @@ def _running(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         )
     for name in ("pcaps", "metadata", "tmp"):
         (folder / name).mkdir()
-    control = _free_port()
+    control = free_port()
     command = [
         program, "--config-file=none", "--table=-1", f"--interface={HOST}",
         f"--listen-ng={HOST}:{control}", "--foreground", "--log-stderr", "--log-level=2",
@@ -149,10 +151,3 @@ def _sdp(port: int) -> str:
 
 def _port_in(answer: bytes) -> int:
     return int(answer.split(b"m=audio ")[1].split(b" ")[0])
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+from tests.e2e.browsing import Window
 
 CALL_SECONDS = 60.0
 """How long ringing, answering and the first words may take on a busy machine,
@@ -131,3 +132,11 @@ class Phone:
         """Wait until the phone shows that another call can be made."""
         expect(self.part("idle")).to_be_visible(timeout=CALL_SECONDS * 1000)
         expect(self.control("hangup")).to_be_hidden()
+
+
+def at_phone(seen: Window) -> Phone:
+    """The phone of a window, beside the contacts, when it knows that there is no call."""
+    seen.go("/contacts")
+    phone = Phone(seen.page)
+    phone.arrive()
+    return phone

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Open
 from tests.e2e.installation import Installation
 from tests.e2e.line import line_to
-from tests.e2e.phone import Phone
+from tests.e2e.phone import at_phone
 
 pytestmark = pytest.mark.full
 
@@ -28,9 +28,7 @@ def test_the_light_is_unknown_within_three_seconds_of_a_cut_and_comes_back(
 ) -> None:
     with line_to(installation.port) as line:
         seen = window("agent", origin=line.origin)
-        phone = Phone(seen.page)
-        seen.go("/contacts")
-        phone.arrive()
+        phone = at_phone(seen)
         phone.mark()
         phone.call("+4748750101")
         phone.log_light()
@@ -54,9 +52,7 @@ def test_over_a_slow_line_the_light_waits_for_the_server_and_no_note_is_lost(
 ) -> None:
     with line_to(installation.port) as line:
         seen = window("agent", origin=line.origin)
-        phone = Phone(seen.page)
-        seen.go("/contacts")
-        phone.arrive()
+        phone = at_phone(seen)
         phone.call("+4748750101")
         phone.log_light()
         line.slow(SLOW_S)
@@ -80,9 +76,7 @@ def test_a_server_that_is_killed_leaves_the_light_unknown_until_it_says_that_the
     window: Open, installation: Installation
 ) -> None:
     seen = window("agent")
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.mark()
     phone.call("+4748750101")
     phone.log_light()

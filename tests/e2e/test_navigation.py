@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 from tests.e2e.browsing import KEEP_PEERS
 from tests.e2e.conftest import Open
-from tests.e2e.phone import Phone
+from tests.e2e.phone import Phone, at_phone
 
 pytestmark = pytest.mark.full
 
@@ -130,9 +130,7 @@ def test_twelve_pages_cost_no_packet_of_sound_either_way(window: Open) -> None:
 
 def test_links_of_the_phone_keep_the_call_and_the_document(window: Open) -> None:
     seen = window("agent")
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call("+4748750101")
 
     phone.part("why").click()

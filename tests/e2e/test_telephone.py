@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 from tests.e2e.conftest import TONE_HZ, Open, running
 from tests.e2e.installation import Installation
-from tests.e2e.phone import Phone
+from tests.e2e.phone import Phone, at_phone
 from tests.sip.exchange import switchboard
 from tests.sip.oversip import talking
 from tests.sip.peer import LOOPBACK, Telephone, free_port, needed, telephone
@@ -125,9 +125,7 @@ def test_an_agent_in_a_browser_talks_with_a_telephone_and_records_after_a_yes(
     office: Installation, window: Open, beside: Beside
 ) -> None:
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call(OSLO, "browser")
     expect(phone.part("consent")).to_be_visible()
     phone.expect_light("off")
@@ -149,9 +147,7 @@ def test_without_an_announcement_the_phone_says_to_tell_in_person_and_offers_non
     office: Installation, window: Open, beside: Beside
 ) -> None:
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call(OSLO, "browser")
 
     expect(phone.part("no-prompt")).to_be_visible()
@@ -168,9 +164,7 @@ def test_where_something_can_be_played_the_phone_offers_it(
 ) -> None:
     needed("espeak-ng")
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call(OSLO, "browser")
 
     expect(phone.act("ask-keypad")).to_be_visible()
@@ -257,9 +251,7 @@ def test_somebody_is_called_beside_the_call_and_brought_in_and_asked_like_everyb
     office: Installation, window: Open
 ) -> None:
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call(OSLO, "browser")
     phone.answer("agreed").click()
     phone.expect_light("recording")
@@ -289,9 +281,7 @@ def test_a_call_is_handed_on_from_the_phone_which_says_how_that_went(
     office: Installation, window: Open
 ) -> None:
     seen = window("agent", at=office)
-    phone = Phone(seen.page)
-    seen.go("/contacts")
-    phone.arrive()
+    phone = at_phone(seen)
     phone.call(OSLO, "browser")
     expect(phone.part("consent")).to_be_visible()
 

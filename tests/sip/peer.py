@@ -243,6 +243,23 @@ SIP/2.0 {answer}
 """
 
 
+GOODBYE = """\
+<recv request="BYE"/>
+<send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+</scenario>
+"""
+"""The end of a scenario: the other side hangs up."""
+
+
 @contextlib.asynccontextmanager
 async def answering(folder: Path, answer: str, more: str = "") -> AsyncIterator[int]:
     """A port where sipp gives one final answer to every call, such as ``486 Busy Here``."""

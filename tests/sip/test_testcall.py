@@ -12,7 +12,7 @@ import pytest
 from tests.server import rig
 from tests.server.deskrig import agent
 from tests.sip.oversip import talking, trunk_to
-from tests.sip.peer import LOOPBACK, acting, free_port, telephone
+from tests.sip.peer import GOODBYE, LOOPBACK, acting, free_port, telephone
 from tests.sip.test_calls import OSLO, played
 
 from askfirst.clock import LoopClock
@@ -61,25 +61,13 @@ a=rtpmap:8 PCMA/8000
 
 ]]></send>
 <recv request="ACK"/>
-<recv request="BYE"/>
-<send><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-</scenario>
 """
 
 
 def echoing(folder: Path) -> AbstractAsyncContextManager[int]:
     """A port where sipp answers every call and sends back what it hears."""
     sound = str(free_port() // 2 * 2)
-    return acting(folder, _ECHO, "-rtp_echo", "-mi", LOOPBACK, "-mp", sound)
+    return acting(folder, _ECHO + GOODBYE, "-rtp_echo", "-mi", LOOPBACK, "-mp", sound)
 
 
 @pytest.fixture

@@ -237,6 +237,9 @@ class Reception:
         )
         try:
             await asyncio.wait(waiting[:2], return_when=asyncio.FIRST_COMPLETED)
+            is_over = rung.done()
+            if is_over:
+                rung.result()  # a line that fails is no call that rang to its end
         finally:
             for each in waiting:
                 each.cancel()
@@ -245,10 +248,10 @@ class Reception:
                 return
             ringing.is_missed = True
             self._tell()
-            if rung.cancelled() or not rung.done():
-                await self._desk.take_message(ringing.line)
-            else:
+            if is_over:
                 await self._desk.missed(ringing.line)
+            else:
+                await self._desk.take_message(ringing.line)
 
     async def _rung(self, line: IncomingLine) -> None:
         """Return when a call was answered, or is over."""
