@@ -285,6 +285,12 @@ def test_a_call_is_handed_on_from_the_phone_which_says_how_that_went(
     phone.call(OSLO, "browser")
     expect(phone.part("consent")).to_be_visible()
 
+    add(phone, BERGEN).get_by_role("button", name="Call them").click()
+    expect(phone.part("beside-text")).to_contain_text(f"You talk to {BERGEN} alone.")
+    expect(phone.part("consent")).to_be_hidden()  # a yes of Bergen is none of Oslo
+    phone.part("beside").get_by_role("button", name="Back to the call").click()
+    expect(phone.part("consent")).to_be_visible()
+
     add(phone, "+4733333333").get_by_role("button", name="Hand the call on at once").click()
     over = "+4733333333: The exchange knows no such number. Everybody else still waits."
     expect(phone.part("beside-text")).to_have_text(over)

@@ -19,6 +19,8 @@ const PLAYED = new Set(["announcement", "ask-keypad", "play"]);
  */
 export function kindOf(state, own) {
   if (!state.answered || state.settled || state.light === "recording") return "";
+  // Whoever is beside the call is not who is asked: their yes must not be taken for the others'.
+  if (state.consultation && state.consultation.stage !== "over") return "";
   const decision = state.decision;
   if (!decision) return "";
   if (!state.switch_on) return "off";
