@@ -349,6 +349,9 @@ def _add_serve(verbs: Any) -> None:
     verb.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
     verb.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
     verb.add_argument("--self-signed", action="store_true", help="https for a trial")
+    verb.add_argument(
+        "--media-workers", type=int, help="processes that carry calls; 0 (default): this one"
+    )
     verb.add_argument("--roles", help="web,worker,media: what this process does; all by default")
     verb.add_argument("--demo", action="store_true", help="with made-up people, contacts and calls")
 

@@ -64,6 +64,26 @@ class Installation:
         with urlopen(f"{self.origin}/readyz", timeout=START_SECONDS) as answer:  # noqa: S310 - ours
             assert json.load(answer) == {"status": "ready"}
 
+    @property
+    def process_id(self) -> int:
+        """The process of the server that runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def send(self, what: signal.Signals) -> None:
+        """Send the server a signal, and do not wait for what comes of it."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
+    def wait(self) -> int:
+        """Return the status of a server that was told to end, when it has."""
+        assert self._process is not None
+        status = self._process.wait(timeout=START_SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+        return status
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server by a signal and wait until it is gone."""
         if self._process is None:

@@ -90,5 +90,6 @@ def test_a_server_that_is_killed_leaves_the_light_unknown_until_it_says_that_the
 
     phone.expect_light("off")
     phone.expect_no_call()
+    expect(phone.part("last")).to_contain_text("our process failed")
     assert phone.is_marked()
     assert len(seen.documents) == 1

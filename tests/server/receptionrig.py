@@ -30,7 +30,7 @@ NEW_YORK = "+12125550143"
 """With an agent in Texas, nobody has to be told or asked."""
 
 
-async def rings(reception: Reception, user: User) -> str:
+async def rings(reception: Reception[Any, Any], user: User) -> str:
     """Wait until something rings at an open phone; gives its id."""
     async with aclosing(reception.following(user)) as states:
         async for shown in states:
@@ -39,7 +39,7 @@ async def rings(reception: Reception, user: User) -> str:
     raise AssertionError("nothing rang")
 
 
-async def is_quiet(reception: Reception, user: User) -> None:
+async def is_quiet(reception: Reception[Any, Any], user: User) -> None:
     """Wait until nothing rings at an open phone."""
     async with aclosing(reception.following(user)) as states:
         async for shown in states:
@@ -48,7 +48,7 @@ async def is_quiet(reception: Reception, user: User) -> None:
 
 
 @asynccontextmanager
-async def open_phone(reception: Reception, user: User) -> AsyncIterator[None]:
+async def open_phone(reception: Reception[Any, Any], user: User) -> AsyncIterator[None]:
     """A phone of somebody that is open until the end of the block."""
     async with aclosing(reception.following(user)) as states:
         await anext(states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from tests.server.rig import AGENT, BYE, HELLO, KEYED, NO, RECORD, WAIT, pause
 
 from askfirst.audio.container import decode
 from askfirst.server import recovery
+from askfirst.server.callbook import CallBook
 from askfirst.server.database import calls, erasures, recordings, segments, transaction
 from askfirst.server.node import Node
+from askfirst.server.request import CallRequest
 from askfirst.server.store import Store
 from askfirst.speech.scripted import Scripted
 
@@ -238,3 +241,26 @@ def test_recovery_of_a_recovered_store_changes_nothing(store: Store, tmp_path: P
 
     assert recovery.recover(store) == 0
     assert rig.kinds(store) == before
+
+
+def test_a_worker_that_died_loses_its_own_calls_and_not_those_that_others_carry(
+    tmp_path: Path,
+) -> None:
+    carried = {f"call_{n:032x}": worker for n, worker in enumerate(("med_1", "med_2", None))}
+    store = Store.open(tmp_path / "data")
+    try:
+        for call, worker in carried.items():
+            book = CallBook(replace(store, worker=worker), call)
+            with transaction(store.engine) as connection:
+                book.started(CallRequest("+4748750101", ()), rig.AT, connection)
+        (store.spool / "rec_of_a_call_that_begins").mkdir()
+
+        assert recovery.recover(store, "med_1") == 1
+
+        query = sa.select(calls.c.id).where(calls.c.ended_at.is_(None)).order_by(calls.c.id)
+        assert [call for (call,) in rig.rows(store, query)] == list(carried)[1:]
+        assert (store.spool / "rec_of_a_call_that_begins").exists()
+        assert recovery.recover(store) == 2
+        assert not (store.spool / "rec_of_a_call_that_begins").exists()
+    finally:
+        store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,16 @@ def test_no_text_raises_anything_else(key: str, text: str) -> None:
         read_settings(None, {f"ASKFIRST_{key.upper()}": text}, {})
     except Misconfigured as error:
         assert key in str(error)  # noqa: PT017 - most texts are refused, some are not
+
+
+def test_a_process_of_our_own_gets_the_same_settings(tmp_path: Path) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text('media_workers = 2\n[sip]\nserver = "pbx.example.org"\npassword = "secret"\n')
+    flags = {"data": tmp_path, "roles": "web,media", "calls_per_worker": 3, "drain_seconds": "60"}
+    stated = read_settings(file, {}, flags)
+
+    told = json.loads(json.dumps(stated.to_json()))
+
+    assert Settings.from_json(told) == stated
+    assert stated.sip is not None
+    assert (stated.media_workers, stated.calls_per_worker, stated.drain_seconds) == (2, 3, 60)

@@ -44,7 +44,7 @@ class StillLink(SipLink):
     def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk
         self.trunk_state, self.trunk_text, self.restarts = "registered", "200 OK", 0
-        self._listeners = {}
+        self._listeners, self.elsewhere = {}, 0
 
     def occupy(self, lines: int) -> None:
         """Let so many lines be in use."""

@@ -393,6 +393,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         "token": token.id,
         "position": "1",
         "code": "NO",
+        "worker": "med_none",  # calls are carried by the server itself
         "ringing": "ring_none",  # nothing rings without an exchange
         "language": prompt.language,
         "digest": prompt.digest,

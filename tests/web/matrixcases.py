@@ -172,6 +172,8 @@ _ACCOUNT = {
     ("POST", "/users/{identity}"): Case((P.USERS_MANAGE,), 303, form=PERSON),
     ("PATCH", f"{API}/users/{{identity}}"): Case((P.USERS_MANAGE,), json={"name": "Target"}),
     ("POST", "/users/{identity}/disable"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
+    ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
     ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
     ("POST", "/rules/{code}/review"): Case((P.RULES_REVIEW,), 303),

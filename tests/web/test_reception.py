@@ -41,7 +41,7 @@ def rung(client: TestClient, site: Site) -> tuple[Caller, str]:
     """A call that rings at an agent whose phone is open, and its id."""
 
     async def ring() -> tuple[Caller, str]:
-        reception: Reception = site.carrier.reception
+        reception: Reception[Any, Any] = site.carrier.reception
         user: User = client.agent  # type: ignore[attr-defined]  # the fixture's own
         states = reception.following(user)
         await anext(states)
@@ -122,7 +122,7 @@ def test_a_sound_by_sentences_is_refused_for_a_telephone(agent: TestClient, site
     assert answer.status_code == 422
 
 
-async def closed(reception: Reception, user: str) -> None:
+async def closed(reception: Reception[Any, Any], user: str) -> None:
     """Return when no phone of a user is open."""
     changed = reception.changed()
     while reception.is_available(user):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -17,6 +16,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web import pages_settings
 from askfirst.web.carrying import Carrier
+from askfirst.web.running import RunningCall
 from askfirst.web.visit import Site
 
 PAGES = ("", "/recording", "/policies", "/texts", "/retention", "/notice")
@@ -367,10 +367,11 @@ def test_only_recordings_that_run_are_counted_and_only_where_calls_are_carried(
     admin: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Recordings that are running stop" in admin.get("/settings/recording?turn=off").text
-    lights = ("recording", "waiting", "off", "recording")
-    live = [SimpleNamespace(call=SimpleNamespace(facts=each)) for each in lights]
-    desk = SimpleNamespace(all=lambda: live)
-    monkeypatch.setattr(Carrier, "desk", desk)
-    monkeypatch.setattr("askfirst.web.pages_settings.light", lambda facts: facts)
+
+    async def running_calls(_: Carrier) -> list[RunningCall]:
+        lights = ("recording", "waiting", "off", "recording")
+        return [RunningCall("call", "usr", None, utc_now(), {"light": each}) for each in lights]
+
+    monkeypatch.setattr(Carrier, "running_calls", running_calls)
 
     assert "2 recordings are running" in admin.get("/settings/recording?turn=off").text

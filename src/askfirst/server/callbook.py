@@ -109,6 +109,7 @@ class CallBook:
                 own_number=request.own_number,
                 persona=request.persona,
                 agent=request.agent,
+                worker=self._store.worker,
                 language=request.language,
                 policy=asdict(request.policy),
                 proof=0,

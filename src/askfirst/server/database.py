@@ -73,6 +73,7 @@ calls = sa.Table(
     sa.Column("own_number", sa.String(64)),  # that was called, of calls from outside
     sa.Column("persona", sa.String(64)),
     sa.Column("agent", sa.String(48), index=True),  # the user who made it; no key: calls stay
+    sa.Column("worker", sa.String(48)),  # the media worker that carries it, where there are any
     sa.Column("language", sa.String(8), nullable=False),
     sa.Column("policy", sa.JSON, nullable=False),
     sa.Column("decision", sa.JSON),

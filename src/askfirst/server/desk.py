@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from askfirst.notice import LANGUAGES, NoticeFacts
 from askfirst.override import Override
 from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
-from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
+from askfirst.ports import AgentLeg, CallEvent, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
@@ -73,18 +73,30 @@ class Outside(Protocol):
         ...
 
 
-class IncomingLine(Line, Protocol):
+class RingingLine(Protocol):
     """A call from outside that rings: who calls, and which of our numbers, "" where untold."""
 
     caller: str
     called: str
 
-    async def take(self, leg: AgentLeg) -> None:
-        """Answer it for an agent; raises Refused where it is over or taken."""
+    def events(self) -> AsyncIterator[CallEvent]:
+        """Every event in order, from the first one, until it is over."""
         ...
 
     def decline(self) -> None:
         """Let it ring no longer; nothing happens where it is over or taken."""
+        ...
+
+    async def hangup(self) -> None:
+        """End it, whether it rings or is taken; safe to call more than once."""
+        ...
+
+
+class IncomingLine(RingingLine, Line, Protocol):
+    """A call from outside that an agent can have here."""
+
+    async def take(self, leg: AgentLeg) -> None:
+        """Answer it for an agent; raises Refused where it is over or taken."""
         ...
 
 
@@ -93,7 +105,7 @@ class Desk:
 
     `personas` are whom the simulator calls, by name; by default the packaged ones. `outside` calls
     everybody else; it is closed with the desk. `prompts` are announcements to personas; telephones
-    hear the account's own ones, or the voice of `placeholder`.
+    hear the account's own ones, or the voice of `placeholder`. `most_calls` go on at one time.
     """
 
     def __init__(
@@ -105,6 +117,7 @@ class Desk:
         prompts: Prompts = packaged_prompt,
         outside: Outside | None = None,
         placeholder: Placeholder = spoken,
+        most_calls: int = 500,
     ) -> None:
         self._node = node
         self.clock = clock
@@ -112,6 +125,7 @@ class Desk:
         self._prompts = prompts
         self.own_prompts: Prompts = OwnPrompts(node.store.engine, placeholder)
         self.outside = outside
+        self.most_calls = most_calls
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
@@ -135,8 +149,8 @@ class Desk:
         provider for telephones. With `has_browser` the call pauses while the leg is not connected,
         and ends when it stays so. Where nothing is placed the leg stays the caller's. Raises
         InvalidInput for a number that cannot be called, or not by the named provider or as the
-        named persona, Refused for a user who is on a call already and while the desk closes,
-        Unavailable where the line is down.
+        named persona, Refused for a user who is on a call already, where all lines are busy and
+        while the desk closes, Unavailable where the line is down.
         """
         callee = self._callee(to, persona, provider)
         with self._only_call_of(user):
@@ -151,6 +165,8 @@ class Desk:
             raise Refused("no calls are made any more: the program is ending")
         if user.id in self._placing or self.of(user.id) is not None:
             raise Refused("you are on a call already; end it before you make another one")
+        if self.is_full:
+            raise Refused(f"all {self.most_calls} lines are busy; try again in a moment")
         self._placing.add(user.id)
         try:
             yield
@@ -172,6 +188,20 @@ class Desk:
     def all(self) -> tuple[LiveCall, ...]:
         """Every call that is not settled, the oldest first."""
         return tuple(self._calls.values())
+
+    @property
+    def busy(self) -> int:
+        """How many calls there are, with those that are being placed."""
+        return len(self._carried()) + len(self._placing)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more calls are taken."""
+        return self.busy >= self.most_calls
+
+    def drain(self) -> None:
+        """Begin no more calls; those that go on do so."""
+        self._is_closed = True
 
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed: every call hears of it, and recordings end."""
@@ -361,7 +391,7 @@ class Desk:
         with reading(self._node.store.engine) as connection:
             return prepare(connection, user, number)
 
-    def ring_group(self, start: PreCall, line: IncomingLine) -> RingGroup:
+    def ring_group(self, start: PreCall, line: RingingLine) -> RingGroup:
         """At whom a call from outside rings; for a thread of its own."""
         with reading(self._node.store.engine) as connection:
             return ring_group(connection, start.standard(line.called))

@@ -20,6 +20,7 @@ PREFIXES = (
     "req",
     "tok",
     "ring",
+    "med",
 )
 
 

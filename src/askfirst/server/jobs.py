@@ -138,6 +138,23 @@ class Jobs:
             _running = None
 
 
+class Orders(Jobs):
+    """The jobs of a process that starts no engine: `on_orders` says that there is work to do.
+
+    It is called from the thread that ordered.
+    """
+
+    def __init__(self, store: Store, finishing: Finishing, on_orders: Callable[[], object]) -> None:
+        super().__init__(store, finishing)
+        self._on_orders = on_orders
+
+    def dispatch(self) -> int:
+        """Carry out erasures at once, and leave the rest to the process with the engine."""
+        done = super().dispatch()
+        self._on_orders()
+        return done
+
+
 _running: Jobs | None = None
 
 

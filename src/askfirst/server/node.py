@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from askfirst.errors import Unavailable
@@ -16,7 +18,7 @@ from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
 from askfirst.server.captioning import Captioning
 from askfirst.server.finishing import Finishing
-from askfirst.server.jobs import Jobs
+from askfirst.server.jobs import Jobs, Orders
 from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
@@ -24,6 +26,10 @@ from askfirst.server.recovery import recover
 from askfirst.server.store import Store
 
 RULES = "rules"
+
+WORKERS_LOCK = "media.lock"
+ENDS_S = 20.0
+"""How long media workers of a process that was killed may take to hang up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,13 @@ class Node:
         be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
         or overrides of the installation do not hold.
         """
-        # A core dump would be audio and keys in clear on disk.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _forbid_core_dumps()
         store = Store.open(folder)
         with ExitStack() as undo:
             undo.callback(store.close)
             claim = _claim(folder)
             undo.callback(os.close, claim)
+            _ensure_alone(folder)
             rules = rules_of(folder)
             overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
@@ -70,6 +76,27 @@ class Node:
                 jobs.start()
             # A node that was given what hears its jobs has nothing that hears live speech.
             captioning = Captioning.open(heard_by.name) if recognizer is None else Captioning()
+            undo.pop_all()
+        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim, captioning)
+
+    @classmethod
+    def join(cls, folder: Path, worker: str, on_orders: Callable[[], object]) -> Node:
+        """Carry calls as a media worker of the node that has the folder, and do no jobs.
+
+        `on_orders` is called, from any thread, when there is something for the other node to do.
+        Raises as `open` does.
+        """
+        _forbid_core_dumps()
+        store = replace(Store.open(folder), worker=worker)
+        with ExitStack() as undo:
+            undo.callback(store.close)
+            claim = _lock(folder / WORKERS_LOCK, fcntl.LOCK_SH)
+            undo.callback(os.close, claim)
+            rules = rules_of(folder)
+            overrides = of_installation(folder, rules)
+            heard_by: Recognizer = load(SPEECH, "whisper")()
+            jobs = Orders(store, Finishing(store, heard_by), on_orders)
+            captioning = Captioning.open(heard_by.name)
             undo.pop_all()
         return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim, captioning)
 
@@ -88,15 +115,47 @@ def rules_of(folder: Path) -> Rulebook:
     return load_rules(packaged_directory(), own) if own.is_dir() else packaged()
 
 
+def _forbid_core_dumps() -> None:
+    """One would be audio and keys in clear on disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _claim(folder: Path) -> int:
     """Keep other nodes away from a folder for as long as the descriptor is open."""
-    claim = os.open(folder / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(claim)
+        return _lock(folder / "node.lock", fcntl.LOCK_EX)
+    except BlockingIOError as error:
         raise Unavailable(
             f"another process runs the installation in {folder}. Stop it first, or name another "
             "folder"
         ) from error
-    return claim
+
+
+def _ensure_alone(folder: Path) -> None:
+    """Return when no media worker of a node that has ended carries calls any more.
+
+    They hang up as soon as they notice. Raises Unavailable where they do not.
+    """
+    until = time.monotonic() + ENDS_S
+    while True:
+        try:
+            os.close(_lock(folder / WORKERS_LOCK, fcntl.LOCK_EX))
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise Unavailable(
+                    f"media workers of another process still carry calls of {folder}. End them "
+                    "first"
+                ) from error
+            time.sleep(0.1)
+
+
+def _lock(path: Path, kind: int) -> int:
+    """A descriptor that holds a lock while it is open. Raises BlockingIOError where others do."""
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, kind | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held

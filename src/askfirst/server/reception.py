@@ -11,16 +11,16 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from askfirst.errors import NotFound, Refused
-from askfirst.ports import AgentLeg, CallEventKind
+from askfirst.ports import AgentLeg, CallEventKind, Clock
 from askfirst.server.accounts import TIME_FACTORS, User
 from askfirst.server.clock import utc_now
-from askfirst.server.desk import Desk, IncomingLine
+from askfirst.server.desk import RingingLine
 from askfirst.server.ids import new_id
-from askfirst.server.livecall import LiveCall
 from askfirst.server.ownnumbers import NOBODY, RingGroup
+from askfirst.server.precall import PreCall
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +30,77 @@ RING_MS = 45_000
 Longer where it rings at a person who is given more time."""
 
 
+Ring = TypeVar("Ring", bound=RingingLine)
+Rung = TypeVar("Rung", bound=RingingLine, contravariant=True)
+
+
+class Known(Protocol):
+    """A call that somebody is on."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+
+class Taken(Known, Protocol):
+    """A call that somebody has taken."""
+
+    def state(self) -> dict[str, object]:
+        """The call as it is now, ready for JSON."""
+        ...
+
+
+Call = TypeVar("Call", bound=Taken)
+Given = TypeVar("Given", bound=Taken, covariant=True)
+
+
+class Carrying(Protocol[Rung, Given]):
+    """Who carries what rings here: the desk of this process, or those of its media workers."""
+
+    clock: Clock
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more calls are taken."""
+        ...
+
+    def of(self, user_id: str) -> Known | None:
+        """The call that a user is on."""
+        ...
+
+    def recognise(self, user: User | None, number: str) -> PreCall:
+        """What a call from a number would start from; for a thread of its own."""
+        ...
+
+    def ring_group(self, start: PreCall, line: RingingLine) -> RingGroup:
+        """At whom a call from outside rings; for a thread of its own."""
+        ...
+
+    async def take(
+        self, user: User, line: Rung, leg: AgentLeg, *, has_browser: bool = False
+    ) -> Given:
+        """Take a call from outside for a user; raises Refused."""
+        ...
+
+    async def missed(self, line: Rung) -> None:
+        """Write down a call that nobody carries, and return when that is done."""
+        ...
+
+    async def take_message(self, line: Rung) -> None:
+        """Record what the caller has to say, and return when that is over."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
-class Ringing:
+class Ringing(Generic[Ring]):
     """A call from outside that nobody has taken yet; `number` is "" where it is withheld.
 
     It rings at nobody before its `group` is known.
     """
 
     id: str
-    line: IncomingLine
+    line: Ring
     number: str
     since: datetime
     name: str = ""
@@ -67,28 +129,29 @@ class Ringing:
         return self.is_carried or self.taking.locked()
 
 
-class Reception:
-    """Everything that rings in one process; make one for a desk that calls telephones.
+class Reception(Generic[Ring, Call]):
+    """Everything that rings in an installation; make one for a desk that calls telephones.
 
     A call rings at everybody of its number's group whose phone is open, who takes calls and is on
     none. It is written down as missed when nobody takes it.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Carrying[Ring, Call]) -> None:
         self._desk = desk
-        self._ringing: dict[str, Ringing] = {}
+        self._ringing: dict[str, Ringing[Ring]] = {}
         self._open: dict[str, int] = {}
         self._time_factors: dict[str, int] = {}
         self._away: set[str] = set()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._is_over = False
 
     # What the provider tells
 
-    def arrive(self, line: IncomingLine) -> bool:
+    def arrive(self, line: Ring) -> bool:
         """Let a call from outside ring; says whether it does."""
-        if self._is_closed:
+        if self._is_closed or self._desk.is_full:
             return False
         ringing = Ringing(new_id("ring"), line, line.caller, utc_now())
         self._ringing[ringing.id] = ringing
@@ -109,7 +172,7 @@ class Reception:
         (self._away.add if away else self._away.discard)(user)
         self._tell()
 
-    def rings_at(self, user: str) -> list[Ringing]:
+    def rings_at(self, user: str) -> list[Ringing[Ring]]:
         """What rings at a user now, the oldest first."""
         if not self.is_available(user):
             return []
@@ -117,7 +180,7 @@ class Reception:
 
     async def take(
         self, user: User, ringing: str, leg: AgentLeg, *, has_browser: bool = False
-    ) -> LiveCall:
+    ) -> Call:
         """Take a call for a user whose sound is a leg; where it is not taken the leg stays theirs.
 
         Raises NotFound for a call that does not ring any more, Refused as `Desk.take`.
@@ -148,7 +211,7 @@ class Reception:
     # What people see
 
     async def following(self, who: User) -> AsyncGenerator[dict[str, Any], None]:
-        """What an open phone of a user shows now and after every change; it never ends by itself.
+        """What an open phone of a user shows now and after every change, until nothing rings here.
 
         As long as somebody reads this, the phone is open.
         """
@@ -160,7 +223,7 @@ class Reception:
         self._tell()
         shown: dict[str, Any] | None = None
         try:
-            while True:
+            while not self._is_over:
                 changed = self._changed
                 now = self.shown_to(user)
                 if now != shown:
@@ -201,6 +264,12 @@ class Reception:
             if each.is_missed:  # somebody is leaving a message
                 await each.line.hangup()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._is_over = True
+        self._tell()
+
+    def drain(self) -> None:
+        """Let nothing more ring; what rings or was taken goes on."""
+        self._is_closed = True
 
     def changed(self) -> asyncio.Event:
         """What is set at the next change of anything that is shown here; each one is set once."""
@@ -208,7 +277,7 @@ class Reception:
 
     # What happens by itself
 
-    async def _attend(self, ringing: Ringing) -> None:
+    async def _attend(self, ringing: Ringing[Ring]) -> None:
         try:
             await self._recognise(ringing)
             await self._wait(ringing)
@@ -219,7 +288,7 @@ class Reception:
             del self._ringing[ringing.id]
             self._tell()
 
-    async def _recognise(self, ringing: Ringing) -> None:
+    async def _recognise(self, ringing: Ringing[Ring]) -> None:
         """Find out who calls, as far as the account knows."""
         start = await asyncio.to_thread(self._desk.recognise, None, ringing.number)
         ringing.number, ringing.name = start.number, start.name
@@ -227,7 +296,7 @@ class Reception:
         ringing.group = await asyncio.to_thread(self._desk.ring_group, start, ringing.line)
         self._tell()
 
-    async def _wait(self, ringing: Ringing) -> None:
+    async def _wait(self, ringing: Ringing[Ring]) -> None:
         """Return when somebody carries the call, or what is left of it is written down."""
         rung = asyncio.create_task(self._rung(ringing.line))
         waiting = (
@@ -253,13 +322,13 @@ class Reception:
             else:
                 await self._desk.take_message(ringing.line)
 
-    async def _rung(self, line: IncomingLine) -> None:
+    async def _rung(self, line: Ring) -> None:
         """Return when a call was answered, or is over."""
         async for event in line.events():
             if event.kind is CallEventKind.ANSWERED:
                 return
 
-    async def _give_up(self, ringing: Ringing, since_ms: int) -> None:
+    async def _give_up(self, ringing: Ringing[Ring], since_ms: int) -> None:
         for rung in range(1, max(TIME_FACTORS) + 1):
             await self._desk.clock.sleep_until(since_ms + rung * RING_MS)
             if not any(
@@ -269,11 +338,15 @@ class Reception:
                 break
         ringing.give_up()
 
-    def _get(self, ringing: str, user: str) -> Ringing:
+    def _get(self, ringing: str, user: str) -> Ringing[Ring]:
         found = self._ringing.get(ringing)
         if found is None or found.is_missed or not found.group.has(user):
             raise NotFound("this call does not ring any more")
         return found
+
+    def tell(self) -> None:
+        """Have every open phone look at what is shown now."""
+        self._tell()
 
     def _tell(self) -> None:
         self._changed.set()

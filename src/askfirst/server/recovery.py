@@ -25,20 +25,24 @@ from askfirst.server.store import Store
 log = logging.getLogger(__name__)
 
 
-def recover(store: Store) -> int:
+def recover(store: Store, worker: str | None = None) -> int:
     """End every call that no process carries any more; says how many there were.
 
-    Also carries out the erasures that are still owed and clears what nobody knows out of the
-    spool. Only the one process that carries calls may do this, before it carries any.
+    Also carries out the erasures that are still owed. With `worker` these are the calls of a media
+    worker that has ended, while others go on. Without it they are all calls, and what nobody knows
+    is cleared out of the spool: only the one process that runs an installation may do this, before
+    any call is carried.
     """
+    query = sa.select(calls.c.id, calls.c.language).where(calls.c.ended_at.is_(None))
+    if worker is not None:
+        query = query.where(calls.c.worker == worker)
     with reading(store.engine) as connection:
-        cut_off = connection.execute(
-            sa.select(calls.c.id, calls.c.language).where(calls.c.ended_at.is_(None))
-        ).all()
+        cut_off = connection.execute(query).all()
     for call in cut_off:
         _end(store, call.id, call.language)
     erasure.carry_out(store, utc_now())
-    _clear_orphans(store)
+    if worker is None:
+        _clear_orphans(store)
     return len(cut_off)
 
 

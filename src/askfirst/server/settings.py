@@ -28,8 +28,10 @@ class Settings:
     cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
     `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
     signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
-    telephone exchange for calls out of the house, stated in the file alone. `sources` says where
-    each value came from.
+    telephone exchange for calls out of the house, stated in the file alone. `media_workers` are the
+    processes that carry calls, 0 for this one itself, and `calls_per_worker` how many each takes at
+    one time. A program that is asked to end lets calls go on for `drain_seconds`. `sources` says
+    where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +46,9 @@ class Settings:
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
     sip: Trunk | None = None
+    media_workers: int = 0
+    calls_per_worker: int = 16
+    drain_seconds: int = 0
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -65,6 +70,20 @@ class Settings:
     def is_secure(self) -> bool:
         """Whether browsers reach us by https."""
         return self.origin.startswith("https:")
+
+    def to_json(self) -> dict[str, object]:
+        """What `from_json` reads; with passwords, for the pipe to our own processes only."""
+        told: dict[str, object] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and each.name != "sources":
+                told[each.name] = str(value) if isinstance(value, Path) else value
+        return told if self.sip is None else {**told, "sip": self.sip.to_json()}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, object]) -> Settings:
+        """The settings of `to_json`. Raises Misconfigured."""
+        return read_settings(None, {}, told)
 
 
 def read_settings(
@@ -125,6 +144,10 @@ def _contradictions(values: Mapping[str, object]) -> list[str]:
         faults.append(
             "roles: found media without web; calls are placed by the pages and the interface of "
             "the process that carries them, so give web,media"
+        )
+    if values.get("media_workers") and isinstance(roles, tuple) and "media" not in roles:
+        faults.append(
+            "roles: found media_workers without the role media; give the role, or leave them out"
         )
     return faults
 
@@ -205,4 +228,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "roles": _roles,
     "open_metrics": _flag,
     "sip": _trunk,
+    "media_workers": _number(0, 64),
+    "calls_per_worker": _number(1, 500),
+    "drain_seconds": _number(0, 86_400),
 }

@@ -20,7 +20,10 @@ DEFAULT_RETENTION = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Database, key store, objects, ledger and spool of one installation."""
+    """Database, key store, objects, ledger and spool of one installation.
+
+    `worker` is the media worker that has opened it, whose calls are known by that.
+    """
 
     folder: Path
     engine: sa.Engine
@@ -29,6 +32,7 @@ class Store:
     ledger: Ledger
     spool: Path
     retention: timedelta = DEFAULT_RETENTION
+    worker: str | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Store:

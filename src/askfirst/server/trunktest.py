@@ -42,18 +42,17 @@ CUT_SHORT = "cut-short"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a trunk stands now: its state in one word, what the exchange said, and its lines."""
+    """How a trunk stands now: its state in one word, what the exchange said, and its lines.
+
+    `calls` are those of every process that uses it.
+    """
 
     trunk: Trunk
     state: str
     text: str
     restarts: int
     calls: int
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether no line is free."""
-        return self.calls >= self.trunk.most_calls
+    is_busy: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,10 @@ def standing(outside: Outside | None) -> Standing | None:
     link = getattr(outside, "link", None)
     if not isinstance(link, SipLink):
         return None
-    return Standing(link.trunk, link.trunk_state, link.trunk_text, link.restarts, link.calls)
+    used = link.calls + link.elsewhere
+    return Standing(
+        link.trunk, link.trunk_state, link.trunk_text, link.restarts, used, link.is_busy
+    )
 
 
 class TrunkTester:

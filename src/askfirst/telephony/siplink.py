@@ -54,7 +54,8 @@ class SipLink:
     """One process and its calls, on one loop; `close` it when no calls are wanted any more.
 
     `trunk_state` is open, registered, refused or down; `on_change` is called when it changes.
-    `restarts` counts the processes that died. `on_incoming` gives who is to be told of a call from
+    `restarts` counts the processes that died; `elsewhere` are lines of the trunk that processes
+    beside this one use. `on_incoming` gives who is to be told of a call from
     outside (our count of it, the caller's address, the one that was called), None where nobody
     takes it.
     """
@@ -64,6 +65,7 @@ class SipLink:
         self.trunk_state = "down"
         self.trunk_text = ""
         self.restarts = 0
+        self.elsewhere = 0
         self.process_id: int | None = None
         self.on_change: Callable[[], object] = lambda: None
         self.on_incoming: Callable[[int, str, str], Listener | None] = lambda *_: None
@@ -79,13 +81,18 @@ class SipLink:
         """How many calls there are."""
         return len(self._listeners)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether no line of the trunk is free."""
+        return self.calls + self.elsewhere >= self.trunk.most_calls
+
     async def place(self, uri: str, headers: Mapping[str, str], listener: Listener) -> int:
         """Start a call and give its number. Its outcomes are told to the listener.
 
         Raises Refused when all lines are busy, Unavailable while no process is ready.
         """
         await self.ready()
-        if self.calls >= self.trunk.most_calls:
+        if self.is_busy:
             raise Refused(f"all {self.trunk.most_calls} lines are busy; try again in a moment")
         self._last += 1
         self._listeners[self._last] = listener
@@ -175,9 +182,8 @@ class SipLink:
 
     def _take(self, call: int, caller: str, called: str) -> None:
         """Let a call from outside ring, or refuse it where nobody takes it or no line is free."""
-        is_free = self.calls < self.trunk.most_calls
         try:
-            listener = self.on_incoming(call, caller, called) if is_free else None
+            listener = None if self.is_busy else self.on_incoming(call, caller, called)
         except Exception:
             log.exception("sip.incoming-failed")
             listener = None

@@ -34,7 +34,7 @@ async def metrics(request: Request) -> PlainTextResponse:
             "the counts are shown to this machine only; set open_metrics to show them to others"
         )
     found = await asyncio.to_thread(_counted, site.store.engine)
-    lines = [*_lines(found, _live(site.carrier))]
+    lines = [*_lines(found, await _live(site.carrier))]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=FORM)
 
 
@@ -43,10 +43,10 @@ def _counted(engine: sa.Engine) -> Counts:
         return count(connection)
 
 
-def _live(carrier: Carrier) -> Mapping[str, int] | None:
-    """Calls of this process by the state of their gate; None where it carries none."""
+async def _live(carrier: Carrier) -> Mapping[str, int] | None:
+    """Live calls by the state of their gate; None where this process carries none."""
     try:
-        return Counter(live.call.facts.state.value for live in carrier.desk.all())
+        return Counter(live.state["state"] for live in await carrier.running_calls())
     except Unavailable:
         return None
 

@@ -77,7 +77,8 @@ async def answer(visit: Caller, ringing: str, wanted: Answered) -> State:
     has_browser = wanted.agent_audio == "browser"
     leg: AgentLeg = MovingLeg() if has_browser else FileLeg(carrier.desk.clock)
     live = await carrier.reception.take(visit.who, ringing, leg, has_browser=has_browser)
-    return live.state()
+    shown: State = live.state()
+    return shown
 
 
 @router.post("/phone/ringing/{ringing}/decline")

@@ -34,6 +34,7 @@ from askfirst.web import (
     api_sound,
     api_soundfile,
     api_tokens,
+    api_workers,
     pages_account,
     pages_calllist,
     pages_callnotes,
@@ -56,9 +57,11 @@ from askfirst.web import (
     pages_signin,
     pages_texts,
     pages_users,
+    pages_workers,
 )
 from askfirst.web.guard import Guard
 from askfirst.web.problems import add_handlers
+from askfirst.web.relay import Relay
 from askfirst.web.repeats import Repeats
 from askfirst.web.visit import Site
 
@@ -82,6 +85,7 @@ APIS = (
     api_consulting.router,
     api_external.router,
     api_tokens.router,
+    api_workers.router,
 )
 PAGES = (
     api_health.router,
@@ -108,6 +112,7 @@ PAGES = (
     pages_demo.router,
     pages_phone.router,
     pages_recordings.router,
+    pages_workers.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""
@@ -133,6 +138,7 @@ def create_app(site: Site) -> FastAPI:
     folder = resources.files("askfirst") / "web" / "static"
     app.mount("/static", _Static(directory=str(folder)), name="static")
     add_handlers(app)
+    app.add_middleware(Relay)
     app.add_middleware(Repeats)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Guard, origin=site.settings.origin)

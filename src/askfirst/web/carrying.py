@@ -1,33 +1,48 @@
-"""What this process carries while it runs: its live calls and what rings, on the server's loop."""
+"""What carries calls while this process runs: its own desk, or the media workers that it starts.
+
+Everything here belongs to the server's loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from askfirst.clock import LoopClock
-from askfirst.errors import Unavailable
-from askfirst.server.desk import Desk
+from askfirst.errors import AskfirstError, Unavailable
+from askfirst.ports import AgentLeg, TelephonyCapabilities
+from askfirst.server.desk import Desk, Outside
+from askfirst.server.frontdesk import Ask, FrontDesk
+from askfirst.server.livecall import Line
+from askfirst.server.mediaworkers import MediaWorker, MediaWorkers
 from askfirst.server.node import Node
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.reception import Reception
+from askfirst.server.settings import Settings
 from askfirst.server.trunktest import TrunkTester
 from askfirst.telephony.siptrunk import Trunk
+from askfirst.web.running import RunningCall, running_calls
 
 
 @dataclass(slots=True)
 class Carrier:
-    """The desk of a node. `node` None: this process shows pages and carries no calls.
+    """The calls of a node. `node` None: this process shows pages and carries no calls.
 
-    `trunk` is the exchange over which telephones are called.
+    `trunk` is the exchange over which telephones are called; `most_calls` go on at one time. Where
+    `settings` want media workers these carry the calls, and `ask` asks them.
     """
 
     node: Node | None = None
     trunk: Trunk | None = None
+    most_calls: int = 500
+    settings: Settings | None = None
+    ask: Ask | None = None
+    workers: MediaWorkers | None = None
     _desk: Desk | None = None
-    _reception: Reception | None = None
+    _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -38,17 +53,46 @@ class Carrier:
             yield
             return
         self._loop = asyncio.get_running_loop()
-        clock = LoopClock()
-        outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
-        self._desk = Desk(self.node, clock, outside=outside)
-        self._reception = Reception(self._desk)
-        if outside is not None:
-            outside.on_call = self._reception.arrive
-        self._tester = TrunkTester(self._desk, clock, self.node.store.engine)
+        if self.settings is not None and self.settings.media_workers:
+            await self._start_workers(self.node, self.settings)
+        else:
+            self._open_desk(self.node)
         try:
             yield
         finally:
             await self.close()
+
+    def _open_desk(self, node: Node) -> None:
+        """Carry calls in this process."""
+        clock = LoopClock()
+        outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
+        self._desk = Desk(node, clock, outside=outside, most_calls=self.most_calls)
+        self._reception = Reception(self._desk)
+        if outside is not None:
+            outside.on_call = self._reception.arrive
+        self._tester = TrunkTester(self._desk, clock, node.store.engine)
+
+    async def _start_workers(self, node: Node, settings: Settings) -> None:
+        """Let other processes carry calls; the desk of this one only knows whom it could call."""
+        assert self.ask is not None  # noqa: S101 - whoever gives settings gives both
+        outside: Outside | None = None if self.trunk is None else _Elsewhere()
+        self._desk = Desk(node, LoopClock(), outside=outside)
+        self.workers = MediaWorkers(
+            node, settings.to_json(), settings.media_workers, settings.calls_per_worker
+        )
+        front = FrontDesk(self._desk, self.workers, self.ask)
+        reception = self._reception = Reception(front)
+
+        def ring(worker: MediaWorker, line: str, caller: str, called: str) -> bool:
+            return reception.arrive(front.line(worker, line, caller, called))
+
+        def look() -> None:
+            front.look()
+            reception.tell()
+
+        self.workers.on_line, self.workers.on_over = ring, front.over
+        self.workers.on_change = look
+        await self.workers.start()
 
     async def close(self) -> None:
         """Hang up every call and wait until each is settled; safe to call more than once."""
@@ -58,9 +102,30 @@ class Carrier:
         reception, self._reception = self._reception, None
         if reception is not None:
             await reception.close()
+        workers, self.workers = self.workers, None
+        if workers is not None:
+            await workers.close()
         desk, self._desk = self._desk, None
         if desk is not None:
             await desk.close()
+
+    async def drained(self) -> None:
+        """Begin no more calls, and return when those that go on have ended by themselves."""
+        if self._reception is not None:
+            self._reception.drain()
+        if self._desk is not None:
+            self._desk.drain()
+        if self.workers is not None:
+            self.workers.stop()
+        while self.busy:  # noqa: ASYNC110 - a desk tells nobody that a call is settled
+            await asyncio.sleep(0.1)
+
+    @property
+    def busy(self) -> int:
+        """How many calls go on or begin."""
+        if self.workers is not None:
+            return sum(each.busy for each in self.workers.all())
+        return 0 if self._desk is None else self._desk.busy
 
     @property
     def desk(self) -> Desk:
@@ -77,14 +142,56 @@ class Carrier:
         return self._tester
 
     @property
-    def reception(self) -> Reception:
+    def reception(self) -> Reception[Any, Any]:
         """What rings, on the server's loop only. Raises Unavailable where no calls are carried."""
         if self._reception is None:
             raise Unavailable("this process carries no calls; ask one that does")
         return self._reception
 
+    async def running_calls(self) -> Sequence[RunningCall]:
+        """Every call that is not settled, the oldest first. Raises Unavailable as `desk`.
+
+        Those of a worker that does not answer are left out: it has not said how they stand.
+        """
+        if self.workers is None or self.ask is None:
+            return running_calls(self.desk)
+        asked = [self._running_in(self.ask, each) for each in self.workers.all() if each.is_ready]
+        found = [call for calls in await asyncio.gather(*asked) for call in calls]
+        return sorted(found, key=lambda call: (call.since, call.id))
+
+    async def _running_in(self, ask: Ask, worker: MediaWorker) -> Sequence[RunningCall]:
+        try:
+            told = await ask(worker, "calls", {})
+        except AskfirstError:
+            return ()
+        return [RunningCall.from_json(each) for each in told["calls"]]
+
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed; from any thread. Running recordings end."""
-        desk, loop = self._desk, self._loop
-        if desk is not None and loop is not None:
-            loop.call_soon_threadsafe(desk.switch_recording, enabled)
+        loop = self._loop
+        switched: Callable[[bool], None] | None = None
+        if self.workers is not None:
+            switched = self.workers.switch_recording
+        elif self._desk is not None:
+            switched = self._desk.switch_recording
+        if loop is not None and switched is not None:
+            loop.call_soon_threadsafe(switched, enabled)
+
+
+class _Elsewhere:
+    """`Outside` of a process whose media workers call telephones."""
+
+    name = "sip"
+    capabilities = TelephonyCapabilities(
+        separate_legs=True, records_elsewhere=False, capture_lag_ms=0, dtmf=True, early_media=False
+    )
+
+    def __init__(self) -> None:
+        self.on_call: Callable[[Any], bool] = lambda _: False
+
+    async def dial(self, number: str, leg: AgentLeg) -> Line:
+        """Raises Unavailable: no call begins here."""
+        raise Unavailable("this process carries no calls; ask one that does")
+
+    async def close(self) -> None:
+        """Nothing to end."""

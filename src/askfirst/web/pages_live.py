@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,11 +16,11 @@ from askfirst.model import UNKNOWN, Role
 from askfirst.server import accounts, contacts
 from askfirst.server.access import Permission
 from askfirst.server.database import reading
-from askfirst.server.livecall import LiveCall
 from askfirst.web import callwords
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
 from askfirst.web.recordingview import clock
+from askfirst.web.running import RunningCall
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter()
@@ -46,38 +46,36 @@ class Running:
 async def live(visit: Watcher) -> Response:
     """The running calls that somebody reaches; the page asks for this again and again."""
     try:
-        found = visit.site.carrier.desk.all()
+        found = await visit.site.carrier.running_calls()
     except Unavailable:
         return await asyncio.to_thread(render, visit, "live.html", calls=[], carries=False)
     person = visit.who.person
-    # States belong to the server's loop and are read on it; names and words are not.
-    states = [
-        (each, each.state())
-        for each in found
-        if person.reaches(Permission.CALLS_WATCH, each.user_id, each.team)
+    reached = [
+        each for each in found if person.reaches(Permission.CALLS_WATCH, each.user, each.team)
     ]
-    return await asyncio.to_thread(_page, visit, states)
+    return await asyncio.to_thread(_page, visit, reached)
 
 
-def _page(visit: Visit, states: Sequence[tuple[LiveCall, dict[str, Any]]]) -> Response:
+def _page(visit: Visit, found: Sequence[RunningCall]) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
-        holders = contacts.holders(connection, [str(state["to"]) for _, state in states])
+        holders = contacts.holders(connection, [str(each.state["to"]) for each in found])
         known = {each.id: each for each in contacts.get_all(connection, list(holders.values()))}
     places = {
         **every_place(visit.site.rules, visit.language),
         UNKNOWN: visit.say("Place unknown"),
     }
     calls = []
-    for each, state in states:
+    for each in found:
+        state = each.state
         number = str(state["to"])
         contact = known.get(holders.get(number, ""))
         calls.append(
             Running(
                 id=each.id,
-                agent=names.get(each.user_id, "–"),
+                agent=names.get(each.user, "–"),
                 with_whom=(contact.name or contact.company if contact else "") or number,
-                since=each.started_at,
+                since=each.since,
                 lasts=clock(int(state["at_ms"])) if state["answered"] else "–",
                 light=str(state["light"]),
                 doing=_doing(visit, state),
@@ -87,7 +85,7 @@ def _page(visit: Visit, states: Sequence[tuple[LiveCall, dict[str, Any]]]) -> Re
     return render(visit, "live.html", calls=calls, carries=True)
 
 
-def _doing(visit: Visit, state: dict[str, Any]) -> str:
+def _doing(visit: Visit, state: Mapping[str, Any]) -> str:
     if not state["answered"]:
         return visit.say("Ringing")
     doing = visit.say(callwords.STATES[state["state"]])

@@ -10,7 +10,6 @@ from starlette.responses import RedirectResponse, Response
 from askfirst.errors import InvalidInput, InvalidRequest, Unavailable
 from askfirst.model import Purpose
 from askfirst.server.access import Permission
-from askfirst.server.livecall import light
 from askfirst.web.api_account import RECORDING, changed
 from askfirst.web.bodies import Filled
 from askfirst.web.pages_setup import PERIODS
@@ -30,15 +29,15 @@ PERIOD = "retention_days"
 
 
 async def running(visit: SignedIn) -> int | None:
-    """How many recordings run in this process; None where it carries no calls.
+    """How many recordings run; None where this process carries no calls.
 
     Counted on the loop, to which calls belong; what is made of it is made in a thread.
     """
     try:
-        live = visit.site.carrier.desk.all()
+        live = await visit.site.carrier.running_calls()
     except Unavailable:
         return None
-    return sum(light(each.call.facts) == "recording" for each in live)
+    return len([each for each in live if each.state["light"] == "recording"])
 
 
 Running = Annotated[int | None, Depends(running)]

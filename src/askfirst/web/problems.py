@@ -50,12 +50,13 @@ SIGNED_OUT_EVENT = "askfirst:signed-out"
 
 def add_handlers(app: FastAPI) -> None:
     """Let the application answer errors in the form that the request asks for."""
-    app.add_exception_handler(AskfirstError, _of_error)
+    app.add_exception_handler(AskfirstError, answer_to)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
 
 
-def _of_error(request: Request, error: Exception) -> Response:
+def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in an error of our own."""
     assert isinstance(error, AskfirstError)  # noqa: S101 - registered for nothing else
     status, kind = next(STATUSES[each] for each in type(error).__mro__ if each in STATUSES)
     if isinstance(error, SignedOut) and _is_page(request):

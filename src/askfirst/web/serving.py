@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from cryptography import x509
@@ -31,6 +32,7 @@ from askfirst.server.node import Node
 from askfirst.server.settings import FILE, ROLES, Settings, read_settings
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
+from askfirst.web.relay import ask
 from askfirst.web.visit import Site
 
 ENDS_WITHIN_SECONDS = 3
@@ -43,7 +45,7 @@ CERTIFICATE_LASTS = timedelta(days=30)
 
 
 def serve(chosen: argparse.Namespace) -> int:
-    """Run until a signal ends it; 0 then."""
+    """Run until a signal ends it, and the process with it."""
     flags = {
         "host": chosen.host,
         "port": chosen.port,
@@ -53,6 +55,7 @@ def serve(chosen: argparse.Namespace) -> int:
         "tls_key": chosen.tls_key,
         "self_signed": chosen.self_signed or None,
         "roles": chosen.roles,
+        "media_workers": chosen.media_workers,
     }
     settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
     if chosen.demo and settings.roles != ROLES:
@@ -60,7 +63,8 @@ def serve(chosen: argparse.Namespace) -> int:
     node = Node.open(settings.data, works="worker" in settings.roles)
     try:
         store = node.store
-        carrier = Carrier(node if "media" in settings.roles else None, settings.sip)
+        carries = node if "media" in settings.roles else None
+        carrier = Carrier(carries, settings.sip, settings.calls_per_worker, settings, ask)
         site = Site(store, settings, node.rules, Listening(store), carrier)
         with _listening(settings) as listener, contextlib.ExitStack() as at_end:
             demonstration = _Demonstration(node) if chosen.demo else None
@@ -94,16 +98,42 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._site = site
         self._on_started = on_started
+        self._hurry = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._on_started()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End; whoever says so twice does not want to wait for calls."""
+        if self.should_exit and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hurry.set)
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the calls, then the connections."""
+        """End the calls, or let them end, then the connections."""
+        await self._drain()
         await self._site.carrier.close()
         await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        """Let calls go on for as long as the settings say, and begin none."""
+        carrier, seconds = self._site.carrier, self._site.settings.drain_seconds
+        if not seconds or not carrier.busy:
+            return
+        print(
+            f"askfirst: {carrier.busy} calls go on and no more begin. It ends when they have "
+            f"ended, in {seconds} s at the latest, or when it is told to end once more",
+            flush=True,
+        )
+        ends = asyncio.create_task(carrier.drained())
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait((ends, hurry), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ends.cancel()
+        hurry.cancel()
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ MENU: tuple[tuple[str, str, Permission], ...] = (
     ("/settings/recording", words.mark("Call recording"), Permission.SETTINGS_READ),
     ("/settings/policies", words.mark("Policies"), Permission.SETTINGS_READ),
     ("/settings/providers", words.mark("Providers"), Permission.SETTINGS_READ),
+    ("/settings/workers", words.mark("Media workers"), Permission.SETTINGS_READ),
     ("/settings/numbers", words.mark("Numbers"), Permission.SETTINGS_READ),
     ("/settings/texts", words.mark("Texts"), Permission.SETTINGS_READ),
     ("/settings/prompts", words.mark("Announcements"), Permission.SETTINGS_READ),

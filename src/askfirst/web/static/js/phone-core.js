@@ -127,7 +127,7 @@ export class PhoneCore extends EventTarget {
       this.dispatchEvent(new Event("contacts"));
       if (turn !== this.turn) return; // a call was placed or found meanwhile
       if (found.call) this.follow(found.call);
-      else if (this.isLive) this.show({ ...this.state, light: "off", settled: true });
+      else if (this.isLive) await this.showOver(turn);
       else this.show(null);
       if (!found.call) this.listen();
     } catch (error) {
@@ -138,6 +138,20 @@ export class PhoneCore extends EventTarget {
         this.retry = setTimeout(() => this.arrive(), SILENT_MS);
       }
     }
+  }
+
+  /** The call is over, and its end did not come here: show it, and whether we were what failed.
+   * @param {number} turn */
+  async showOver(turn) {
+    const call = this.state.call;
+    const over = { ...this.state, light: "off", settled: true };
+    try {
+      const past = await this.ask(`/calls/${call}`, "GET", undefined, AbortSignal.timeout(ANSWER_MS));
+      if (past.timeline.at(-1)?.because === "failed") over.ended_by = "provider-error";
+    } catch {
+      // It is over all the same.
+    }
+    if (turn === this.turn) this.show(over);
   }
 
   /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */

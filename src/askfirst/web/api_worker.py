@@ -1,0 +1,181 @@
+"""What the process that shows pages asks of a media worker, over their own socket.
+
+No request of a browser comes here: these routes are in the application of a worker alone, and the
+folder of its socket is open to its own user only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from askfirst.errors import NotFound
+from askfirst.ports import AgentLeg
+from askfirst.server import accounts
+from askfirst.server.database import reading
+from askfirst.server.desk import Desk, IncomingLine
+from askfirst.server.ids import new_id
+from askfirst.telephony.fileleg import FileLeg
+from askfirst.telephony.movingleg import MovingLeg
+from askfirst.telephony.siplink import SipLink
+from askfirst.web.running import running_calls
+from askfirst.web.visit import site_of
+
+router = APIRouter(prefix="/worker", include_in_schema=False)
+
+
+class Doorman:
+    """Calls from outside that ring at a worker; who may take them is known elsewhere.
+
+    `tell` tells the master. Belongs to the loop of the desk.
+    """
+
+    def __init__(self, desk: Desk, tell: Callable[..., None]) -> None:
+        self.desk = desk
+        self._tell = tell
+        self._lines: dict[str, IncomingLine] = {}
+        self._carried: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def ringing(self) -> int:
+        """How many calls ring, and are none of the desk's yet."""
+        return len(self._lines.keys() - self._carried)
+
+    @property
+    def elsewhere(self) -> int:
+        """How many lines of the trunk others use."""
+        link = getattr(self.desk.outside, "link", None)
+        return link.elsewhere if isinstance(link, SipLink) else 0
+
+    def share(self, lines: int) -> None:
+        """Others use so many lines of the trunk."""
+        link = getattr(self.desk.outside, "link", None)
+        if isinstance(link, SipLink):
+            link.elsewhere = lines
+
+    def arrive(self, line: IncomingLine) -> bool:
+        """Let the master know that a call rings; whether it does."""
+        if self.desk.is_full:
+            return False
+        identity = new_id("ring")
+        self._lines[identity] = line
+        task = asyncio.create_task(self._follow(identity, line))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._tell(line=identity, caller=line.caller, called=line.called)
+        return True
+
+    def get(self, line: str) -> IncomingLine:
+        """A call that rings here. Raises NotFound."""
+        try:
+            return self._lines[line]
+        except KeyError:
+            raise NotFound("this call does not ring any more") from None
+
+    def carry(self, line: str) -> IncomingLine:
+        """A call that the desk has from now on, or tries to. Raises NotFound."""
+        found = self.get(line)
+        self._carried.add(line)
+        return found
+
+    def put_back(self, line: str) -> None:
+        """The desk could not take it: it rings on."""
+        self._carried.discard(line)
+
+    def done(self, line: str) -> None:
+        """Nobody will ask for a call any more."""
+        self._lines.pop(line, None)
+        self._carried.discard(line)
+
+    def decline(self, line: str) -> None:
+        """Let a call ring no longer; nothing happens where it does not."""
+        if line in self._lines:
+            self._lines[line].decline()
+
+    def refuse(self, line: str) -> None:
+        """Turn a call away that never rang at anybody, and write nothing down."""
+        self.decline(line)
+        self.done(line)
+
+    def hang_up(self, line: str) -> None:
+        """End a call that rings, or was answered for a message."""
+        if line in self._lines:
+            task = asyncio.create_task(self._lines[line].hangup())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self, identity: str, line: IncomingLine) -> None:
+        """Say when a call is over; one that nobody took stays known until that is written down."""
+        try:
+            async for _ in line.events():
+                pass
+        finally:
+            self._tell(over=identity)
+            if identity in self._carried:
+                self.done(identity)
+
+
+def doorman_of(request: Request) -> Doorman:
+    """Who has the calls that ring at this worker."""
+    found: Doorman = request.app.state.doorman
+    return found
+
+
+Door = Annotated[Doorman, Depends(doorman_of)]
+
+
+class Taking(BaseModel):
+    """Who takes a call, and whether a browser brings the sound."""
+
+    user: str
+    has_browser: bool
+
+
+@router.post("/lines/{line}/take")
+async def take(request: Request, door: Door, line: str, wanted: Taking) -> dict[str, Any]:
+    """Take a call for a user; the answer is its first state."""
+
+    def known() -> accounts.User:
+        with reading(site_of(request).store.engine) as connection:
+            return accounts.user(connection, wanted.user)
+
+    user = await asyncio.to_thread(known)
+    leg: AgentLeg = MovingLeg() if wanted.has_browser else FileLeg(door.desk.clock)
+    found = door.carry(line)
+    try:
+        live = await door.desk.take(user, found, leg, has_browser=wanted.has_browser)
+    except BaseException:
+        door.put_back(line)
+        raise
+    return live.state()
+
+
+@router.post("/lines/{line}/missed")
+async def missed(door: Door, line: str) -> dict[str, Any]:
+    """Write down that nobody took a call."""
+    try:
+        await door.desk.missed(door.get(line))
+    finally:
+        door.done(line)
+    return {}
+
+
+@router.post("/lines/{line}/message")
+async def message(door: Door, line: str) -> dict[str, Any]:
+    """Record what a caller has to say, to its end."""
+    try:
+        await door.desk.take_message(door.get(line))
+    finally:
+        door.done(line)
+    return {}
+
+
+@router.post("/calls")
+async def calls(door: Door) -> dict[str, Any]:
+    """Every call that goes on here."""
+    return {"calls": [each.to_json() for each in running_calls(door.desk)]}

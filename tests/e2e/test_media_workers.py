@@ -1,0 +1,492 @@
+"""Calls in several processes: each in one of them, what is said in it goes there, and none of them
+takes more than its own calls along when it dies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
+from tests.e2e.beside import Beside
+from tests.e2e.conftest import Open, running
+from tests.e2e.furnish import PASSWORD, email
+from tests.e2e.installation import Installation
+from tests.e2e.phone import at_phone
+from tests.sip.peer import LOOPBACK, free_port
+
+from askfirst.model import RecordingState
+from askfirst.server.database import calls, reading, recordings
+
+pytestmark = pytest.mark.full
+
+ANNA = "+4748750101"
+OLA = "+4748750102"
+OSLO = "+4722222222"
+WITHIN_S = 30.0
+"""How long anything here may take on a busy machine."""
+
+
+class House:
+    """A server with media workers, and the people who sign in to it, until `after` it has ended."""
+
+    def __init__(self, installation: Installation, after: ExitStack) -> None:
+        self.installation = installation
+        self._after = after
+        self._people: dict[str, httpx.Client] = {}
+
+    def anew(self) -> House:
+        """The same after a restart, whose people sign in again."""
+        return House(self.installation, self._after)
+
+    def who(self, person: str) -> httpx.Client:
+        """Somebody who is signed in."""
+        if person not in self._people:
+            origin = self.installation.origin
+            headers = {"origin": origin}
+            found = httpx.Client(base_url=origin, headers=headers, timeout=WITHIN_S)
+            self._after.enter_context(found)
+            form = {"email": email(person), "password": PASSWORD}
+            assert found.post("/sign-in", data=form).status_code == 303
+            self._people[person] = found
+        return self._people[person]
+
+    def expected(self) -> str:
+        """What the log has said until now, all of which was expected."""
+        log = self.installation.folder / "server.log"
+        said = log.read_text()
+        log.write_text("")
+        return said
+
+    def open_phone(self, person: str) -> OpenPhone:
+        """Somebody's open phone."""
+        found = OpenPhone(self.who(person))
+        self._after.callback(found.join)
+        return found
+
+    def workers(self) -> list[dict[str, Any]]:
+        """What the administrator sees of the workers."""
+        found: list[dict[str, Any]] = self.who("admin").get("/api/v1/workers").json()["workers"]
+        return found
+
+    def ready(self) -> list[dict[str, Any]]:
+        """The workers that take calls."""
+        return [each for each in self.workers() if each["state"] == "ready"]
+
+    def processes(self) -> dict[int, int]:
+        """The process of each worker, by its number: they are started one after the other."""
+        said = subprocess.run(  # noqa: S603 - what runs
+            ["/usr/bin/pgrep", "-P", str(self.installation.process_id), "-f", "mediaworker"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        numbers = [each["number"] for each in self.workers() if each["state"] != "ended"]
+        return dict(zip(numbers, map(int, said.stdout.split()), strict=True))
+
+    def place(self, person: str, to: str, **wanted: object) -> httpx.Response:
+        """Have somebody call a number."""
+        return self.who(person).post("/api/v1/calls", json={"to": to, **wanted})
+
+    def call(self, person: str, to: str = ANNA) -> str:
+        """The path of a call of somebody that was answered."""
+        placed = self.place(person, to)
+        assert placed.status_code == 201, placed.text
+        path = f"/api/v1/calls/{placed.json()['call']}"
+        until(lambda: bool(self.state(person, path)["answered"]))
+        return path
+
+    def state(self, person: str, path: str) -> dict[str, Any]:
+        """A call as its agent sees it."""
+        answer = self.who(person).get(f"{path}/live")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def record(self, person: str, path: str) -> None:
+        """Tell the truth about a yes, and return when the call is recorded."""
+        said = {"kind": "agreed", "how": "agent"}
+        self.who(person).post(f"{path}/record")
+        until(lambda: not self.state(person, path)["needs_key"])
+        self.who(person).post(f"{path}/consents", json=said)
+        until(lambda: self.state(person, path)["light"] == "recording")
+
+    def finished(self, path: str) -> dict[str, Any]:
+        """The recording of a call once everything was made of it, {} before."""
+        found: dict[str, Any] = self.who("compliance").get(path).json()["recording"] or {}
+        return found if found.get("state") in ("ready", "quarantined") else {}
+
+    def begins_none(self, person: str) -> bool:
+        """Whether somebody hears that the program is ending; a call that begins is ended."""
+        placed = self.place(person, OLA)
+        if placed.status_code == 201:
+            self.who(person).post(f"/api/v1/calls/{placed.json()['call']}/hangup")
+        return "the program is ending" in placed.text
+
+    def carrier(self, number_of_calls: int = 1) -> dict[str, Any]:
+        """The one worker that has calls."""
+        found = [each for each in self.workers() if each["calls"] == number_of_calls]
+        assert len(found) == 1, self.workers()
+        return found[0]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Return when something holds."""
+    ends = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < ends, "it never came to that"
+        threading.Event().wait(0.05)
+
+
+@contextmanager
+def a_house(furnished: Path, folder: Path, settings: str) -> Iterator[House]:
+    shutil.copytree(furnished, folder)
+    (folder / "askfirst.toml").write_text(f"media_workers = 2\n{settings}")
+    with ExitStack() as after, running(folder) as found:
+        yield House(found, after)
+
+
+@pytest.fixture
+def house(furnished: Path, tmp_path: Path) -> Iterator[House]:
+    """A server with two workers of one call each. No fault is in its log at the end."""
+    with a_house(furnished, tmp_path / "house", "calls_per_worker = 1\n") as found:
+        yield found
+
+
+@pytest.fixture
+def roomy(furnished: Path, tmp_path: Path) -> Iterator[House]:
+    """A server with two workers of many calls each."""
+    with a_house(furnished, tmp_path / "house", "") as found:
+        yield found
+
+
+def test_each_call_is_in_one_worker_and_whoever_has_none_hears_that_all_lines_are_busy(
+    house: House,
+) -> None:
+    kari, per = house.call("agent"), house.call("other", OLA)
+    assert [each["calls"] for each in house.workers()] == [1, 1]
+
+    third = house.place("supervisor", ANNA)
+    assert third.status_code == 403
+    assert third.json()["detail"] == "all 2 lines are busy; try again in a moment"
+    house.record("agent", kari)
+    assert house.state("other", per)["light"] == "off"
+    assert house.who("other").post(f"{kari}/hangup").status_code == 403
+    live = house.who("supervisor").get("/live").text
+    assert "Anna Nilsen" in live
+    assert "Ola Nordmann" not in live, "Per is of another team"
+    assert 'askfirst_calls_live{state="open"} 1' in house.who("admin").get("/metrics").text
+
+    house.who("agent").post(f"{kari}/hangup")
+    until(lambda: house.place("supervisor", ANNA).status_code == 201)
+
+
+def test_nobody_begins_two_calls_though_another_worker_has_room(house: House) -> None:
+    house.who("agent")
+    with ThreadPoolExecutor(4) as threads:
+        placed = list(threads.map(lambda to: house.place("agent", to), [ANNA, OLA, ANNA, OLA]))
+
+    assert sorted(each.status_code for each in placed) == [201, 403, 403, 403]
+    assert sum(each["calls"] for each in house.workers()) == 1
+    mine = house.who("agent").get("/api/v1/phone").json()["call"]
+    assert mine["call"] == next(each for each in placed if each.status_code == 201).json()["call"]
+
+
+def test_switching_recording_off_ends_recordings_in_every_worker(house: House) -> None:
+    paths = {"agent": house.call("agent"), "other": house.call("other", OLA)}
+    for person, path in paths.items():
+        house.record(person, path)
+
+    wanted = {"recording_enabled": False}
+    assert house.who("compliance").patch("/api/v1/settings", json=wanted).status_code == 200
+
+    for person, path in paths.items():
+        until(lambda person=person, path=path: house.state(person, path)["light"] == "off")  # type: ignore[misc]
+
+
+def test_a_worker_that_is_killed_takes_its_calls_along_and_no_others_and_another_one_starts(
+    roomy: House,
+) -> None:
+    path = roomy.call("agent")
+    roomy.record("agent", path)
+    number = roomy.carrier()["number"]
+    other = roomy.call("other", OLA)
+    until(lambda: roomy.state("agent", path)["at_ms"] > 8_000)
+
+    os.kill(roomy.processes()[number], signal.SIGKILL)
+    said = roomy.who("agent").post(f"{path}/consents", json={"kind": "agreed"})
+    assert said.status_code in (404, 503), said.text
+    until(lambda: roomy.who("agent").get(f"{path}/events").status_code == 204)
+
+    roomy.record("other", other)
+    kept = roomy.who("compliance").get(path).json()
+    assert kept["outcome"]["code"] == "degraded"
+    assert kept["timeline"][-1]["state"] == "ended"
+    until(lambda: bool(roomy.finished(path)))
+    assert roomy.finished(path)["seconds"] >= 6
+    until(lambda: len(roomy.ready()) == 2)
+    assert "died" in roomy.expected()
+    assert roomy.place("agent", ANNA).status_code == 201
+
+
+def test_an_agent_whose_worker_dies_is_told_in_the_phone_and_calls_again(
+    roomy: House, window: Open
+) -> None:
+    seen = window("agent", at=roomy.installation)
+    seen.expect_error("net::ERR|503|404.*/events")
+    phone = at_phone(seen)
+    phone.call(ANNA, "browser")
+
+    os.kill(roomy.processes()[roomy.carrier()["number"]], signal.SIGKILL)
+
+    phone.expect_no_call()
+    phone.expect_light("off")
+    expect(phone.part("last")).to_contain_text("our process failed")
+    phone.call(ANNA, "browser")
+    phone.hang_up()
+    assert "died" in roomy.expected()
+
+
+def test_a_worker_that_hangs_is_ended_and_what_was_said_to_it_meanwhile_counts_for_nothing(
+    roomy: House,
+) -> None:
+    path = roomy.call("agent")
+    roomy.who("agent").post(f"{path}/record")
+    process = roomy.processes()[roomy.carrier()["number"]]
+
+    os.kill(process, signal.SIGSTOP)
+    said = roomy.who("agent").post(f"{path}/consents", json={"kind": "agreed"})
+
+    assert said.status_code == 503, said.text
+    assert "nothing is recorded without it" in said.json()["detail"]
+    until(lambda: roomy.who("agent").get(f"{path}/events").status_code == 204)
+    kept = roomy.who("compliance").get(path).json()
+    assert kept["recording"] is None
+    assert "open" not in {each["state"] for each in kept["timeline"]}
+    assert not Path(f"/proc/{process}").exists()
+    assert "hangs" in roomy.expected()
+
+
+def test_a_worker_that_is_let_go_keeps_its_call_begins_none_and_is_replaced(house: House) -> None:
+    path = house.call("agent")
+    first = house.carrier()
+
+    drained = house.who("admin").post(f"/api/v1/workers/{first['id']}/drain")
+
+    assert drained.json()["state"] == "draining"
+    until(lambda: len(house.ready()) == 2)
+    house.call("other", OLA)
+    house.record("agent", path)
+    assert {each["state"] for each in house.workers() if each["id"] == first["id"]} == {"draining"}
+    page = house.who("admin").get("/settings/workers").text
+    assert "Begins no more calls" in page
+    house.who("agent").post(f"{path}/hangup")
+    until(lambda: first["id"] not in {each["id"] for each in house.workers()})
+    until(lambda: len(house.ready()) == 2)
+    assert sum(each["receives"] for each in house.ready()) == 1
+    assert house.who("agent").post(f"/api/v1/workers/{first['id']}/drain").status_code == 403
+
+
+def test_workers_of_a_server_that_is_killed_hang_up_and_the_next_server_waits_for_them(
+    roomy: House,
+) -> None:
+    path = roomy.call("agent")
+    roomy.record("agent", path)
+    processes = list(roomy.processes().values())
+
+    roomy.installation.end(signal.SIGKILL)
+    roomy.installation.start()
+
+    assert not any(Path(f"/proc/{each}").exists() for each in processes)
+    kept = roomy.anew().who("compliance").get(path).json()
+    assert kept["timeline"][-1]["state"] == "ended"
+    with roomy.installation.store() as store, reading(store.engine) as connection:
+        unended = sa.select(calls.c.id).where(calls.c.ended_at.is_(None))
+        assert connection.execute(unended).all() == []
+        states = connection.execute(
+            sa.select(recordings.c.state).where(recordings.c.call == path.rpartition("/")[2])
+        ).scalars()
+        assert set(states) <= {each.value for each in RecordingState}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_server_that_is_asked_to_end_lets_calls_go_on_and_begins_none(
+    furnished: Path, tmp_path: Path, workers: int
+) -> None:
+    settings = "drain_seconds = 60\n"
+    with a_house(furnished, tmp_path / "house", settings) as house:
+        if not workers:
+            house.installation.end()
+            (tmp_path / "house" / "askfirst.toml").write_text(settings)
+            house.installation.start()
+        path = house.call("agent")
+        house.record("agent", path)
+        house.who("other")
+
+        house.installation.send(signal.SIGTERM)
+        until(lambda: house.begins_none("other"))
+        assert house.state("agent", path)["light"] == "recording"
+        house.who("agent").post(f"{path}/hangup")
+
+        assert house.installation.wait() == -signal.SIGTERM
+        house.installation.start()
+        again = house.anew()
+        until(lambda: bool(again.finished(path)))
+
+
+def test_a_server_that_is_told_twice_to_end_waits_for_no_call(
+    furnished: Path, tmp_path: Path
+) -> None:
+    with a_house(furnished, tmp_path / "house", "drain_seconds = 600\n") as house:
+        path = house.call("agent")
+        house.who("other")
+        house.installation.send(signal.SIGTERM)
+        until(lambda: house.begins_none("other"))
+
+        house.installation.send(signal.SIGTERM)
+
+        assert house.installation.wait() == -signal.SIGTERM
+        house.installation.start()
+        kept = house.anew().who("compliance").get(path).json()
+        assert kept["timeline"][-1]["state"] == "ended"
+
+
+@pytest.fixture
+def listening() -> int:
+    """The port at which calls come in."""
+    return free_port()
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Beside]:
+    """A telephone in Oslo."""
+    found = Beside(tmp_path / "bob", [OSLO])
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def office(furnished: Path, tmp_path: Path, beside: Beside, listening: int) -> Iterator[House]:
+    """A server whose two workers have one trunk with two lines."""
+    trunk = (
+        f'[sip]\nserver = "{LOOPBACK}"\naddress = "{LOOPBACK}"\nport = {beside.port}\n'
+        f"listen = {listening}\nmost_calls = 2\n"
+    )
+    with a_house(furnished, tmp_path / "office", trunk) as found:
+        yield found
+
+
+class OpenPhone:
+    """The stream of somebody's phone, read in a thread until its end."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.shown: list[dict[str, Any]] = []
+        self._client = client
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        until(lambda: bool(self.shown))
+
+    def join(self) -> None:
+        """Return when the stream has ended."""
+        self._thread.join(WITHIN_S)
+
+    def ringing(self) -> list[dict[str, Any]]:
+        """What rings there now."""
+        found: list[dict[str, Any]] = self.shown[-1]["ringing"]
+        return found
+
+    def _read(self) -> None:
+        path = "/api/v1/phone/events"
+        try:
+            with self._client.stream("GET", path, timeout=None) as stream:
+                for line in stream.iter_lines():
+                    found = line.removeprefix("data: ")
+                    if found != line and found != "{}":
+                        self.shown.append(httpx.Response(200, text=found).json())
+        except httpx.HTTPError:
+            return  # the server has ended
+
+
+def test_a_call_from_outside_rings_wherever_a_phone_is_open_and_is_taken_in_its_worker(
+    office: House, beside: Beside, listening: int
+) -> None:
+    kari, per = office.open_phone("agent"), office.open_phone("other")
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    until(lambda: bool(kari.ringing()) and bool(per.ringing()))
+    assert kari.ringing()[0]["number"] == OSLO
+
+    rings = kari.ringing()[0]["id"]
+    taken = office.who("agent").post(
+        f"/api/v1/phone/ringing/{rings}/answer", json={"agent_audio": "file"}
+    )
+
+    assert taken.status_code == 201, taken.text
+    until(lambda: not kari.ringing() and not per.ringing())
+    path = f"/api/v1/calls/{taken.json()['call']}"
+    until(lambda: bool(office.state("agent", path)["answered"]))
+    assert kari.shown[-1]["call"] == taken.json()["call"]
+    receiver = next(each for each in office.workers() if each["receives"])
+    assert receiver["calls"] == 1
+    late = office.who("other").post(f"/api/v1/phone/ringing/{rings}/answer", json={})
+    assert late.status_code == 404
+    second = office.place("agent", OSLO, agent_audio="file")
+    assert second.status_code == 403, "on a call already, in whichever worker"
+    beside.tell("hangup")
+    until(lambda: kari.shown[-1]["call"] is None)
+
+
+def test_a_call_that_nobody_takes_is_written_down_by_its_worker(
+    office: House, beside: Beside, listening: int
+) -> None:
+    kari, per = office.open_phone("agent"), office.open_phone("other")
+    beside.tell("dial", f"sip:+4721000000@{LOOPBACK}:{listening}")
+    until(lambda: bool(kari.ringing()) and bool(per.ringing()))
+    rings = kari.ringing()[0]["id"]
+
+    for person in ("agent", "other"):
+        declined = office.who(person).post(f"/api/v1/phone/ringing/{rings}/decline")
+        assert declined.status_code == 200, declined.text
+
+    beside.until("CALL_CLOSED")
+
+    def missed() -> bool:
+        found = office.who("compliance").get("/api/v1/calls").json()["calls"]
+        return any(each["direction"] == "inbound" and each["to"] == OSLO for each in found)
+
+    until(missed)
+    until(lambda: sum(each["calls"] for each in office.workers()) == 0)
+
+
+def test_the_lines_of_a_trunk_are_counted_over_all_workers(office: House, beside: Beside) -> None:
+    first = office.place("agent", OSLO, agent_audio="file")
+    second = office.place("other", OSLO, agent_audio="file")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert [each["calls"] for each in office.workers()] == [1, 1]
+
+    third = office.place("supervisor", OSLO, agent_audio="file")
+    assert third.status_code == 403
+    assert third.json()["detail"] == "all 2 lines are busy; try again in a moment"
+    beside.tell("hangup")
+
+
+def test_a_test_call_is_made_by_the_worker_that_has_the_trunk(
+    office: House, beside: Beside
+) -> None:
+    admin = office.who("admin")
+    page = admin.get("/settings/providers").text
+    assert "Ready (without registration)" in page
+    begun = admin.post("/settings/providers/test", data={"number": OSLO})
+    assert begun.status_code == 303
+    until(lambda: "The newest report" in admin.get("/settings/providers").text)
+    assert "sound came from the other side" in admin.get("/settings/providers").text
