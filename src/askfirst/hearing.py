@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 
 from askfirst.errors import InvalidInput
@@ -286,6 +287,16 @@ def _flat(sentences: str) -> str:
 
 
 @cache
+def fingerprint() -> str:
+    """Give what tells these rules from others: ``sha256:`` and the digest of their file."""
+    return f"sha256:{sha256(_packaged()).hexdigest()}"
+
+
+def _packaged() -> bytes:
+    return resources.files("askfirst").joinpath("texts/hearing.toml").read_bytes()
+
+
+@cache
 def _rules(language: str) -> _Rules:
     if language not in LANGUAGES:
         raise InvalidInput(
@@ -315,8 +326,7 @@ def _rules(language: str) -> _Rules:
 
 @cache
 def _tables() -> Mapping[str, _Table]:
-    packaged = resources.files("askfirst").joinpath("texts/hearing.toml")
-    read = tomllib.loads(packaged.read_text(encoding="utf-8"))
+    read = tomllib.loads(_packaged().decode())
     return {
         language: _Table(
             rewrite=read[language]["rewrite"],

@@ -41,7 +41,9 @@ and Canada ask for it (PIPEDA, schedule 1, principle 4.3.2), and who asks each p
 MESSAGE = "message"
 """The purpose of a message that a caller leaves."""
 
-_PLAIN = ("opening", "keys", "message_opening", "message_keys", "message_tone")
+_PLAIN = (
+    "opening", "keys", "spoken_keys", "message_opening", "message_keys", "message_tone",
+)  # fmt: skip
 _PAUSE_MS = 2_000
 _TURN_MS = 15_000
 _CHOICE = re.compile(r"\[(!?)([a-z_/]+)\|([^\]]*)\]")
@@ -152,8 +154,11 @@ def announcement(
     *,
     keys: bool,
     message: bool = False,
+    spoken: bool = False,
 ) -> str:
     """Give the text of a played announcement; with `keys` it ends with how to answer by key.
+
+    With `spoken` the answer may also be said; a message is agreed to by key alone.
 
     With `message` it is what a caller hears whom nobody answers and who may leave a message: it
     always says who records, and why: to pass the message on.
@@ -184,10 +189,17 @@ def announcement(
     parts = [words["message_opening" if message else "opening"][language]]
     parts += [_filled(said, values) for said, _ in _plan(asked, language)]
     if keys:
-        parts.append(words["message_keys" if message else "keys"][language])
+        how = "message_keys" if message else "spoken_keys" if spoken else "keys"
+        parts.append(words[how][language])
     elif message:
         parts.append(words["message_tone"][language])
     return " ".join(parts)
+
+
+def question(language: str) -> str:
+    """Give what an announcement asks that may be answered by speaking; raises as `compose`."""
+    _known(language)
+    return _texts().words["spoken_keys"][language]
 
 
 def purpose_words(purpose: Purpose, language: str) -> str:

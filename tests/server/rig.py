@@ -117,7 +117,7 @@ async def carry(
     )
     call.seen = []
     leg = await simulator.dial(persona.number)
-    beside = [asyncio.create_task(_click(call, leg))]
+    beside = [clicking(call, leg)]
     if act is not None:
         beside.append(asyncio.ensure_future(_act(act, call, leg, clock)))
     await call.run(leg)
@@ -130,9 +130,14 @@ async def _act(act: Act, call: Watched, leg: SimulatedCall, clock: LoopClock) ->
     await act(call, leg, clock)
 
 
-async def _click(call: Call, leg: SimulatedCall) -> None:
-    async for action in leg.actions():
-        clicks(call, action)
+def clicking(call: Call, leg: SimulatedCall) -> asyncio.Task[None]:
+    """What does the clicks of the scripted agent, until the end of the call."""
+
+    async def click() -> None:
+        async for action in leg.actions():
+            clicks(call, action)
+
+    return asyncio.create_task(click())
 
 
 def clicks(call: Call, action: AgentAction) -> None:

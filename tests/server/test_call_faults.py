@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import sqlite3
@@ -325,7 +324,7 @@ def test_no_exception_of_a_provider_escapes_a_call(store: Store, tmp_path: Path,
         leg = await Simulator(clock, persona).dial(persona.number)
         leg.__class__ = Broken
         call = Call(store, clock, request_for(persona), DEMO_FACTS, rig.prompt)
-        clicking = asyncio.create_task(rig._click(call, leg))
+        clicking = rig.clicking(call, leg)
         await call.run(leg)
         await clicking
         return call

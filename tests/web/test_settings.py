@@ -221,6 +221,8 @@ def test_policies_are_kept_shown_again_and_count(ready: Site, admin: TestClient)
         **SHARED,
         "always_ask": "on",
         "announces": "on",
+        "beeps": "on",
+        "hears_answers": "on",
         "automatic_notice": "on",
         "unknown_location": "forbid",
         "minimum_proof": "4",
@@ -240,6 +242,7 @@ def test_policies_are_kept_shown_again_and_count(ready: Site, admin: TestClient)
     assert policy.forbid_jurisdictions == ("EEA", "US-CA")
     assert (policy.minimum_proof, policy.storage_region) == (4, "NO")
     assert (wants(ready).announces, wants(ready).first_country) == (True, "review")
+    assert (wants(ready).beeps, wants(ready).hears_answers) == (True, True)
     page = admin.get("/settings/policies").text
     assert ticked(page, "always_ask")
     assert "Changed" in page
@@ -249,6 +252,8 @@ def test_policies_are_kept_shown_again_and_count(ready: Site, admin: TestClient)
     assert wants(ready).policy().forbid_jurisdictions == ()
     # Nobody is told automatically while no announcement is played.
     assert not wants(ready).announces
+    assert not wants(ready).beeps
+    assert not wants(ready).hears_answers
     assert not wants(ready).policy().automatic_notice
 
 

@@ -29,7 +29,9 @@ class Account:
     `wishes` are further policy keys (`askfirst.policy`). `notice_version` counts the employee
     notice; 0: there is none yet. `notice_text` is what was published of it, by language; without
     one the packaged text counts (`employeenotice`). `announces` is whether announcements are
-    played at the answer, `first_country` what is wanted before the first call to a country, and
+    played at the answer, `beeps` whether a soft tone is heard while a call is recorded,
+    `hears_answers` whether announcements may be answered by a spoken yes or no,
+    `first_country` what is wanted before the first call to a country, and
     `texts` the account's own phrases in notices, by language. `is_demo` is set where everything in
     the account is made up, and by nobody else's wish.
     """
@@ -45,6 +47,8 @@ class Account:
     purpose_owner: str | None = None
     retention_days: int | None = None
     announces: bool = True
+    beeps: bool = False
+    hears_answers: bool = False
     privacy_url: str | None = None
     first_country: str = WARN
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

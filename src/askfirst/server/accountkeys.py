@@ -153,6 +153,8 @@ READERS: Mapping[str, Reader] = {
     "purpose_owner": _maybe(_text(120)),
     "retention_days": _maybe(_days),
     "announces": _flag,
+    "beeps": _flag,
+    "hears_answers": _flag,
     "privacy_url": _maybe(_text(200)),
     "first_country": _one_of(*FIRST_COUNTRY),
     "texts": _phrases,

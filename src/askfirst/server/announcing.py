@@ -16,9 +16,10 @@ from askfirst import events as ev
 from askfirst.errors import AskfirstError, InvalidInput
 from askfirst.gate import Facts, State
 from askfirst.ledger import Datum
-from askfirst.model import Decision, Form
+from askfirst.model import Decision, Form, Proof
 from askfirst.notice import NoticeFacts, announcement
 from askfirst.ports import Clock, TelephonyCall
+from askfirst.server.answers import covering
 from askfirst.server.request import Prompt, Prompts
 
 log = logging.getLogger(__name__)
@@ -40,14 +41,15 @@ class Announced(Protocol):
         self, event: ev.Event, *, data: Mapping[str, Datum | Sequence[Datum]] | None = None
     ) -> None: ...
 
+    def give(self, evidence: ev.Evidence, how: str) -> None: ...
+
 
 class Announcer:
     """Plays the notice of the newest decision once, and lets one announcement run at a time.
 
     `was_cut` says whether the last one did not reach its end, `was_told` whether any did, and
     `is_prompt_missing` whether a notice could not be said. With `message` it says what a caller
-    hears who may leave a message. `credit` is told of a decision whose
-    notice was heard to its end.
+    hears who may leave a message; `hears` is whether the answer to a notice may be spoken.
     """
 
     def __init__(
@@ -57,9 +59,9 @@ class Announcer:
         notice_facts: NoticeFacts,
         prompts: Prompts,
         start: Callable[[Coroutine[object, object, None]], asyncio.Task[None]],
-        credit: Callable[[Decision], None],
         *,
         message: bool = False,
+        hears: Callable[[Decision], bool] = lambda _: False,
     ) -> None:
         self.leg: TelephonyCall | None = None
         self.was_cut = False
@@ -70,8 +72,8 @@ class Announcer:
         self._notice_facts = notice_facts
         self._prompts = prompts
         self._start = start
-        self._credit = credit
         self._message = message
+        self._hears = hears
         self._announced_for: Decision | None = None
         self._looked_up: tuple[str, str] | None = None  # text and language
         self._looking: asyncio.Task[None] | None = None
@@ -195,6 +197,13 @@ class Announcer:
         if self._is_waiting_since(told_ms):
             call.report(ev.TellingCancelled(call.now_ms()), data={"why": "no-answer"})
 
+    def _credit(self, decision: Decision) -> None:
+        """Where people only have to be told, they were."""
+        for owed in self._call.facts.unmet():
+            if owed.form is Form.TOLD:
+                told = covering(owed, Form.TOLD, Proof.ANNOUNCED, decision.elements)
+                self._call.give(told, "announcement")
+
     def _is_waiting_since(self, told_ms: int | None) -> bool:
         facts = self._call.facts
         return facts.state is State.ASKING and facts.told_ms == told_ms
@@ -219,6 +228,7 @@ class Announcer:
                 self._notice_facts,
                 keys=wants_yes,
                 message=self._message,
+                spoken=self._hears(decision),
             )
         except InvalidInput:
             return ""

@@ -19,7 +19,7 @@ YES_KEY, NO_KEY = "1", "2"
 
 
 class Keys:
-    """Which keys count: one yes on a leg for each notice that has ended."""
+    """Which answers count: one yes on a leg for each notice that has ended."""
 
     def __init__(self) -> None:
         self._answered: dict[str, int | None] = {}
@@ -34,10 +34,12 @@ class Keys:
         owing = {owed.party for owed in facts.unmet()}
         return next((each for each in here if each.index in owing), here[0] if here else None)
 
-    def yes(self, facts: Facts, leg: str, party: int) -> tuple[ev.Evidence, ...]:
-        """What a yes key of a party proves; nothing before the end of the notice.
+    def yes(
+        self, facts: Facts, leg: str, party: int, proof: Proof = Proof.KEY
+    ) -> tuple[ev.Evidence, ...]:
+        """What a yes of a party proves, by key or spoken; nothing before the end of the notice.
 
-        Two people at one telephone are asked twice: one key is not the yes of both.
+        Two people at one telephone are asked twice: one yes is not that of both.
         """
         told_ms, decision = facts.told_ms, facts.decision
         is_new = told_ms is not None and self._answered.get(leg) != told_ms
@@ -46,7 +48,7 @@ class Keys:
         owed = [each for each in facts.unmet() if each.party == party]
         if owed:
             self._answered[leg] = told_ms
-        return tuple(covering(each, Form.AGREED, Proof.KEY, decision.elements) for each in owed)
+        return tuple(covering(each, Form.AGREED, proof, decision.elements) for each in owed)
 
 
 def by_word(facts: Facts, form: Form) -> Iterator[ev.Evidence]:

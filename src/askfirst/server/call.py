@@ -39,7 +39,8 @@ from askfirst.override import used_in
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
-from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word, covering
+from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
+from askfirst.server.beep import beep
 from askfirst.server.callbook import CallBook
 from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
@@ -49,6 +50,7 @@ from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
 from askfirst.server.request import CallRequest, Known, Prompts
+from askfirst.server.spokenanswer import SpokenAnswers
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class Call:
     ) -> None:
         self.id = new_id("call")
         self.request = request
-        self.facts = Facts(separate_legs=separate_legs)
+        self.facts = Facts(separate_legs=separate_legs, hears_answers=request.hears_answers)
         self.recordings: list[str] = []
         self.begun = asyncio.Event()
         self.ended_by = ""  # a cause of `ports.EndCause`, "" before the end and without a report
@@ -86,14 +88,16 @@ class Call:
         self._book = CallBook(store, self.id)
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
+        self._keys = Keys()
+        self._answers = SpokenAnswers(self, captioning, clock, self._keys)
         self.announcer = Announcer(
             self,
             clock,
             notice_facts,
             prompts,
             self._start,
-            self._credit_announcement,
             message=request.takes_message,
+            hears=self._answers.hears,
         )
         self._people: list[Party] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +115,6 @@ class Call:
         # Recording and reason of each erasure that is owed and not written yet, by its serial.
         self._unwritten: dict[int, tuple[str, str]] = {}
         self._undone = 0
-        self._keys = Keys()
         self._told_by: ev.Teller | None = None
         # Whether a key was pressed after a notice that only the agent vouches for.
         self._is_by_word = False
@@ -128,6 +131,8 @@ class Call:
         )
         pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
         syncing = asyncio.create_task(self._sync())
+        if self.request.beeps:
+            self._start(beep(self, leg, self._clock))
         await self._guarded(self._attend(leg), Fault.PROVIDER)
         if not self.facts.has_ended:
             self.report(ev.HungUp(self.now_ms()))
@@ -392,6 +397,7 @@ class Call:
 
     def _follow(self) -> None:
         self.captions.follow(self.facts)
+        self._answers.follow(self.facts, self._told_by)
         if self._recorder is not None:
             try:
                 self._recorder.follow(self.facts)
@@ -419,12 +425,6 @@ class Call:
         if facts.state is not State.ENDED:
             self._journal.chore(self._prepare)
 
-    def _credit_announcement(self, decision: Decision) -> None:
-        for requirement in self.facts.unmet():
-            if requirement.form is Form.TOLD:
-                told = covering(requirement, Form.TOLD, Proof.ANNOUNCED, decision.elements)
-                self._give(told, "announcement")
-
     def _key(self, leg: str, digit: str) -> None:
         """A digit of a contact: a no counts at once, a yes only after the whole notice."""
         party = self._keys.presser(self.facts, leg)
@@ -435,7 +435,7 @@ class Call:
         elif digit == YES_KEY:
             for given in self._keys.yes(self.facts, leg, party.index):
                 self._is_by_word = self._is_by_word or self._told_by is ev.Teller.AGENT
-                self._give(given, self._key_how())
+                self.give(given, self._key_how())
 
     def _key_how(self) -> str:
         """How a key came to us, for the ledger."""
@@ -449,9 +449,12 @@ class Call:
             self.report(ev.TellingEnded(self.now_ms()))
         self._was_told = True
         for given in tuple(by_word(self.facts, form)):
-            self._give(given, "agent")
+            self.give(given, "agent")
 
-    def _give(self, evidence: ev.Evidence, how: str) -> None:
+    def give(
+        self, evidence: ev.Evidence, how: str, more: Mapping[str, Datum] | None = None
+    ) -> None:
+        """Somebody was told, or agreed, as this evidence says."""
         event = ev.Met(self.now_ms(), evidence)
         data: dict[str, Datum | Sequence[Datum]] = {
             "form": evidence.form.word,
@@ -459,6 +462,7 @@ class Call:
             "how": how,
             "uses": sorted(evidence.uses),
             "elements": sorted(evidence.elements),
+            **(more or {}),
         }
         self.report(event, partial(self._book.given, event, how, self.at(event.at_ms)), data)
 
@@ -514,6 +518,7 @@ class Call:
         if frame.leg == leg.agent_leg and level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
             self.announcer.own_speech()
         self.captions.push(frame)
+        self._answers.push(frame)
         if self._recorder is None:
             return
         try:

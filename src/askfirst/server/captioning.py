@@ -115,6 +115,11 @@ class Captioning:
             return cls((), "not-installed" if missing else "misconfigured")
         return cls(made)
 
+    @property
+    def engine(self) -> str:
+        """The name of the engine, "" without one."""
+        return self._all[0].name if self._all else ""
+
     def knows(self, language: str) -> bool:
         """Whether there is an engine that knows a language."""
         return any(language in each.capabilities.languages for each in self._all)

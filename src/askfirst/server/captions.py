@@ -61,8 +61,8 @@ class Wiped:
 
 
 @dataclass(slots=True, eq=False)
-class _Stretch:
-    """One leg for as long as it may be transcribed without a break."""
+class Stretch:
+    """One leg for as long as it may be listened to without a break."""
 
     party: PartyFact
     opened_ms: int | None
@@ -100,7 +100,7 @@ class _Waiting:
     """A phrase between its end and its line."""
 
     captions: Captions
-    source: _Stretch
+    source: Stretch
     phrase: Phrase
     language: str
 
@@ -143,7 +143,7 @@ class Captions:
         self.language = language
         self._facts = Facts()
         self._now_ms = now_ms
-        self._stretches: dict[str, _Stretch] = {}
+        self._stretches: dict[str, Stretch] = {}
         self._waiting: list[_Waiting] = []
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
         self._listening: asyncio.Task[None] | None = None
@@ -247,7 +247,7 @@ class Captions:
                 if not facts.allows(party.leg, Use.TRANSCRIBE):
                     continue
                 using = self._captioning.using
-                self._stretches[party.leg] = _Stretch(party, facts.opened_ms, using)
+                self._stretches[party.leg] = Stretch(party, facts.opened_ms, using)
         if self._stretches and self._listening is None:
             self._listening = asyncio.create_task(self._listen())
 
@@ -276,7 +276,7 @@ class Captions:
         finally:
             self._listening = None
 
-    async def _hear(self, stretch: _Stretch) -> None:
+    async def _hear(self, stretch: Stretch) -> None:
         frames = tuple(stretch.frames)
         stretch.frames.clear()
         if not frames and stretch.phrases is None:
@@ -289,7 +289,7 @@ class Captions:
             for phrase in found:
                 self._wait(stretch, phrase)
 
-    def _wait(self, stretch: _Stretch, phrase: Phrase) -> None:
+    def _wait(self, stretch: Stretch, phrase: Phrase) -> None:
         waiting = _Waiting(self, stretch, phrase, self.language)
         self._waiting.append(waiting)
         self._captioning.put(waiting)

@@ -508,7 +508,12 @@ class Desk:
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,
-            **{"recording_switch": wishes.recording_enabled, **own},
+            **{
+                "recording_switch": wishes.recording_enabled,
+                "beeps": wishes.beeps,
+                "hears_answers": wishes.hears_answers,
+                **own,
+            },
         )
 
     def look_up(self, number: str) -> Known:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from askfirst import events as ev
 from askfirst.errors import InvalidInput, Refused
+from askfirst.ledger import Datum
 from askfirst.model import Party, Proof, Role
 from askfirst.notice import NoticeFacts
 from askfirst.ports import EndCause
@@ -88,10 +90,13 @@ class CarriedCall(ReportingCall):
     def _key_how(self) -> str:
         return REPORTED
 
-    def _give(self, evidence: ev.Evidence, how: str) -> None:
+    def give(
+        self, evidence: ev.Evidence, how: str, more: Mapping[str, Datum] | None = None
+    ) -> None:
+        """As `Call.give`; what a person reports who is no dialer is the agent's word."""
         if how == REPORTED and not self._is_by_token:
             evidence = replace(evidence, proof=Proof.AGENT_WORD)
-        super()._give(evidence, how)
+        super().give(evidence, how, more)
 
     def _durable(self, serial: int) -> None:
         # What is sealed heals a fault; this fault is not the disk's.
@@ -269,7 +274,10 @@ async def place(
             start,
             provider=PROVIDER,
             language=start.account.language,
-            announces=False,  # nothing can be played: the dialer tells, and says so
+            # Nothing can be played: the dialer tells, and says so.
+            announces=False,
+            beeps=False,
+            hears_answers=False,
         ),
         start.account.notice_facts(),
         no_prompt,

@@ -47,12 +47,13 @@ def needed_prompts(
     on: date,
     *,
     messages: bool = False,
+    understands: bool = False,
 ) -> tuple[list[NeededPrompt], list[Unsayable]]:
     """The texts for calls from home to each place, those for most places first.
 
-    With `messages` also what callers from there hear who may leave one. `askfirst.model.UNKNOWN`
-    stands for somebody whose place nobody knows. Raises InvalidInput for a
-    language without notices.
+    With `messages` also what callers from there hear who may leave one; `understands` is whether a
+    spoken answer in this language would be understood here. `askfirst.model.UNKNOWN` stands for
+    somebody whose place nobody knows. Raises InvalidInput for a language without notices.
     """
     # What would be said is worth recording while calls are not recorded, too.
     policy = replace(wants.policy(), recording_enabled=True)
@@ -65,12 +66,15 @@ def needed_prompts(
         decision = decide([agent, contact], on, rules, policy, language=language)
         if decision.mode is Mode.FORBID:
             continue
-        # As one in a call: where somebody has to agree, it ends with how to answer by key.
+        # As one in a call: where somebody has to agree, it ends with how to answer.
         asks = any(owed.form > Form.TOLD for owed in decision.requirements)
+        hears = understands and wants.hears_answers and decision.spoken_answer
         kinds = [False] * bool(decision.requirements) + [True] * messages
         for message in kinds:
             try:
-                text = announcement(decision.elements, language, facts, keys=asks, message=message)
+                text = announcement(
+                    decision.elements, language, facts, keys=asks, message=message, spoken=hears
+                )
             except InvalidInput as error:
                 faults.setdefault(str(error), []).append(code)
             else:

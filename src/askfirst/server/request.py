@@ -49,14 +49,15 @@ class Known:
 class CallRequest:
     """What a call starts from.
 
-    `announces` is whether the account plays announcements. `rules` are the packaged ones where
-    None; `overrides` must have been verified. `is_acknowledged` is whether the agent has confirmed
-    the employee notice, `unsettled_gates` what the account has not settled at the agent's site;
-    `agent` is the user who makes or takes the call, None where no page is in use or nobody took
-    it; `direction` is outbound or inbound, `own_number` the one of ours that was called;
-    `takes_message` is whether nobody but the caller is on it, who leaves a message. `look_up`
-    tells what is known of somebody who joins by number; it may block, and the gate is closed
-    meanwhile.
+    `announces` is whether the account plays announcements, `beeps` whether a tone is heard while
+    the call is recorded, `hears_answers` whether spoken answers are listened for. `rules` are the
+    packaged ones where None; `overrides` must have been verified. `is_acknowledged` is whether the
+    agent has confirmed the employee notice, `unsettled_gates` what the account has not settled at
+    the agent's site; `agent` is the user who makes or takes the call, None where no page is in use
+    or nobody took it; `direction` is outbound or inbound, `own_number` the one of ours that was
+    called; `takes_message` is whether nobody but the caller is on it, who leaves a message.
+    `look_up` tells what is known of somebody who joins by number; it may block, and the gate is
+    closed meanwhile.
     """
 
     number: str
@@ -65,6 +66,8 @@ class CallRequest:
     contact_places: tuple[str, ...] = ()
     recorder_place: str | None = None
     announces: bool = True
+    beeps: bool = False
+    hears_answers: bool = False
     language: str = "en"
     provider: str = "simulator"
     direction: str = "outbound"

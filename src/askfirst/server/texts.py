@@ -61,14 +61,20 @@ class Preview:
         return self.seconds > LONGEST_SECONDS
 
 
-def preview(wants: Account, decision: Decision, language: str) -> Preview:
-    """What the account would say on a call with this decision; raises InvalidInput."""
+def preview(
+    wants: Account, decision: Decision, language: str, *, understands: bool = False
+) -> Preview:
+    """What the account would say on a call with this decision; raises InvalidInput.
+
+    `understands` is whether a spoken answer in this language would be understood here.
+    """
     refused, withdrawn = (reply(kind, language) for kind in ("refused", "withdrawn"))
     elements = tuple(each for each in Element if each in decision.elements)
     facts = wants.notice_facts(language)
     asks = any(owed.form > Form.TOLD for owed in decision.requirements)
     try:
-        played = announcement(elements, language, facts, keys=asks)
+        hears = understands and wants.hears_answers and decision.spoken_answer
+        played = announcement(elements, language, facts, keys=asks, spoken=hears)
         spoken = notice(decision, language, facts).text
         left = lacking(played, elements, language, facts) | lacking(
             spoken, elements, language, facts

@@ -22,6 +22,7 @@ from askfirst.server.node import Node
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.reception import Reception
 from askfirst.server.settings import Settings
+from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.running import RunningCall, running_calls
@@ -165,6 +166,10 @@ class Carrier:
         except AskfirstError:
             return ()
         return [RunningCall.from_json(each) for each in told["calls"]]
+
+    def understands(self, language: str) -> bool:
+        """Whether a spoken answer in a language would be understood in a call."""
+        return self.node is not None and understands(self.node.captioning, language)
 
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed; from any thread. Running recordings end."""

@@ -24,7 +24,7 @@ from askfirst.web.visit import Visit
 
 router = APIRouter()
 
-KEYS = ("wishes", "announces", "first_country")
+KEYS = ("wishes", "announces", "beeps", "hears_answers", "first_country")
 FLAGS = (
     "always_ask", "automatic_notice", "special_category_expected", "no_third_party_guarantee",
     "external_share_links", "require_works_agreement", "works_agreement_on_file",
@@ -63,6 +63,8 @@ def change_policies(visit: Writer, form: Filled) -> Response:
             {
                 "wishes": wishes,
                 "announces": values["announces"],
+                "beeps": values["beeps"],
+                "hears_answers": values["hears_answers"],
                 "first_country": values["first_country"],
             },
         )
@@ -85,6 +87,8 @@ def _present(visit: Visit) -> dict[str, Any]:
         "minimum_proof": "" if policy.minimum_proof is None else str(int(policy.minimum_proof)),
         "first_country": wants.first_country,
         "announces": wants.announces,
+        "beeps": wants.beeps,
+        "hears_answers": wants.hears_answers,
         "external_processors": "\n".join(policy.external_processors),
         "forbid_jurisdictions": list(policy.forbid_jurisdictions),
         "forbid_more": "",
@@ -95,7 +99,9 @@ def _present(visit: Visit) -> dict[str, Any]:
 def _filled_in(form: FormData, visit: Visit) -> dict[str, Any]:
     """What was filled in; a field that is locked and so not sent keeps its value."""
     present = _present(visit)
-    values: dict[str, Any] = {key: key in form for key in (*FLAGS, "announces")}
+    values: dict[str, Any] = {
+        key: key in form for key in (*FLAGS, "announces", "beeps", "hears_answers")
+    }
     values |= {key: str(form.get(key, present[key])).strip() for key in CHOICES}
     values |= {
         "external_processors": str(form.get("external_processors", "")).strip()[

@@ -155,7 +155,14 @@ def _needed(visit: Visit, language: str) -> tuple[list[NeededPrompt], list[Unsay
         messages = any(each.takes_messages for each in ownnumbers.all_of(connection))
     today = utc_now().date()
     return needed_prompts(
-        visit.account, home, language, places, site.rules, today, messages=messages
+        visit.account,
+        home,
+        language,
+        places,
+        site.rules,
+        today,
+        messages=messages,
+        understands=site.carrier.understands(language),
     )
 
 

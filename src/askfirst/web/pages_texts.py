@@ -102,7 +102,12 @@ def _texts(
     where = _place(visit, place)
     good = {name: text for name, text in values.items() if text and name not in (wrong or ())}
     tried = replace(visit.account, texts={**visit.account.texts, language: good})
-    shown = texts.preview(tried, _decision(visit, tried, where), language)
+    shown = texts.preview(
+        tried,
+        _decision(visit, tried, where),
+        language,
+        understands=visit.site.carrier.understands(language),
+    )
     with reading(visit.site.store.engine) as connection:
         versions = texts.versions(connection, language)
     return setting(
