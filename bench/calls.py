@@ -20,7 +20,7 @@ from tests.sip.exchange import switchboard
 from tests.sip.oversip import talking, trunk_to
 from tests.sip.peer import telephone
 
-from askfirst.clock import LoopClock
+from askfirst.clock import LoopClock, run
 from askfirst.ports import AgentLeg
 from askfirst.server.account import change
 from askfirst.server.database import reading, recordings, transaction
@@ -64,7 +64,7 @@ def _measured(calls: int, *, is_browser: bool) -> tuple[float, int]:
         try:
             with transaction(node.store.engine) as connection:
                 change(connection, SETTINGS, None, AT)
-            cores = asyncio.run(_carried(node, Path(folder), calls, is_browser=is_browser))
+            cores = run(_carried(node, Path(folder), calls, is_browser=is_browser))
             node.jobs.wait()
             with reading(node.store.engine) as connection:
                 lost = sum(row.lost_frames for row in connection.execute(recordings.select()))

@@ -35,7 +35,8 @@ LASTING_S = 60.0
 
 @dataclass(eq=False, slots=True)
 class MediaWorker:
-    """One worker as its master knows it. `calls` are those with an agent, by id; `busy` counts all.
+    """One worker as its master knows it. `calls` are those with an agent, by id; `busy` counts all,
+    and `beginning` those that it was asked for and has not told of.
 
     `lines` are the telephones that it has on the trunk, whose state is `trunk`. `settled` is set
     once it is ready, or will not be.
@@ -53,6 +54,7 @@ class MediaWorker:
     is_lost: bool = False
     calls: dict[str, str] = field(default_factory=dict)
     busy: int = 0
+    beginning: int = 0
     lines: int = 0
     trunk: str | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -62,6 +64,11 @@ class MediaWorker:
     def takes_calls(self) -> bool:
         """Whether a call may begin here."""
         return self.is_ready and not (self.is_draining or self.is_ending or self.is_lost)
+
+    @property
+    def load(self) -> int:
+        """How many calls it has, or will have in a moment."""
+        return self.busy + self.beginning
 
     def learn(self, board: Mapping[str, Any]) -> None:
         """Take over what the worker says that it carries, unless something newer is known."""
@@ -144,6 +151,21 @@ class MediaWorkers:
         return None
 
     @contextmanager
+    def placing(self, user: str) -> Iterator[MediaWorker]:
+        """The worker in which a user's call may begin now: the one with the fewest.
+
+        Raises Unavailable where none is ready, Refused for a user who is on a call, where all lines
+        are busy and while the program is ending.
+        """
+        with self.beginning(user):
+            found = self._with_room()
+            found.beginning += 1
+            try:
+                yield found
+            finally:
+                found.beginning -= 1
+
+    @contextmanager
     def beginning(self, user: str) -> Iterator[None]:
         """Let a user begin one call at a time. Raises Refused for one who is on a call."""
         if user in self._beginning or self.call_of(user) is not None:
@@ -154,17 +176,20 @@ class MediaWorkers:
         finally:
             self._beginning.discard(user)
 
-    def with_room(self) -> MediaWorker:
-        """The worker in which a call begins: the one with the fewest.
+    def any_ready(self) -> MediaWorker:
+        """A worker that answers what all of them know. Raises Unavailable."""
+        found = next((each for each in self.all() if each.is_ready and not each.is_lost), None)
+        if found is None:
+            raise Unavailable("no media worker is ready; try again in a moment")
+        return found
 
-        Raises Unavailable where none is there, Refused where all lines are busy.
-        """
+    def _with_room(self) -> MediaWorker:
         taking = [each for each in self._workers.values() if each.takes_calls]
         if self._is_stopping:
             raise Refused("no calls are made any more: the program is ending")
         if not taking:
             raise Unavailable("no media worker is ready; try again in a moment")
-        found = min(taking, key=lambda each: each.busy)
+        found = min(taking, key=lambda each: each.load)
         if not self._has_room(found):
             most = self.most_calls * len(taking)
             raise Refused(f"all {most} lines are busy; try again in a moment")
@@ -213,7 +238,7 @@ class MediaWorkers:
         for _ in range(self._count - len(taking)):
             self._begin(receives=False)
         spare = [each for each in taking if not each.receives]
-        for each in sorted(spare, key=lambda each: each.busy)[: max(0, len(taking) - self._count)]:
+        for each in sorted(spare, key=lambda each: each.load)[: max(0, len(taking) - self._count)]:
             each.is_draining = True
             self._look(each)
 
@@ -300,17 +325,18 @@ class MediaWorkers:
         self._look(worker)
 
     def _look(self, worker: MediaWorker) -> None:
-        if worker.is_draining and worker.is_ready and not worker.busy:
+        is_done = worker.is_draining and worker.is_ready and not worker.load
+        if is_done and not worker.is_ending:
             self._end(worker)
             self._fill()
         self.on_change()
 
     def _end(self, worker: MediaWorker) -> None:
         worker.is_ending = True
-        worker.link.tell(end=True)
+        worker.link.end()
 
     def _has_room(self, worker: MediaWorker) -> bool:
-        return worker.busy < self.most_calls
+        return worker.load < self.most_calls
 
     def _take_orders(self) -> None:
         """Have done what a worker ordered."""

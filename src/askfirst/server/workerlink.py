@@ -73,6 +73,12 @@ class WorkerLink:
         self._start = start
         self._on_message = on_message
         self._writer: asyncio.StreamWriter | None = None
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Have the process hang up everything and go, also one that only just starts."""
+        self._is_ending = True
+        self.tell(end=True)
 
     def tell(self, **message: object) -> None:
         """Tell the process something; nothing happens when it is gone."""
@@ -95,6 +101,8 @@ class WorkerLink:
         self.process_id = process.pid
         try:
             self.tell(**self._start)
+            if self._is_ending:
+                self.tell(end=True)
             await self._hear(reader)
         finally:
             self._writer.close()

@@ -29,6 +29,7 @@ from baresip.events import Event, StackEvent
 
 from askfirst.audio.mixing import to_pcm, to_samples
 from askfirst.audio.resample import Doubler, Halver
+from askfirst.clock import run
 from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
 from askfirst.telephony import sipwire
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, READ_MS, SECURITIES, Trunk
@@ -467,4 +468,4 @@ if __name__ == "__main__":
     # What the stack logs holds numbers; what matters of it comes as events.
     logging.getLogger("baresip").addHandler(logging.NullHandler())
     logging.getLogger("baresip").propagate = False
-    asyncio.run(main(int(sys.argv[1])))
+    run(main(int(sys.argv[1])))

@@ -22,6 +22,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from askfirst.clock import run
 from askfirst.errors import AskfirstError
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
@@ -189,7 +190,7 @@ def main() -> int:
         return 3
     try:
         workers.append(Worker(node, settings, start))
-        asyncio.run(workers[0].run(pipe))
+        run(workers[0].run(pipe))
     finally:
         node.close()
     return 0

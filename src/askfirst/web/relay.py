@@ -74,9 +74,8 @@ async def _worker(
         return None  # the route says so
     call = workers.call_of(visit.user.id)
     if request == PHONE:
-        return workers.with_room() if call is None else workers.of_call(call)
-    until_answered.enter_context(workers.beginning(visit.user.id))
-    return workers.with_room()
+        return workers.any_ready() if call is None else workers.of_call(call)
+    return until_answered.enter_context(workers.placing(visit.user.id))
 
 
 async def hand_on(

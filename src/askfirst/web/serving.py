@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from askfirst.clock import run
 from askfirst.errors import InvalidInput, Misconfigured, Unavailable
 from askfirst.server import accounts, demodata
 from askfirst.server.clock import utc_now
@@ -82,7 +83,7 @@ def serve(chosen: argparse.Namespace) -> int:
                 **_tls(settings),  # type: ignore[arg-type]  # names of uvicorn's own parameters
             )
             begin = (lambda: None) if demonstration is None else demonstration.begin
-            asyncio.run(_Server(config, site, begin).serve(sockets=[listener]))
+            run(_Server(config, site, begin).serve(sockets=[listener]))
     finally:
         node.close()
     return 0
