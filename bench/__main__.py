@@ -23,6 +23,7 @@ NAMES = (
     "captions",
     "pages",
     "calls",
+    "delay",
 )
 
 

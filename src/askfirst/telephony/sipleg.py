@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import Clock, EndCause
-from askfirst.telephony.agentsound import WAITING_FRAMES
-from askfirst.telephony.progress import SILENCE
+from askfirst.telephony.playout import Playout
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, end_cause
 from askfirst.telephony.sipwire import Sound
@@ -76,7 +74,7 @@ class SipLeg:
         self._number = 0  # of the call of the process
         self._is_counted = asyncio.Event()
         self._peer_holds = False
-        self._heard: deque[bytes] = deque(maxlen=WAITING_FRAMES)
+        self._heard = Playout()
         self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
         self._next_ms: int | None = None  # where the next frame is due on its grid
 
@@ -122,7 +120,7 @@ class SipLeg:
 
     def next_heard(self) -> bytes:
         """20 ms of what it says, silence where there is none."""
-        return self._heard.popleft() if self._heard else SILENCE
+        return self._heard.take()
 
     def hold(self) -> None:
         """Let it wait: nothing is heard or captured from it."""
@@ -209,7 +207,7 @@ class SipLeg:
             return
         if is_early and not self._hears_early:
             return
-        self._heard.append(sound.pcm)
+        self._heard.add(sound.pcm)
         self.is_sounding = True
         zero_ms = self._call.zero_ms
         if is_early or zero_ms is None:

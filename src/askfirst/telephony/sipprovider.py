@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +25,9 @@ from askfirst.ports import (
     EndCause,
     TelephonyCapabilities,
 )
-from askfirst.telephony.agentsound import WAITING_FRAMES
 from askfirst.telephony.callframes import AgentVoice, Frames
 from askfirst.telephony.conversation import Sentence
+from askfirst.telephony.playout import Playout
 from askfirst.telephony.progress import (
     AGENT,
     ANNOUNCEMENT,
@@ -125,7 +124,7 @@ class SipCall:
         self._voice = AgentVoice(clock)
         self._announcements = Player()
         self._cuts = 0
-        self._said: deque[bytes] = deque(maxlen=WAITING_FRAMES)
+        self._said = Playout()
         self._dialled_ms = clock.now_ms()
         self._cause: EndCause | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -398,7 +397,7 @@ class SipCall:
             return
         frame = self._voice.frame(sound, self.zero_ms + HANDLED_MS)
         if frame is not None:
-            self._said.append(frame.pcm)
+            self._said.add(frame.pcm)
             if self._beside is None:  # what is said beside the call is nobody's
                 self._frames.add((frame,))
 
@@ -453,7 +452,7 @@ class SipCall:
             self._ring(leg)
             return
         self._leg.play(leg.next_heard())
-        leg.send(self._said.popleft() if self._said else SILENCE)
+        leg.send(self._said.take())
 
     def _speak(self, tick_ms: int, zero_ms: int) -> None:
         """Let everybody hear all the others, and what is announced."""
@@ -463,7 +462,7 @@ class SipCall:
             return
         self._announcements.begin()
         announced = self._announcements.take()
-        ours = [self._said.popleft() if self._said else SILENCE]
+        ours = [self._said.take()]
         heard = [leg.next_heard() for leg in talking]
         if announced is not None:
             ours.append(announced)

@@ -30,8 +30,9 @@ from baresip.events import Event, StackEvent
 from askfirst.audio.mixing import to_pcm, to_samples
 from askfirst.audio.resample import Doubler, Halver
 from askfirst.clock import run
-from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
+from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from askfirst.telephony import sipwire
+from askfirst.telephony.playout import Standing, is_quiet
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, READ_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
 
@@ -82,6 +83,7 @@ class Media:
         self._out: Converter = _as_it_is
         self._rates: tuple[int, ...] = ()
         self._rest = b""
+        self._standing = Standing(FRAME_MS)
 
     @property
     def rates(self) -> tuple[int, ...]:
@@ -127,7 +129,12 @@ class Media:
                 info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels
             )
             rate, channels = info.tx_sample_rate, info.tx_channels
-            if info.tx_buffered > WAITING_MS * rate * channels * 2 // 1000:
+            waiting_ms = info.tx_buffered * 1000 // (rate * channels * 2)
+            self._standing.look(waiting_ms)
+            if self._standing.is_due and is_quiet(pcm):
+                self._standing.settle()
+                return
+            if waiting_ms > WAITING_MS:
                 return
             self._audio.write(self._out(pcm))
         except BaresipError:
