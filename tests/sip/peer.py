@@ -24,7 +24,7 @@ NUMBER = "+4748750103"
 MODULES = Path("/usr/lib/baresip/modules")
 
 _CONFIG = """\
-sip_listen {address}:{sip}
+sip_listen {host}:{sip}
 net_interface {address}
 call_max_calls 50
 rtp_ports {rtp}-{last}
@@ -42,7 +42,7 @@ module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen {address}:{control}
+ctrl_tcp_listen {control}
 """
 
 
@@ -76,7 +76,10 @@ def free_range(ports: int) -> int:
 
 
 class Telephone:
-    """One telephone at its number. `mode` is auto (answers), manual or early."""
+    """One telephone at its number. `mode` is auto (answers), manual or early.
+
+    `loopback` is this machine by IPv4 or, as ``::1``, by IPv6.
+    """
 
     def __init__(
         self,
@@ -87,8 +90,11 @@ class Telephone:
         rate: int,
         calls: int,
         config: str,
+        loopback: str,
     ) -> None:
         self.folder = folder
+        self._loopback = loopback
+        self._host = f"[{loopback}]" if ":" in loopback else loopback
         self.port = free_port()
         self._mode = mode
         self._account = account
@@ -106,14 +112,14 @@ class Telephone:
     @property
     def address(self) -> str:
         """Who it is."""
-        return f"sip:{self._number}@{LOOPBACK}:{self.port}"
+        return f"sip:{self._number}@{self._host}:{self.port}"
 
     async def start(self, voice: NDArray[np.int16]) -> None:
         """Start it with a voice (samples at 8 kHz) and return when it can be called."""
         program = needed("baresip")
         self._write(voice)
         self._process = await asyncio.create_subprocess_exec(
-            program, "-4", "-f", str(self.folder),
+            program, "-6" if ":" in self._loopback else "-4", "-f", str(self.folder),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
@@ -135,13 +141,14 @@ class Telephone:
         (self.folder / "voice.wav").write_bytes(encode_wav(np.atleast_2d(voice), self._rate))
         first = free_range(self._ports)
         config = _CONFIG.format(
-            address=LOOPBACK,
+            address=self._loopback,
+            host=self._host,
             sip=self.port,
             rtp=first,
             last=first + self._ports - 1,
             modules=MODULES,
             folder=self.folder,
-            control=self._control,
+            control=f"{LOOPBACK}:{self._control}",
         )
         (self.folder / "config").write_text(config + self._more_config)
         account = f"<{self.address}>;regint=0;answermode={self._mode}{self._account}\n"
@@ -214,9 +221,10 @@ async def telephone(
     rate: int = RATE,
     calls: int = 10,
     config: str = "",
+    loopback: str = LOOPBACK,
 ) -> AsyncIterator[Telephone]:
     """A telephone until the end of the block, for so many calls at once; `config` is more of it."""
-    found = Telephone(folder, mode, account, number, rate, calls, config)
+    found = Telephone(folder, mode, account, number, rate, calls, config, loopback)
     try:
         await found.start(voice)
         yield found

@@ -7,9 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import CallEventKind, EndCause
@@ -67,26 +64,6 @@ class Stage:
     async def starts(self, leg: str) -> list[int]:
         await self.call.hangup()
         return [frame.start_ms async for frame in self.call.frames() if frame.leg == leg]
-
-
-@given(st.lists(st.integers(-200, 200), max_size=200))
-def test_no_frame_is_placed_later_than_it_can_have_been_captured(steps: list[int]) -> None:
-    async def main() -> list[tuple[int, int]]:
-        contact = Stage().call.contact
-        found, bound_ms = [], 0
-        for step in steps:
-            bound_ms += FRAME_MS + step
-            start_ms = contact._placed(bound_ms)
-            if start_ms is not None:
-                found.append((bound_ms, start_ms))
-        return found
-
-    placed = run_virtual(main())
-
-    assert all(start_ms <= bound_ms for bound_ms, start_ms in placed)
-    starts = [start_ms for _, start_ms in placed]
-    assert starts == sorted(set(starts))
-    assert len({start % FRAME_MS for start in starts}) <= 1
 
 
 def test_what_came_before_the_answer_is_heard_by_the_agent_and_kept_by_nobody() -> None:

@@ -11,16 +11,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from askfirst.model import FRAME_MS, Frame
+from askfirst.model import Frame
 from askfirst.ports import Clock, EndCause
+from askfirst.telephony.framegrid import FrameGrid
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, end_cause
 from askfirst.telephony.sipwire import Sound
-
-SLACK_MS = 40
-"""How much earlier than the bound a frame may be placed before the grid moves: a clock of the
-other side that is slow or fast by 100 parts in a million needs it once in minutes."""
 
 HANDLED_MS = 20
 """How much later than ours a reader's zero may be, who counts from when it took the answer. Frames
@@ -76,7 +73,7 @@ class SipLeg:
         self._peer_holds = False
         self._heard = Playout()
         self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
-        self._next_ms: int | None = None  # where the next frame is due on its grid
+        self._grid = FrameGrid()
 
     @property
     def is_talking(self) -> bool:
@@ -145,7 +142,7 @@ class SipLeg:
         """Take its sound from now on, whatever still waits of before."""
         self._heard.clear()
         self._back_ms = self._clock.now_ms() - (self._call.zero_ms or 0)
-        self._next_ms = None
+        self._grid.begin_again()
 
     def transfer(self, uri: str) -> None:
         """Ask it to call an address instead of talking to us (RFC 3515)."""
@@ -214,7 +211,7 @@ class SipLeg:
             return
         now_ms, machine_ms = self._clock.now_ms(), time.monotonic_ns() // 1_000_000
         heard_ms = sound.heard_ms + now_ms - machine_ms - zero_ms - HANDLED_MS
-        start_ms = self._placed(heard_ms - BUFFERED_MS)
+        start_ms = self._grid.place(heard_ms - BUFFERED_MS)
         # What may have been said while the call was held counts as that.
         if start_ms is not None and start_ms >= self._back_ms:
             self._call.on_frame(self, Frame(self.name, start_ms, sound.pcm))
@@ -229,20 +226,3 @@ class SipLeg:
     def _why(self, event: Mapping[str, Any], *, answered: bool) -> EndCause:
         text = str(event["text"])
         return end_cause(text, answered=answered, rang=self.has_rung)
-
-    def _placed(self, bound_ms: int) -> int | None:
-        """Where on the grid a frame belongs that may have been captured as early as `bound_ms`.
-
-        Never later than the bound; None where the other side's clock is so fast that its frame
-        has no place before it.
-        """
-        due_ms = self._next_ms
-        if due_ms is None:
-            due_ms = bound_ms
-        elif due_ms > bound_ms:
-            return None
-        behind = (bound_ms - due_ms) // FRAME_MS
-        if behind * FRAME_MS >= SLACK_MS:
-            due_ms += behind * FRAME_MS
-        self._next_ms = due_ms + FRAME_MS
-        return due_ms

@@ -27,6 +27,7 @@ from askfirst.ports import (
 )
 from askfirst.telephony.callframes import AgentVoice, Frames
 from askfirst.telephony.conversation import Sentence
+from askfirst.telephony.framegrid import GAP_MS
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.progress import (
     AGENT,
@@ -38,7 +39,7 @@ from askfirst.telephony.progress import (
     ensure_digits,
     ringback,
 )
-from askfirst.telephony.sipleg import HANDLED_MS, SLACK_MS, SipLeg
+from askfirst.telephony.sipleg import HANDLED_MS, SipLeg
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, number_in
 
@@ -66,7 +67,7 @@ class SipProvider:
     capabilities = TelephonyCapabilities(
         separate_legs=True,
         records_elsewhere=False,
-        capture_lag_ms=BUFFERED_MS + READ_MS + SLACK_MS + PASSING_MS + HANDLED_MS,
+        capture_lag_ms=BUFFERED_MS + READ_MS + GAP_MS + PASSING_MS + HANDLED_MS,
         dtmf=True,
         # The agent hears what comes before the answer; it is nobody's to keep.
         early_media=False,

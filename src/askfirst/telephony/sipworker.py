@@ -429,7 +429,9 @@ def _verifying(trunk: Trunk) -> str:
 
 
 def _listening(trunk: Trunk) -> str:
-    return f"{trunk.address or '0.0.0.0'}:{trunk.listen}"  # noqa: S104 - the trunk names the port
+    """Where calls come in: every IPv4 address of the machine, or the one that the trunk names."""
+    address = trunk.address or "0.0.0.0"  # noqa: S104 - the trunk names the port
+    return f"[{address}]:{trunk.listen}" if ":" in address else f"{address}:{trunk.listen}"
 
 
 async def main(descriptor: int) -> None:
