@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 RINGS_MS = 30_000
 """Longest wait for an answer, also where the trunk lets it ring for longer."""
 
+GIVES_UP_MS = 500
+"""How much longer than the trunk lets it ring the line has to say that nobody took it."""
+
 COUNTED_MS = 2_000
 """How long the stack's own figures are waited for after the end."""
 
@@ -181,7 +184,8 @@ class TrunkTester:
         seen = _Seen(self._clock, line)
         following = [asyncio.create_task(seen.follow()), asyncio.create_task(_drop_frames(line))]
         try:
-            rings_ms = min(RINGS_MS, trunk.ring * 1000)
+            # A line that gives up by itself knows why.
+            rings_ms = min(RINGS_MS, trunk.ring * 1000 + GIVES_UP_MS)
             await self._first(rings_ms, seen.answered.wait(), seen.ended.wait())
             if seen.answer_ms is not None:
                 # A line whose sound stands still is given up all the same.
