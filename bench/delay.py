@@ -36,7 +36,7 @@ from askfirst.server.node import Node
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
-from bench.calls import ADDED, CONTACT
+from bench.calls import ADDED, CONTACT, add_second
 from bench.measure import Line
 
 CALLS, MARKS = 4, 5
@@ -193,10 +193,7 @@ async def _through(desk: Desk, user: User, speaking: Telephone, echoing: Telepho
     await _forget(speaking, echoing)
     live = await desk.place(user, CONTACT, MemoryLeg())
     await until(live, has(light="recording"))
-    assert live.consulting is not None  # noqa: S101 - a telephone's call has it
-    await live.consulting.begin(ADDED)
-    await until(live, lambda now: now["consultation"]["stage"] == "talking")
-    await live.consulting.bring_in()
+    await add_second(live)
     await until(live, has(light="recording"))
     (ways,) = await _ways((await _dumped(speaking), await _dumped(echoing)))
     await live.hangup()

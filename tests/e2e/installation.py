@@ -64,12 +64,6 @@ class Installation:
         with urlopen(f"{self.origin}/readyz", timeout=START_SECONDS) as answer:  # noqa: S310 - ours
             assert json.load(answer) == {"status": "ready"}
 
-    @property
-    def process_id(self) -> int:
-        """The process of the server that runs."""
-        assert self._process is not None
-        return self._process.pid
-
     def send(self, what: signal.Signals) -> None:
         """Send the server a signal, and do not wait for what comes of it."""
         assert self._process is not None

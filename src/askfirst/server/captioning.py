@@ -140,6 +140,10 @@ class Captioning:
         dropped, self._waiting = len(self._waiting) - len(kept), kept
         return dropped
 
+    def forget(self, source: object) -> None:
+        """Forget what waits of a source, at once."""
+        self._waiting = [each for each in self._waiting if each.source is not source]
+
     def close(self) -> None:
         """End the engines at once; safe to call again."""
         self._waiting.clear()

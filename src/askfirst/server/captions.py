@@ -1,44 +1,30 @@
 """Live captions of one call: what both sides say while the gate is open, in memory only.
 
 A frame is taken exactly where the facts of the call allow its leg to be transcribed at its capture
-time. It belongs to one stretch of permission; when that ends, everything of it that has not become
-a line is thrown away. The media path puts frames aside and does nothing else with them.
+time. It belongs to one permission; when that ends, everything of it that has not become a line is
+thrown away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from askfirst.gate import Facts, PartyFact
+from askfirst.gate import Facts
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame, Use, Utterance
 from askfirst.ports import Clock
 from askfirst.server.captioning import Captioning
-from askfirst.speech.endpointing import Detector
-from askfirst.speech.phrases import Phrase, Phrases
-
-log = logging.getLogger(__name__)
-
-TICK_MS = 160
-"""How often frames are listened to: five steps of the speech model."""
-
-IDLE_MS = 700
-"""A leg from which nothing comes for so long has ended its phrase."""
+from askfirst.server.ear import MOST_FRAMES, Ear, HeardLeg
+from askfirst.speech.phrases import Phrase
 
 MOST_BEHIND_MS = 30_000
 """Most audio of one call that waits to be recognised; the oldest is left out beyond that."""
 
-MOST_FRAMES = 500
-"""Most frames of one leg that wait to be listened to, 10 s."""
-
 MOST_LINES = 2_000
 """Most lines that are kept of one call; the oldest go first."""
-
-_FILLED_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,46 +47,11 @@ class Wiped:
 
 
 @dataclass(slots=True, eq=False)
-class Stretch:
-    """One leg for as long as it may be listened to without a break."""
-
-    party: PartyFact
-    opened_ms: int | None
-    using: Detector | None
-    frames: deque[Frame] = field(default_factory=lambda: deque(maxlen=MOST_FRAMES))
-    phrases: Phrases | None = None
-    is_over: bool = False
-
-    def hear(self, frames: Sequence[Frame], now_ms: int) -> list[Phrase]:
-        """The phrases that ended with these frames, or with the silence since; in a thread."""
-        found: list[Phrase] = []
-        for frame in sorted(frames, key=lambda each: each.start_ms):
-            found += self._take(frame)
-        if self.phrases is not None and now_ms - self.phrases.until_ms >= IDLE_MS:
-            found += self.phrases.end()
-            self.phrases = None
-        return found
-
-    def _take(self, frame: Frame) -> list[Phrase]:
-        found: list[Phrase] = []
-        missing_ms = 0 if self.phrases is None else frame.start_ms - self.phrases.until_ms
-        if self.phrases is not None and missing_ms > _FILLED_MS:
-            found += self.phrases.end()
-            self.phrases = None
-        if self.phrases is None:
-            self.phrases, missing_ms = Phrases(frame.start_ms, self.using), 0
-        if missing_ms > -FRAME_MS:  # else it is too late: what comes after was heard
-            silence = bytes(FRAME_BYTES * max(0, missing_ms // FRAME_MS))
-            found += self.phrases.hear(silence + frame.pcm)
-        return found
-
-
-@dataclass(slots=True, eq=False)
 class _Waiting:
     """A phrase between its end and its line."""
 
     captions: Captions
-    source: Stretch
+    source: HeardLeg
     phrase: Phrase
     language: str
 
@@ -139,14 +90,12 @@ class Captions:
         self.is_closed = False
         self._captioning = captioning or Captioning()
         self._is_usable = self._captioning.knows(language)
-        self._clock = clock
+        self._ear = Ear(self._captioning, clock, now_ms, self._wait, self._fail)
         self.language = language
         self._facts = Facts()
         self._now_ms = now_ms
-        self._stretches: dict[str, Stretch] = {}
         self._waiting: list[_Waiting] = []
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
-        self._listening: asyncio.Task[None] | None = None
         self._has_failed = False
         self._changed = asyncio.Event()
 
@@ -171,12 +120,12 @@ class Captions:
         """Put a frame aside if it may be transcribed now and for its capture time; says whether."""
         if not self._facts.allows(frame.leg, Use.TRANSCRIBE, frame.start_ms):
             return False
-        stretch = self._stretches.get(frame.leg)
-        if stretch is None or len(frame.pcm) != FRAME_BYTES:
+        leg = self._ear.of(frame.leg)
+        if leg is None or len(frame.pcm) != FRAME_BYTES:
             return False
-        if len(stretch.frames) == MOST_FRAMES:
+        if len(leg.frames) == MOST_FRAMES:
             self.skipped_ms += FRAME_MS
-        stretch.frames.append(frame)
+        leg.frames.append(frame)
         return True
 
     def wipe(self) -> None:
@@ -191,11 +140,9 @@ class Captions:
         if self.is_closed:
             return
         self.is_closed = True
-        for leg in tuple(self._stretches):
-            self._end(leg)
+        self._ear.close()
+        self._waiting.clear()
         self._lines.clear()
-        if self._listening is not None:
-            self._listening.cancel()
         self._tell()
 
     # What the agent sees
@@ -236,61 +183,26 @@ class Captions:
     # Permission
 
     def _end_where_not_allowed(self, facts: Facts) -> None:
-        for leg, stretch in tuple(self._stretches.items()):
-            is_same = stretch.opened_ms == facts.opened_ms
-            if not is_same or not facts.allows(leg, Use.TRANSCRIBE):
-                self._end(leg)
+        for leg in self._ear.legs():
+            is_same = leg.since_ms == facts.opened_ms
+            if not is_same or not facts.allows(leg.party.leg, Use.TRANSCRIBE):
+                self._ear.shut(leg)
+                self._waiting = [each for each in self._waiting if each.source is not leg]
 
     def _begin_where_allowed(self, facts: Facts) -> None:
         for party in facts.parties:
-            if party.is_present and party.leg not in self._stretches:
-                if not facts.allows(party.leg, Use.TRANSCRIBE):
-                    continue
-                using = self._captioning.using
-                self._stretches[party.leg] = Stretch(party, facts.opened_ms, using)
-        if self._stretches and self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
+            if party.is_present and facts.allows(party.leg, Use.TRANSCRIBE):
+                self._ear.open(party, facts.opened_ms)
 
-    def _end(self, leg: str) -> None:
-        stretch = self._stretches.pop(leg)
-        stretch.is_over = True
-        stretch.frames.clear()
-        gone = {each for each in self._waiting if each.source is stretch}
-        self._waiting = [each for each in self._waiting if each not in gone]
-        self._captioning.drop(gone)
+    def _fail(self) -> None:
+        """Captions are a help and no promise: the call and its recording go on without."""
+        self._has_failed = True
+        self._waiting.clear()
 
-    # From frames to lines
+    # From phrases to lines
 
-    async def _listen(self) -> None:
-        try:
-            while self._stretches:
-                await self._clock.sleep_until(self._clock.now_ms() + TICK_MS)
-                for stretch in tuple(self._stretches.values()):
-                    await self._hear(stretch)
-        except Exception:
-            # Captions are a help and no promise: the call and its recording go on without.
-            log.exception("captions.failed")
-            self._has_failed = True
-            for leg in tuple(self._stretches):
-                self._end(leg)
-        finally:
-            self._listening = None
-
-    async def _hear(self, stretch: Stretch) -> None:
-        frames = tuple(stretch.frames)
-        stretch.frames.clear()
-        if not frames and stretch.phrases is None:
-            return
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._captioning.ears, stretch.hear, frames, self._now_ms()
-        )
-        if not stretch.is_over:
-            for phrase in found:
-                self._wait(stretch, phrase)
-
-    def _wait(self, stretch: Stretch, phrase: Phrase) -> None:
-        waiting = _Waiting(self, stretch, phrase, self.language)
+    def _wait(self, leg: HeardLeg, phrase: Phrase) -> None:
+        waiting = _Waiting(self, leg, phrase, self.language)
         self._waiting.append(waiting)
         self._captioning.put(waiting)
         behind_ms = sum(_length_ms(each) for each in self._waiting) - MOST_BEHIND_MS

@@ -8,14 +8,12 @@ which engine and rules, and when.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from askfirst import events as ev
-from askfirst.gate import Facts
+from askfirst.gate import Facts, PartyFact
 from askfirst.hearing import LANGUAGES, classify, fingerprint
 from askfirst.ledger import Datum
 from askfirst.model import FRAME_BYTES, Decision, Frame, Proof, Role, Use, Utterance
@@ -23,10 +21,8 @@ from askfirst.notice import question
 from askfirst.ports import Clock
 from askfirst.server.answers import Keys
 from askfirst.server.captioning import Captioning
-from askfirst.server.captions import TICK_MS, Stretch
+from askfirst.server.ear import Ear, HeardLeg
 from askfirst.speech.phrases import Phrase
-
-log = logging.getLogger(__name__)
 
 SPOKEN = "spoken"
 
@@ -51,7 +47,7 @@ class _Answer:
     """A phrase between its end and its words."""
 
     answers: SpokenAnswers
-    source: Stretch
+    source: HeardLeg
     phrase: Phrase
     language: str
     speaker: str = Role.CONTACT.value
@@ -80,13 +76,10 @@ class SpokenAnswers:
     ) -> None:
         self._call = call
         self._captioning = captioning or Captioning()
-        self._clock = clock
+        self._ear = Ear(self._captioning, clock, call.now_ms, self._wait)
         self._keys = keys
         self._facts = Facts()
-        self._told_ms: int | None = None
         self._language = ""
-        self._stretches: dict[str, Stretch] = {}
-        self._listening: asyncio.Task[None] | None = None
 
     def hears(self, decision: Decision) -> bool:
         """Whether an answer to the notice of a decision may be spoken, and would be understood."""
@@ -97,28 +90,28 @@ class SpokenAnswers:
     def follow(self, facts: Facts, told_by: ev.Teller | None) -> None:
         """Take the newest facts; a permission that ended takes with it what was underway."""
         self._facts = facts
+        decision = facts.decision
         # What an agent said in person may have asked for something else.
-        is_asked = told_by is ev.Teller.ANNOUNCEMENT and facts.decision is not None
-        if is_asked and facts.decision is not None and self.hears(facts.decision):
-            self._language = facts.decision.language
-        else:
-            is_asked = False
-        for leg in tuple(self._stretches):
-            is_same = self._told_ms == facts.told_ms
-            if not (is_asked and is_same and _may_answer(facts, leg)):
-                self._end(leg)
-        self._told_ms = facts.told_ms
-        if is_asked:
-            self._begin_where_allowed(facts)
+        was_played = told_by is ev.Teller.ANNOUNCEMENT
+        is_asked = was_played and decision is not None and self.hears(decision)
+        if decision is not None:
+            self._language = decision.language
+        for leg in self._ear.legs():
+            is_same = leg.since_ms == facts.told_ms
+            if not (is_asked and is_same and _may_answer(facts, leg.party)):
+                self._ear.shut(leg)
+        for party in facts.parties:
+            if is_asked and _may_answer(facts, party):
+                self._ear.open(party, facts.told_ms)
 
     def push(self, frame: Frame) -> bool:
         """Put a frame aside if an answer may be in it; says whether."""
-        stretch = self._stretches.get(frame.leg)
-        if stretch is None or len(frame.pcm) != FRAME_BYTES:
-            return False
         if not self._facts.allows(frame.leg, Use.ANSWER, frame.start_ms):
             return False
-        stretch.frames.append(frame)
+        leg = self._ear.of(frame.leg)
+        if leg is None or len(frame.pcm) != FRAME_BYTES:
+            return False
+        leg.frames.append(frame)
         return True
 
     def understand(
@@ -142,44 +135,8 @@ class SpokenAnswers:
             for given in self._keys.yes(self._call.facts, leg, person.index, Proof.SPOKEN):
                 self._call.give(given, SPOKEN, how)
 
-    def _begin_where_allowed(self, facts: Facts) -> None:
-        for party in facts.parties:
-            is_new = party.role is Role.CONTACT and party.leg not in self._stretches
-            if is_new and party.is_present and _may_answer(facts, party.leg):
-                using = self._captioning.using
-                self._stretches[party.leg] = Stretch(party, facts.told_ms, using)
-        if self._stretches and self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
-
-    def _end(self, leg: str) -> None:
-        stretch = self._stretches.pop(leg)
-        stretch.is_over = True
-        stretch.frames.clear()
-
-    async def _listen(self) -> None:
-        try:
-            while self._stretches:
-                await self._clock.sleep_until(self._clock.now_ms() + TICK_MS)
-                for stretch in tuple(self._stretches.values()):
-                    await self._hear(stretch)
-        except Exception:
-            # There are keys; an ear that fails hears no yes.
-            log.exception("answers.failed call=%s", self._call.id)
-            for leg in tuple(self._stretches):
-                self._end(leg)
-        finally:
-            self._listening = None
-
-    async def _hear(self, stretch: Stretch) -> None:
-        frames = tuple(stretch.frames)
-        stretch.frames.clear()
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._captioning.ears, stretch.hear, frames, self._call.now_ms()
-        )
-        if not stretch.is_over:
-            for phrase in found:
-                self._captioning.put(_Answer(self, stretch, phrase, self._language))
+    def _wait(self, leg: HeardLeg, phrase: Phrase) -> None:
+        self._captioning.put(_Answer(self, leg, phrase, self._language))
 
 
 def understands(captioning: Captioning, language: str) -> bool:
@@ -187,6 +144,8 @@ def understands(captioning: Captioning, language: str) -> bool:
     return language in LANGUAGES and captioning.knows(language)
 
 
-def _may_answer(facts: Facts, leg: str) -> bool:
-    """Whether an answer on a leg is awaited now, whenever it will have been captured."""
-    return facts.told_ms is not None and facts.allows(leg, Use.ANSWER, facts.told_ms)
+def _may_answer(facts: Facts, party: PartyFact) -> bool:
+    """Whether an answer of a contact is awaited now, whenever it will have been captured."""
+    is_contact = party.role is Role.CONTACT and party.is_present
+    told_ms = facts.told_ms
+    return is_contact and told_ms is not None and facts.allows(party.leg, Use.ANSWER, told_ms)

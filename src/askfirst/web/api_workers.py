@@ -56,10 +56,14 @@ def _note(visit: Visit, worker: str) -> None:
 
 
 def line(workers: MediaWorkers, worker: MediaWorker) -> dict[str, object]:
-    """A worker, ready for JSON; `state` is starting, ready, draining or ended."""
+    """A worker, ready for JSON; `state` is starting, ready, draining or ended.
+
+    `process` is the system's id of it, null while there is none.
+    """
     return {
         "id": worker.id,
         "number": worker.number,
+        "process": worker.link.process_id,
         "state": state_of(worker),
         "calls": worker.busy,
         "most_calls": workers.most_calls,
