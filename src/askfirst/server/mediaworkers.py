@@ -23,11 +23,9 @@ from askfirst.server.ids import new_id
 from askfirst.server.node import Node
 from askfirst.server.recovery import recover
 from askfirst.server.workerlink import Message, WorkerLink
+from askfirst.telephony.siplink import AGAIN_S
 
 log = logging.getLogger(__name__)
-
-AGAIN_S = (0.2, 1.0, 5.0, 15.0)
-"""Pauses before another worker is started for one that died, the last one for ever."""
 
 LASTING_S = 60.0
 """A worker that lived for so long did not die of what it was started with."""

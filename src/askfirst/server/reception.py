@@ -158,7 +158,7 @@ class Reception(Generic[Ring, Call]):
         task = asyncio.create_task(self._attend(ringing))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._tell()
+        self.tell()
         return True
 
     # What people do
@@ -170,7 +170,7 @@ class Reception(Generic[Ring, Call]):
     def be_away(self, user: str, away: bool) -> None:
         """Let nothing ring at a user's open phones, or let it ring again."""
         (self._away.add if away else self._away.discard)(user)
-        self._tell()
+        self.tell()
 
     def rings_at(self, user: str) -> list[Ringing[Ring]]:
         """What rings at a user now, the oldest first."""
@@ -190,12 +190,12 @@ class Reception(Generic[Ring, Call]):
             raise Refused("a colleague has taken the call")
         try:
             async with found.taking:
-                self._tell()
+                self.tell()
                 live = await self._desk.take(user, found.line, leg, has_browser=has_browser)
                 found.is_carried = True
                 return live
         finally:
-            self._tell()  # where that failed it rings on, here too
+            self.tell()  # where that failed it rings on, here too
 
     def decline(self, user: str, ringing: str) -> None:
         """Let a call ring at a user no longer; the last one to do so ends the ringing.
@@ -206,7 +206,7 @@ class Reception(Generic[Ring, Call]):
         found.declined.add(user)
         if not any(self.is_available(each) and found.is_for(each) for each in self._open):
             found.give_up()
-        self._tell()
+        self.tell()
 
     # What people see
 
@@ -220,7 +220,7 @@ class Reception(Generic[Ring, Call]):
             self.be_away(user, who.is_away)
         self._time_factors[user] = who.time_factor
         self._open[user] = self._open.get(user, 0) + 1
-        self._tell()
+        self.tell()
         shown: dict[str, Any] | None = None
         try:
             while not self._is_over:
@@ -235,7 +235,7 @@ class Reception(Generic[Ring, Call]):
             self._open[user] -= 1
             if not self._open[user]:
                 del self._open[user], self._time_factors[user]
-            self._tell()
+            self.tell()
 
     def shown_to(self, user: str) -> dict[str, Any]:
         """What rings at a user, whether the user takes calls, and the call that the user is on."""
@@ -265,7 +265,7 @@ class Reception(Generic[Ring, Call]):
                 await each.line.hangup()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._is_over = True
-        self._tell()
+        self.tell()
 
     def drain(self) -> None:
         """Let nothing more ring; what rings or was taken goes on."""
@@ -286,7 +286,7 @@ class Reception(Generic[Ring, Call]):
             ringing.line.decline()
         finally:
             del self._ringing[ringing.id]
-            self._tell()
+            self.tell()
 
     async def _recognise(self, ringing: Ringing[Ring]) -> None:
         """Find out who calls, as far as the account knows."""
@@ -294,7 +294,7 @@ class Reception(Generic[Ring, Call]):
         ringing.number, ringing.name = start.number, start.name
         ringing.contact = None if start.contact is None else start.contact.id
         ringing.group = await asyncio.to_thread(self._desk.ring_group, start, ringing.line)
-        self._tell()
+        self.tell()
 
     async def _wait(self, ringing: Ringing[Ring]) -> None:
         """Return when somebody carries the call, or what is left of it is written down."""
@@ -316,7 +316,7 @@ class Reception(Generic[Ring, Call]):
             if ringing.is_carried:
                 return
             ringing.is_missed = True
-            self._tell()
+            self.tell()
             if is_over:
                 await self._desk.missed(ringing.line)
             else:
@@ -346,8 +346,5 @@ class Reception(Generic[Ring, Call]):
 
     def tell(self) -> None:
         """Have every open phone look at what is shown now."""
-        self._tell()
-
-    def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

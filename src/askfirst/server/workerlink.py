@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from askfirst.errors import PeerError
+from askfirst.telephony.siplink import ended
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class WorkerLink:
         finally:
             self._writer.close()
             self._writer = None
-            await _ended(process)
+            await ended(process, ENDS_S)
             self.process_id = None
 
     async def _hear(self, reader: asyncio.StreamReader) -> None:
@@ -125,11 +126,3 @@ class WorkerLink:
                 return
             patience = HEARD_S
             self._on_message(message)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    try:
-        await asyncio.wait_for(process.wait(), ENDS_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 READY_S = 15.0
 """How long a process may take until it speaks for its trunk."""
 
+ENDS_S = 5.0
+"""How long a process may take to hang up what is left."""
+
 AGAIN_S = (0.2, 1.0, 5.0, 15.0)
 """Pauses before a process is started again, the last one for ever."""
 
@@ -157,7 +160,7 @@ class SipLink:
             self._writer = None
             self._lose()
             # It sees the end of the pipe, hangs up what is left and goes.
-            await _ended(process)
+            await ended(process, ENDS_S)
 
     def _hear(self, message: sipwire.Message) -> None:
         """Tell what a message is about. Raises PeerError for what the process never says."""
@@ -214,9 +217,10 @@ class SipLink:
         self.on_change()
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
+async def ended(process: asyncio.subprocess.Process, within_s: float) -> None:
+    """Return when a process that was told to end has, or was killed because it did not."""
     try:
-        await asyncio.wait_for(process.wait(), 5.0)
+        await asyncio.wait_for(process.wait(), within_s)
     except TimeoutError:
         process.kill()
         await process.wait()
