@@ -13,7 +13,6 @@ from askfirst.telephony.conversation import Sentence
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptest import LISTENS_MS, frame_at
 from askfirst.telephony.siptrunk import Trunk
-from askfirst.telephony.sipwire import Sound
 
 COUNTED: Mapping[str, Any] = {
     "tx": {"packets": 360},
@@ -31,7 +30,7 @@ class Nobody:
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Nothing."""
 
-    def on_sound(self, sound: Sound) -> None:
+    def on_sound(self, heard_ms: int, pcm: bytes) -> None:
         """Nothing."""
 
     def on_lost(self) -> None:

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from askfirst.audio.mixing import level_dbfs
 from askfirst.audio.resample import (
-    HALF_BAND_DELAY,
-    Doubler,
-    Halver,
     resample,
     telephone_chain,
 )
@@ -121,48 +118,3 @@ def test_the_telephone_adds_the_noise_of_mu_law() -> None:
     noise = telephone_chain(clean).astype(int) - clean
     # About 38 dB below the signal (G.711), and not nothing.
     assert -55.0 < level_dbfs(middle(noise.astype(np.int16))) < -43.0
-
-
-@given(st.lists(st.integers(0, 400), max_size=12), st.integers(0, 2**32 - 1))
-def test_a_sound_that_comes_in_pieces_is_doubled_and_halved_as_in_one(
-    pieces: list[int], seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    sound = rng.integers(-32_768, 32_768, 2 * sum(pieces)).astype(np.int16)
-    for make in (Doubler, Halver):
-        whole, cut, at = make().feed(sound), make(), 0
-        found = [np.zeros(0, np.int16)]
-        for piece in pieces:
-            found.append(cut.feed(sound[at : at + 2 * piece]))
-            at += 2 * piece
-        assert np.concatenate(found).tolist() == whole.tolist()
-
-
-@pytest.mark.parametrize("hertz", [300, 1_000, 2_600, 3_100])
-def test_what_a_telephone_carries_is_doubled_and_halved_as_it_is(hertz: int) -> None:
-    narrow = tone((hertz,), 1_000, rate=8_000)
-    wide = Doubler().feed(narrow)
-    assert len(wide) == 2 * len(narrow)
-    assert abs(level_dbfs(wide[200:]) - level_dbfs(narrow)) < 0.3
-    assert purity(wide, hertz, 16_000) > 0.9999  # no image at 8 kHz less that
-    back = Halver().feed(wide)
-    late = 2 * HALF_BAND_DELAY  # one after the other
-    assert np.abs(back[late + 100 :] - narrow[100:-late].astype(int)).max() < 200
-
-
-def test_what_the_lower_rate_cannot_hold_is_taken_out() -> None:
-    for hertz in (5_000, 6_500, 7_500):
-        assert level_dbfs(Halver().feed(tone((hertz,), 1_000))[200:]) < -70
-
-
-def test_half_a_sample_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="even number"):
-        Halver().feed(np.zeros(3, np.int16))
-
-
-def purity(samples: NDArray[np.int16], hertz: int, rate: int) -> float:
-    """How much of a sound's energy is near a frequency."""
-    held = samples[200:].astype(float) * np.hanning(len(samples) - 200)
-    power = np.abs(np.fft.rfft(held)) ** 2
-    near = np.abs(np.fft.rfftfreq(len(held), 1 / rate) - hertz) < 20
-    return float(power[near].sum() / power.sum())

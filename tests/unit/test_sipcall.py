@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from askfirst.telephony.progress import SILENCE, ringback
 from askfirst.telephony.sipleg import HANDLED_MS
 from askfirst.telephony.sipprovider import SipCall
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
-from askfirst.telephony.sipwire import Sound
 
 PCM = bytes([1]) * FRAME_BYTES
 
@@ -33,6 +31,9 @@ class Link:
 
     def tell(self, call: int, do: str, **more: object) -> None:
         self.told.append(do)
+
+    def beat_ms(self) -> int:
+        return LoopClock().now_ms() + FRAME_MS
 
     def send(self, call: int, pcm: bytes) -> None:
         self.sent.append(pcm)
@@ -55,8 +56,7 @@ class Stage:
 
     def hear(self, ago_ms: int = 0) -> None:
         """A frame that began so long before the last 20 ms."""
-        machine_ms = time.monotonic_ns() // 1_000_000
-        self.call.contact.on_sound(Sound(1, machine_ms - FRAME_MS - ago_ms, PCM))
+        self.call.contact.on_sound(self.clock.now_ms() - FRAME_MS - ago_ms, PCM)
 
     async def wait(self, ms: int) -> None:
         await self.clock.sleep_until(self.clock.now_ms() + ms)

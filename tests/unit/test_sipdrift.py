@@ -8,17 +8,14 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 from tests.unit.test_sipcall import Stage
 
-from askfirst.clock import LoopClock, run_virtual
+from askfirst.clock import run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
-from askfirst.telephony import sipleg
 from askfirst.telephony.progress import AGENT, CONTACT
 from askfirst.telephony.siptrunk import READ_MS
-from askfirst.telephony.sipwire import Sound
 from askfirst.telephony.socketleg import Message, SocketLeg, pack
 
 pytestmark = pytest.mark.slow
@@ -30,7 +27,7 @@ JITTER_MS = 30
 WAY_MS = 40
 """The fastest way of a packet, the stack's own buffers included."""
 
-POLL_MS = 10
+POLL_MS = 20
 SEED = 3550
 SPREAD_MS = FRAME_MS + 1
 """Frames lie on a grid of 20 ms, which moves by whole ones, and times are whole milliseconds."""
@@ -104,7 +101,7 @@ async def talked(pace: float) -> dict[str, Side]:
         for position, number in enumerate(waiting):
             # As the process that speaks SIP dates them: the newest ended a packet's time ago.
             began_ms = zero_ms + at_ms - READ_MS - (len(waiting) - position) * FRAME_MS
-            stage.call.contact.on_sound(Sound(1, began_ms, numbered(number)))
+            stage.call.contact.on_sound(began_ms, numbered(number))
         for number in spoken.get(at_ms, []):
             browser.receive(pack(Message(number, number * FRAME_MS, numbered(number))))
     await stage.wait(1_000)
@@ -121,12 +118,8 @@ def placed(frames: list[Frame], leg: str) -> dict[int, int]:
 
 
 @pytest.fixture(scope="module", params=[1 - DRIFT, 1 + DRIFT], ids=["slow", "fast"])
-def sides(request: pytest.FixtureRequest) -> Iterator[dict[str, Side]]:
-    clock = LoopClock()
-    machine = SimpleNamespace(monotonic_ns=lambda: clock.now_ms() * 1_000_000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sipleg, "time", machine)
-        yield run_virtual(talked(request.param))
+def sides(request: pytest.FixtureRequest) -> dict[str, Side]:
+    return run_virtual(talked(request.param))
 
 
 both = pytest.mark.parametrize("leg", [AGENT, CONTACT])

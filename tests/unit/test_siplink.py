@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from askfirst.clock import LoopClock
 from askfirst.errors import PeerError
 from askfirst.model import FRAME_BYTES
 from askfirst.telephony.siplink import SipLink
@@ -27,8 +28,8 @@ class Call:
         if self.fails:
             raise ValueError("a fault of the program")
 
-    def on_sound(self, sound: Sound) -> None:
-        self.told.append(sound.heard_ms)
+    def on_sound(self, heard_ms: int, pcm: bytes) -> None:
+        self.told.append(pcm[0])
 
     def on_lost(self) -> None:
         self.told.append("lost")
@@ -38,7 +39,7 @@ class Unstarted(SipLink):
     """A link without a process; `asked` is what it would have been asked for."""
 
     def __init__(self) -> None:
-        super().__init__(Trunk(server="pbx.example"))
+        super().__init__(LoopClock(), Trunk(server="pbx.example"))
         self.asked: list[tuple[int, str]] = []
 
     async def _supervise(self) -> None:
@@ -68,10 +69,10 @@ def test_each_call_is_told_its_own_until_it_has_ended() -> None:
     first, second = Call(), Call()
     link = heard(
         {"event": "ringing", "call": 1},
-        Sound(2, 7, bytes(FRAME_BYTES)),
+        [Sound(2, 7, bytes([7] * FRAME_BYTES)), Sound(5, 7, bytes(FRAME_BYTES))],
         {"event": "ended", "call": 1},
         {"event": "ringing", "call": 1},
-        Sound(3, 9, bytes(FRAME_BYTES)),
+        [Sound(3, 9, bytes(FRAME_BYTES))],
         c1=first,
         c2=second,
     )

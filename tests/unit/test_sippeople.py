@@ -5,7 +5,6 @@ is anybody's.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipleg import SipLeg
 from askfirst.telephony.sipprovider import SipCall
 from askfirst.telephony.siptrunk import BUFFERED_MS, TRANSFERRED, Trunk
-from askfirst.telephony.sipwire import Sound
 
 FIRST, SECOND, THIRD = "+4748750103", "+493023125018", "+16285550142"
 AGENT, CONTACT, ADDED, LAST = 1, 10, 100, 1_000
@@ -61,6 +59,9 @@ class Link:
     def tell(self, call: int, do: str, **more: object) -> None:
         self.told.append((call, do, more))
 
+    def beat_ms(self) -> int:
+        return LoopClock().now_ms() + FRAME_MS
+
     def send(self, call: int, pcm: bytes) -> None:
         self.sent.append((call, of(pcm)))
 
@@ -95,8 +96,7 @@ class Stage:
         self.link.legs[telephone - 1].on_event({"event": event, **stats, **more})
 
     def hears(self, telephone: int, value: int) -> None:
-        machine_ms = time.monotonic_ns() // 1_000_000
-        self.link.legs[telephone - 1].on_sound(Sound(telephone, machine_ms, saying(value)))
+        self.link.legs[telephone - 1].on_sound(self.clock.now_ms(), saying(value))
 
     async def speak(self, ms: int, *voices: int) -> None:
         """The agent and the telephones speak at once, each its own value."""

@@ -14,11 +14,6 @@ from askfirst.errors import InvalidInput
 _LOBES = 32  # zero crossings on each side: transition of about 5 % of the lower rate
 _CUT = 0.95  # of the lower Nyquist frequency, so that the stop band starts near it
 _KAISER = 9.0  # about 90 dB in the stop band
-_NEIGHBOURS = 12
-_HALF_BAND_KAISER = 5.0
-HALF_BAND_DELAY = _NEIGHBOURS
-"""How late `Doubler` and `Halver` are, in samples of the lower rate."""
-
 _BLOCK = 1 << 12  # outputs of each phase that are worked out at once
 
 
@@ -90,70 +85,6 @@ def _resampled_block(
         begin = start + width // 2 + 1
         out[place::up] = windows[begin : begin + size * down : down] @ phases[phase]
     return out
-
-
-@cache
-def _between() -> NDArray[np.float32]:
-    """Taps that give the sample between two neighbours, the middle of a half-band low-pass."""
-    at = np.arange(-_NEIGHBOURS, _NEIGHBOURS) + 0.5
-    taps = np.sinc(at) * np.kaiser(2 * _NEIGHBOURS, _HALF_BAND_KAISER)
-    return np.asarray(taps / taps.sum(), dtype=np.float32)
-
-
-class Doubler:
-    """A sound at twice its rate, piece by piece as it comes, `HALF_BAND_DELAY` samples late.
-
-    Images are 50 dB down, the pass band ends at about 80 % of the lower Nyquist frequency: for the
-    sound of a telephone, at a tenth of what a resampler for any rate costs.
-    """
-
-    def __init__(self) -> None:
-        self._past = np.zeros(2 * _NEIGHBOURS, dtype=np.float32)
-
-    def feed(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """What has become of one more piece; twice as many samples."""
-        if not len(samples):
-            return samples.copy()
-        held = _behind(self._past, samples)
-        out = np.empty(2 * len(samples), dtype=np.float32)
-        out[0::2] = held[_NEIGHBOURS : _NEIGHBOURS + len(samples)]
-        out[1::2] = np.convolve(held[1:], _between(), "valid")
-        self._past = held[len(samples) :]
-        return _whole(out)
-
-
-class Halver:
-    """The same at half its rate, with what the lower rate cannot hold taken out."""
-
-    def __init__(self) -> None:
-        self._even = np.zeros(2 * _NEIGHBOURS, dtype=np.float32)
-        self._odd = np.zeros(2 * _NEIGHBOURS, dtype=np.float32)
-
-    def feed(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """What has become of one more piece; half as many samples.
-
-        Raises InvalidInput for an odd number of them.
-        """
-        if len(samples) % 2:
-            raise InvalidInput(f"found {len(samples)} samples to halve; pass an even number")
-        if not len(samples):
-            return samples.copy()
-        even = _behind(self._even, samples[0::2])
-        odd = _behind(self._odd, samples[1::2])
-        count = len(samples) // 2
-        middle = even[_NEIGHBOURS : _NEIGHBOURS + count]
-        around = np.convolve(odd, _between(), "valid")[:count]
-        self._even, self._odd = even[count:], odd[count:]
-        return _whole((middle + around) * np.float32(0.5))
-
-
-def _behind(past: NDArray[np.float32], samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    return np.concatenate((past, samples.astype(np.float32)))
-
-
-def _whole(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    held: NDArray[np.float32] = np.rint(samples)
-    return held.clip(-32768, 32767).astype(np.int16)
 
 
 @cache

@@ -91,6 +91,7 @@ class Recorder:
         self._store = store
         self._defer = defer
         self._facts = Facts()
+        self._contacts: frozenset[str] = frozenset()
         self._folder = store.spool / recording
         self._stretch: _Stretch | None = None
         self._notice: _Stretch | None = None
@@ -113,6 +114,9 @@ class Recorder:
     def follow(self, facts: Facts) -> None:
         """Take the newest facts; opens and closes stretches as the state asks."""
         old, self._facts = self._facts, facts
+        self._contacts = frozenset(
+            party.leg for party in facts.parties if party.role is Role.CONTACT
+        )
         if old.state is not facts.state or old.opened_ms != facts.opened_ms:
             if self._stretch is not None:
                 self._end_stretch()
@@ -181,15 +185,12 @@ class Recorder:
 
         self._defer(erase)
 
-    def _is_contact(self, leg: str) -> bool:
-        return any(party.leg == leg and party.role is Role.CONTACT for party in self._facts.parties)
-
     def _watch_echo(self, frame: Frame) -> None:
         """Only the level of a contact's frame is looked at here; the frame itself is dropped.
 
         Its echo comes when it is heard, not when it was captured: a long way adds to the guard.
         """
-        if not self._is_contact(frame.leg):
+        if frame.leg not in self._contacts:
             self._own_ms = max(self._own_ms, frame.start_ms)
         elif level_dbfs(to_samples(frame.pcm)) > SPEECH_DBFS:
             heard_ms = max(frame.start_ms, self._own_ms) + FRAME_MS
@@ -208,7 +209,7 @@ class Recorder:
         self.counts.kept += 1
         if stretch.kind == "open":
             self._has_kept = True
-            if self._is_contact(frame.leg):
+            if frame.leg in self._contacts:
                 self._count_contact(stretch, frame)
 
     def _count_contact(self, stretch: _Stretch, frame: Frame) -> None:
@@ -253,7 +254,7 @@ class Recorder:
         header = {
             "call": self.call,
             "leg": leg,
-            "side": "contact" if self._is_contact(leg) else "own",
+            "side": "contact" if leg in self._contacts else "own",
             "kind": stretch.kind,
             "position": stretch.position,
             "permit": stretch.permit,

@@ -25,11 +25,15 @@ STANDING_FRAMES = 2
 
 
 class Standing:
-    """Whether something has waited all the time; `much` is from when on that is too much."""
+    """Whether something has waited all the time; `much` is from when on that is too much.
 
-    def __init__(self, much: int) -> None:
+    So many looks in a row have to find that.
+    """
+
+    def __init__(self, much: int, looks: int = LOOKS) -> None:
         self.is_due = False
         self._much = much
+        self._most = looks
         self._is_standing = True
         self._looks = 0
 
@@ -37,7 +41,7 @@ class Standing:
         """So much waits as one more frame is due."""
         self._is_standing = self._is_standing and waiting >= self._much
         self._looks += 1
-        if self._looks == LOOKS:
+        if self._looks == self._most:
             is_standing = self._is_standing
             self.settle()
             self.is_due = is_standing

@@ -7,7 +7,6 @@ moment at which it can have been captured.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -17,7 +16,6 @@ from askfirst.telephony.framegrid import FrameGrid
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, end_cause
-from askfirst.telephony.sipwire import Sound
 
 HANDLED_MS = 20
 """How much later than ours a reader's zero may be, who counts from when it took the answer. Frames
@@ -197,24 +195,22 @@ class SipLeg:
                 self.cause = self._why(event, answered=self.is_answered)
                 self._call.on_ended(self, self.cause)
 
-    def on_sound(self, sound: Sound) -> None:
+    def on_sound(self, heard_ms: int, pcm: bytes) -> None:
         """Take 20 ms of it: to be heard, and with their place on the call clock."""
         is_early = not self.is_answered
         if self.cause is not None or self.held_since_ms is not None or self._peer_holds:
             return
         if is_early and not self._hears_early:
             return
-        self._heard.add(sound.pcm)
+        self._heard.add(pcm)
         self.is_sounding = True
         zero_ms = self._call.zero_ms
         if is_early or zero_ms is None:
             return
-        now_ms, machine_ms = self._clock.now_ms(), time.monotonic_ns() // 1_000_000
-        heard_ms = sound.heard_ms + now_ms - machine_ms - zero_ms - HANDLED_MS
-        start_ms = self._grid.place(heard_ms - BUFFERED_MS)
+        start_ms = self._grid.place(heard_ms - zero_ms - HANDLED_MS - BUFFERED_MS)
         # What may have been said while the call was held counts as that.
         if start_ms is not None and start_ms >= self._back_ms:
-            self._call.on_frame(self, Frame(self.name, start_ms, sound.pcm))
+            self._call.on_frame(self, Frame(self.name, start_ms, pcm))
 
     def on_lost(self) -> None:
         """The process is gone."""

@@ -12,10 +12,11 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from askfirst.errors import AskfirstError, PeerError, Refused, Unavailable
+from askfirst.ports import Clock
 from askfirst.telephony import sipwire
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.telephony.sipwire import Sound
@@ -44,8 +45,8 @@ class Listener(Protocol):
         """Something happened: a message of `sipworker`."""
         ...
 
-    def on_sound(self, sound: Sound) -> None:
-        """20 ms were heard."""
+    def on_sound(self, heard_ms: int, pcm: bytes) -> None:
+        """20 ms were heard that began at a moment of our clock."""
         ...
 
     def on_lost(self) -> None:
@@ -63,7 +64,7 @@ class SipLink:
     takes it.
     """
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, clock: Clock, trunk: Trunk) -> None:
         self.trunk = trunk
         self.trunk_state = "down"
         self.trunk_text = ""
@@ -72,8 +73,10 @@ class SipLink:
         self.process_id: int | None = None
         self.on_change: Callable[[], object] = lambda: None
         self.on_incoming: Callable[[int, str, str], Listener | None] = lambda *_: None
+        self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self._listeners: dict[int, Listener] = {}
+        self._sounds: list[Sound] = []
         self._last = 0
         self._ready = asyncio.Event()
         self._is_closed = False
@@ -108,10 +111,20 @@ class SipLink:
             self._writer.write(sipwire.pack({"do": do, "call": call, **more}))
 
     def send(self, call: int, pcm: bytes) -> None:
-        """Let a call hear 20 ms."""
+        """Let a call hear 20 ms; what calls send in one turn of the loop goes together."""
+        if not self._sounds:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._sounds.append(Sound(call, 0, pcm))
+
+    def _send(self) -> None:
+        sounds, self._sounds = self._sounds, []
         writer = self._writer
         if writer is not None and writer.transport.get_write_buffer_size() < WRITES:
-            writer.write(sipwire.pack(Sound(call, 0, pcm)))
+            writer.write(sipwire.pack(sounds))
+
+    def beat_ms(self) -> int:
+        """When the next sounds of the process are there, and ours are due."""
+        return self._clock.now_ms() + sipwire.to_beat_ms(sipwire.LATER_MS)
 
     async def close(self) -> None:
         """End the process and every call of it; safe to call more than once."""
@@ -164,9 +177,8 @@ class SipLink:
 
     def _hear(self, message: sipwire.Message) -> None:
         """Tell what a message is about. Raises PeerError for what the process never says."""
-        if isinstance(message, Sound):
-            sound = message
-            self._tell_call(sound.call, lambda listener: listener.on_sound(sound))
+        if isinstance(message, list):
+            self._hear_sounds(message)
             return
         event = message
         match event:
@@ -177,7 +189,7 @@ class SipLink:
             case {"event": "incoming", "call": int(call), "caller": str(caller)}:
                 self._take(call, caller, str(event.get("called", "")))
             case {"event": str(kind), "call": int(call)}:
-                self._tell_call(call, lambda listener: listener.on_event(event))
+                self._tell_call(call, event)
                 if kind == "ended":
                     self._listeners.pop(call, None)
             case _:
@@ -195,18 +207,32 @@ class SipLink:
         else:
             self._listeners[call] = listener
 
-    def _tell_call(self, call: int, tell: Callable[[Listener], None]) -> None:
-        """Tell a call something; one that fails at it ends, and no other with it."""
+    def _hear_sounds(self, sounds: Sequence[Sound]) -> None:
+        behind_ms = self._clock.now_ms() - sipwire.machine_ms()
+        for call, heard_ms, pcm in sounds:
+            listener = self._listeners.get(call)
+            if listener is None:
+                continue
+            try:
+                listener.on_sound(heard_ms + behind_ms, pcm)
+            except Exception:
+                self._drop(call, listener)
+
+    def _tell_call(self, call: int, event: Mapping[str, Any]) -> None:
         listener = self._listeners.get(call)
         if listener is None:
             return
         try:
-            tell(listener)
+            listener.on_event(event)
         except Exception:
-            log.exception("sip.call-failed")
-            del self._listeners[call]
-            self.tell(call, "hangup")
-            listener.on_lost()
+            self._drop(call, listener)
+
+    def _drop(self, call: int, listener: Listener) -> None:
+        """End a call that failed at what it was told, and no other with it."""
+        log.exception("sip.call-failed")
+        del self._listeners[call]
+        self.tell(call, "hangup")
+        listener.on_lost()
 
     def _lose(self) -> None:
         self._ready.clear()

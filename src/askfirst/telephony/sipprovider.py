@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from askfirst.audio.mixing import mix_for_each, mix_frames
+from askfirst.audio.mixing import mix_for_each
 from askfirst.errors import Refused
 from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import (
@@ -75,7 +75,7 @@ class SipProvider:
 
     def __init__(self, clock: Clock, trunk: Trunk) -> None:
         self._clock = clock
-        self.link = SipLink(trunk)
+        self.link = SipLink(clock, trunk)
         self.link.on_incoming = self._incoming
         self.on_call: Callable[[IncomingSipCall], bool] = lambda _: False
 
@@ -404,15 +404,15 @@ class SipCall:
 
     async def _keep_time(self) -> None:
         """Every 20 ms: let all sides hear what there is, and watch how long things take."""
-        tick_ms = self._clock.now_ms()
+        tick_ms = self._link.beat_ms()
         while self._cause is None:
-            tick_ms += FRAME_MS
-            if self._clock.now_ms() - tick_ms > BEHIND_MS:
-                tick_ms = self._clock.now_ms()
             await self._clock.sleep_until(tick_ms)
             self._watch()
             if self._cause is None:
                 self._exchange(tick_ms)
+            tick_ms += FRAME_MS
+            if self._clock.now_ms() - tick_ms > BEHIND_MS:
+                tick_ms = self._link.beat_ms()
 
     def _watch(self) -> None:
         now_ms, trunk = self._clock.now_ms(), self._link.trunk
@@ -463,14 +463,12 @@ class SipCall:
             return
         self._announcements.begin()
         announced = self._announcements.take()
-        ours = [self._said.take()]
-        heard = [leg.next_heard() for leg in talking]
+        said = [self._said.take(), *(leg.next_heard() for leg in talking)]
         if announced is not None:
-            ours.append(announced)
             start_ms = tick_ms - FRAME_MS - zero_ms - HANDLED_MS
             self._frames.add((Frame(ANNOUNCEMENT, start_ms, announced),))
-        self._leg.play(_sum([*heard, *ours[1:]]))
-        told = mix_for_each(ours, heard) if len(heard) > 1 else [_sum(ours)]
+        for_agent, *told = mix_for_each([] if announced is None else [announced], said)
+        self._leg.play(for_agent)
         for leg, pcm in zip(talking, told, strict=True):
             leg.send(pcm)
         self._announcements.settle()
@@ -571,7 +569,3 @@ def addressed(trunk: Trunk, number: str) -> tuple[str, dict[str, str]]:
 
 def _unanswered(leg: SipLeg) -> EndCause:
     return EndCause.NO_ANSWER if leg.has_rung else EndCause.UNREACHABLE
-
-
-def _sum(sides: list[bytes]) -> bytes:
-    return mix_frames(sides) if len(sides) > 1 else sides[0]

@@ -15,38 +15,32 @@ import resource
 import signal
 import socket
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-import av
-import numpy as np
 from baresip import Account, BaresipError, Config, Runtime, UserAgent
 from baresip.call import Call
 from baresip.errors import TransferFailed
 from baresip.events import Event, StackEvent
 
-from askfirst.audio.mixing import to_pcm, to_samples
-from askfirst.audio.resample import Doubler, Halver
 from askfirst.clock import run
-from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from askfirst.telephony import sipwire
-from askfirst.telephony.playout import Standing, is_quiet
-from askfirst.telephony.siptrunk import CODECS, JITTER_MS, READ_MS, SECURITIES, Trunk
+from askfirst.telephony.sipmedia import Media, heard, say
+from askfirst.telephony.siptrunk import CODECS, JITTER_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
 
 log = logging.getLogger(__name__)
-
-POLL_S = 0.01
-WAITING_MS = 80
-"""Sound that may wait to be sent; what comes on top would be heard as delay."""
 
 WRITES = 262_144
 """Bytes that may wait for a slow reader; sound beyond that is dropped, events are not."""
 
 HOLD_TRIES = 10
 LEAVE_TRIES = 100
+TRY_S = 0.01
+SLACK_NS = 4_000_000
+"""How late the stack's threads may wake. Each call has three that do little and often; so they wake
+together, at half of the cost."""
+
 INCOMING = 1 << 30
 """Calls from outside are numbered from here; the other end of the pipe numbers its own."""
 
@@ -57,6 +51,7 @@ CALLED = "P-Called-Party-ID"
 """Which of our numbers was called, as the exchange has it (RFC 7315, 4.2); else it is in `To`."""
 
 _PR_SET_DUMPABLE = 4
+_PR_SET_TIMERSLACK = 29
 _EVENTS: Mapping[Event, str] = {
     Event.CALL_RINGING: "ringing",
     Event.CALL_PROGRESS: "ringing",
@@ -71,90 +66,6 @@ _TRUNK_EVENTS: Mapping[Event, str] = {
 }
 
 
-Converter = Callable[[bytes], bytes]
-
-
-class Media:
-    """The sound of one call of the stack, at our rate both ways."""
-
-    def __init__(self, call: Call) -> None:
-        self._audio = call.audio
-        self._in: Converter = _as_it_is
-        self._out: Converter = _as_it_is
-        self._rates: tuple[int, ...] = ()
-        self._rest = b""
-        self._standing = Standing(FRAME_MS)
-
-    @property
-    def rates(self) -> tuple[int, ...]:
-        """Rate and channels of what comes in, then of what goes out; empty before any sound."""
-        return self._rates
-
-    def read(self, number: int) -> list[Sound]:
-        """What was heard since the last time, in frames with the moment that each began.
-
-        The newest byte may have lain for a packet's time, so it counts as that much older.
-        """
-        try:
-            info = self._audio.info()
-            if not info.rx_ready:
-                return []
-            self._follow(
-                info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels
-            )
-            raw = self._audio.read(info.rx_capacity)
-        except BaresipError:
-            self._rest = b""  # renegotiated or not there yet: what was before is no beginning
-            return []
-        pcm = self._rest + self._in(raw)
-        newest_ms = time.monotonic_ns() // 1_000_000 - READ_MS
-        whole = len(pcm) // FRAME_BYTES
-        self._rest = pcm[whole * FRAME_BYTES :]
-        return [
-            Sound(
-                number,
-                newest_ms - _ms(len(pcm) - position * FRAME_BYTES),
-                pcm[position * FRAME_BYTES :][:FRAME_BYTES],
-            )
-            for position in range(whole)
-        ]
-
-    def write(self, pcm: bytes) -> None:
-        """Send 20 ms, unless too much waits already."""
-        try:
-            info = self._audio.info()
-            if not info.tx_ready:
-                return
-            self._follow(
-                info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels
-            )
-            rate, channels = info.tx_sample_rate, info.tx_channels
-            waiting_ms = info.tx_buffered * 1000 // (rate * channels * 2)
-            self._standing.look(waiting_ms)
-            if self._standing.is_due and is_quiet(pcm):
-                self._standing.settle()
-                return
-            if waiting_ms > WAITING_MS:
-                return
-            self._audio.write(self._out(pcm))
-        except BaresipError:
-            return
-
-    def flush(self) -> None:
-        """Forget what waits to be sent."""
-        with contextlib.suppress(BaresipError):
-            self._audio.flush_tx()
-
-    def _follow(self, *rates: int) -> None:
-        """Resample anew when a negotiation has changed rates or channels."""
-        if rates == self._rates:
-            return
-        self._rates, self._rest = rates, b""
-        self._in = _converter(rates[:2], (SAMPLE_RATE_HZ, 1))
-        if rates[2]:
-            self._out = _converter((SAMPLE_RATE_HZ, 1), rates[2:])
-
-
 class CarriedCall:
     """One call: what the stack says of it goes out under a number of our own."""
 
@@ -167,7 +78,7 @@ class CarriedCall:
 
     def bind(self, call: Call) -> None:
         """From now on it is this call of the stack."""
-        self.call, self.media = call, Media(call)
+        self.call, self.media = call, Media(self.number, call)
 
 
 class Worker:
@@ -188,24 +99,22 @@ class Worker:
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Do what the other end asks until it is gone."""
-        polling = asyncio.create_task(self._poll())
-        polling.add_done_callback(self._give_up)
+        listening = asyncio.create_task(self._listen())
+        listening.add_done_callback(self._give_up)
         try:
             while (message := await sipwire.read(reader)) is not None:
-                if isinstance(message, Sound):
-                    line = self._lines.get(message.call)
-                    if line is not None and line.media is not None:
-                        line.media.write(message.pcm)
+                if isinstance(message, list):
+                    self._say(message)
                 else:
                     self._obey(message)
         finally:
-            polling.cancel()
+            listening.cancel()
             await self._take_leave()
 
-    def _give_up(self, polling: asyncio.Task[None]) -> None:
+    def _give_up(self, listening: asyncio.Task[None]) -> None:
         """Nobody listens any more: the process ends with its calls, and another one is started."""
-        if not polling.cancelled():
-            log.error("sipworker.poll-failed", exc_info=polling.exception())
+        if not listening.cancelled():
+            log.error("sipworker.listening-failed", exc_info=listening.exception())
             self._writer.close()
 
     async def _take_leave(self) -> None:
@@ -216,7 +125,7 @@ class Worker:
         for _ in range(LEAVE_TRIES):
             if not self._lines:
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(TRY_S)
 
     def _obey(self, message: Mapping[str, Any]) -> None:
         number = int(message.get("call", 0))
@@ -355,16 +264,21 @@ class Worker:
         counted = {**(stats or {}), "rates": rates}
         self._tell("ended", call=line.number, text=text[:80], stats=counted)
 
-    async def _poll(self) -> None:
+    async def _listen(self) -> None:
+        """At each beat, tell all that was heard since the last one."""
         while True:
-            await asyncio.sleep(POLL_S)
-            for line in tuple(self._lines.values()):
-                for sound in line.media.read(line.number) if line.media is not None else ():
-                    if self._writer.transport.get_write_buffer_size() < WRITES:
-                        self._writer.write(sipwire.pack(sound))
+            await asyncio.sleep(sipwire.to_beat_ms() / 1000)
+            lines = tuple(self._lines.values())
+            sounds = heard(line.media for line in lines if line.media is not None)
+            if sounds and self._writer.transport.get_write_buffer_size() < WRITES:
+                self._writer.write(sipwire.pack(sounds))
+
+    def _say(self, sounds: Sequence[Sound]) -> None:
+        lines = [(self._lines.get(sound.call), sound.pcm) for sound in sounds]
+        say([(line.media, pcm) for line, pcm in lines if line is not None and line.media])
 
     def _tell(self, event: str, **more: object) -> None:
-        at_ms = time.monotonic_ns() // 1_000_000
+        at_ms = sipwire.machine_ms()
         self._writer.write(sipwire.pack({"event": event, "at_ms": at_ms, **more}))
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -387,43 +301,6 @@ def _outcome(error: Exception) -> str:
     return "408 Request Timeout" if "no transfer outcome" in str(error) else "501 Not Implemented"
 
 
-def _as_it_is(pcm: bytes) -> bytes:
-    return pcm
-
-
-def _converter(source: Sequence[int], target: Sequence[int]) -> Converter:
-    """What makes sound of one rate and number of channels out of that of another, as it comes."""
-    if tuple(source) == tuple(target):
-        return _as_it_is
-    match (*source, *target):
-        case (8_000, 1, 16_000, 1):
-            feed = Doubler().feed
-        case (16_000, 1, 8_000, 1):
-            feed = Halver().feed
-        case _:
-            return partial(_resampled, _resampler(target), source)
-    return lambda pcm: to_pcm(feed(to_samples(pcm)))
-
-
-def _resampler(target: Sequence[int]) -> av.AudioResampler:
-    return av.AudioResampler("s16", "mono" if target[1] == 1 else "stereo", target[0])
-
-
-def _resampled(by: av.AudioResampler, source: Sequence[int], pcm: bytes) -> bytes:
-    if not pcm:
-        return b""
-    rate, channels = source
-    samples = np.frombuffer(pcm, dtype=np.int16).reshape(1, -1)
-    layout = "mono" if channels == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
-    frame.sample_rate = rate
-    return b"".join(piece.to_ndarray().tobytes() for piece in by.resample(frame))
-
-
-def _ms(count: int) -> int:
-    return count * 1000 // (2 * SAMPLE_RATE_HZ)
-
-
 def _verifying(trunk: Trunk) -> str:
     return f"sip_verify_server yes\nsip_cafile {trunk.ca_file}\n"
 
@@ -432,6 +309,10 @@ def _listening(trunk: Trunk) -> str:
     """Where calls come in: every IPv4 address of the machine, or the one that the trunk names."""
     address = trunk.address or "0.0.0.0"  # noqa: S104 - the trunk names the port
     return f"[{address}]:{trunk.listen}" if ":" in address else f"{address}:{trunk.listen}"
+
+
+def _process_control(what: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(what, ctypes.c_ulong(value), 0, 0, 0)
 
 
 async def main(descriptor: int) -> None:
@@ -443,6 +324,7 @@ async def main(descriptor: int) -> None:
         return
     trunk = Trunk.from_json(opening)
     runtime = Runtime(native_log_level="error")
+    _process_control(_PR_SET_TIMERSLACK, SLACK_NS)  # its threads inherit it
     await runtime.start(
         Config(
             net_interface=trunk.address,
@@ -459,6 +341,7 @@ async def main(descriptor: int) -> None:
             ),
         )
     )
+    _process_control(_PR_SET_TIMERSLACK, 0)  # the usual one, for this thread alone
     worker = Worker(runtime, writer)
     try:
         await worker.open(trunk)
@@ -473,7 +356,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Sound passes through this process: nothing of it may reach a disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    _process_control(_PR_SET_DUMPABLE, 0)
     # What the stack logs holds numbers; what matters of it comes as events.
     logging.getLogger("baresip").addHandler(logging.NullHandler())
     logging.getLogger("baresip").propagate = False

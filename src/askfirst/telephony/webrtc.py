@@ -35,8 +35,8 @@ from av import AudioFrame, AudioResampler, CodecContext, Packet
 from av.stream import Stream
 
 from askfirst.audio.g711 import encode_mu
-from askfirst.audio.mixing import to_pcm, to_samples
-from askfirst.audio.resample import HALF_BAND_DELAY, Doubler, Halver
+from askfirst.audio.halfband import HALF_BAND_DELAY, Doubler, Halver
+from askfirst.audio.mixing import to_samples
 from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from askfirst.ports import AgentSound, Clock
@@ -334,7 +334,7 @@ def _converter(first: AudioFrame) -> tuple[Callable[[AudioFrame], bytes], float]
     if (first.sample_rate, first.format.name, first.layout.name) == (8_000, "s16", "mono"):
         doubler = Doubler()
         late_ms = HALF_BAND_DELAY * 1000 / first.sample_rate
-        return lambda frame: to_pcm(doubler.feed(to_samples(_bytes_of(frame)))), late_ms
+        return lambda frame: doubler.feed(_bytes_of(frame)), late_ms
     resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
     return lambda frame: b"".join(map(_bytes_of, resampler.resample(frame))), 0.0
 
@@ -370,7 +370,7 @@ class _MuLaw:
         self._halver = Halver()
 
     def payload(self, pcm: bytes, index: int) -> bytes:
-        return encode_mu(self._halver.feed(to_samples(pcm)))
+        return encode_mu(to_samples(self._halver.feed(pcm)))
 
 
 class _Opus:
