@@ -6,6 +6,7 @@ Samples are one-dimensional int16 arrays; PCM is the same as little-endian bytes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,5 +84,6 @@ def level_dbfs(samples: NDArray[np.int16]) -> float:
     """RMS level in dBFS; a sine that touches full scale is 0 (AES17), silence is FLOOR_DBFS."""
     if not len(samples):
         return FLOOR_DBFS
-    power = float(np.mean(np.square(samples.astype(np.float64) / _FULL_SCALE))) * 2.0
-    return max(FLOOR_DBFS, 10.0 * float(np.log10(power))) if power > 0 else FLOOR_DBFS
+    numbers = samples.astype(np.float64)
+    power = 2.0 * float(np.dot(numbers, numbers)) / (len(numbers) * _FULL_SCALE**2)
+    return max(FLOOR_DBFS, 10.0 * log10(power)) if power > 0 else FLOOR_DBFS

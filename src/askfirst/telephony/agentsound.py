@@ -61,10 +61,10 @@ class LeastTransit:
 
 
 class HeardSounds:
-    """Sounds in order of arrival for one reader; beyond 60 ms what has waited longest goes."""
+    """Sounds in order of arrival for one reader; beyond `most` what has waited longest goes."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[AgentSound] = deque(maxlen=WAITING_FRAMES)
+    def __init__(self, most: int = WAITING_FRAMES) -> None:
+        self._waiting: deque[AgentSound] = deque(maxlen=most)
         self._more = asyncio.Event()
         self._closed = False
 

@@ -1,7 +1,6 @@
 """The agent's browser over WebRTC: one audio stream each way, no trickle, host candidates only.
 
-Signalling belongs to whoever calls `answer`; nothing here knows the call or its gate. Encoding is
-ours, because aiortc measures and encodes each frame in Python and at three times the rate.
+Signalling belongs to whoever calls `answer`; nothing here knows the call or its gate.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from fractions import Fraction
-from typing import Protocol
 
 from aiortc import (
     MediaStreamTrack,
@@ -31,14 +30,11 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 from aiortc.utils import uint16_add
-from av import AudioFrame, AudioResampler, CodecContext, Packet
+from av import Packet
 from av.stream import Stream
 
-from askfirst.audio.g711 import encode_mu
-from askfirst.audio.halfband import HALF_BAND_DELAY, Doubler, Halver
-from askfirst.audio.mixing import to_samples
-from askfirst.errors import InvalidInput, Refused, Unavailable
-from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
+from askfirst.errors import InvalidInput, PeerError, Refused, Unavailable
+from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import AgentSound, Clock
 from askfirst.telephony.agentsound import (
     SILENT_MS,
@@ -48,6 +44,7 @@ from askfirst.telephony.agentsound import (
     LeastTransit,
     check_frame,
 )
+from askfirst.telephony.browsercodec import Codec, Hearing, MuLaw, Opus
 
 OFFER_BYTES = 64 * 1024
 """Longest offer that is read; a browser's with one audio line has about 5 KiB."""
@@ -55,12 +52,10 @@ OFFER_BYTES = 64 * 1024
 _ANSWER_S = 10.0
 _PCMU = "audio/pcmu"
 _OPUS = "audio/opus"
-_OPUS_BITS = 24_000  # wide-band speech; more is not heard at 16 kHz mono
 _SILENCE = bytes(FRAME_BYTES)
-_FRAME_SAMPLES = FRAME_BYTES // 2
 _BEHIND_S = 0.1  # a sender that is later than this skips instead of hurrying
 _RESTART = 100  # a sequence number this far back is a new stream, not a late packet
-_GAP_MS = 1.0
+_BURST_FRAMES = 1000 // FRAME_MS
 
 # aiortc's buffer for audio has no setting: it holds 80 ms, and after one lost packet 300 ms for
 # the rest of the call, since it gives one packet for each that comes.
@@ -95,8 +90,10 @@ class WebRtcLeg:
         self.is_connected = False
         self.capture_lag_ms = FRAME_MS + way_ms
         self._clock = clock
-        self._heard = HeardSounds()
-        self._hearing = _Hearing()
+        # Packets come in bursts after a moment in which the loop stood still, and all are taken.
+        self._heard = HeardSounds(_BURST_FRAMES)
+        self._hearing: Hearing | None = None
+        self._last_ms = 0
         self._transit = LeastTransit()
         self._waiting: deque[bytes] = deque(maxlen=WAITING_FRAMES)
         self._connection: RTCPeerConnection | None = None
@@ -136,7 +133,9 @@ class WebRtcLeg:
         return answer
 
     async def _negotiate(self, connection: RTCPeerConnection, offer: str, codec: str) -> str:
-        voice = _Voice(self._waiting, _MuLaw() if codec == _PCMU else _Opus())
+        coding = MuLaw() if codec == _PCMU else Opus()
+        self._hearing = Hearing(coding)
+        voice = _Voice(self._waiting, coding)
         transceiver = connection.addTransceiver(voice, "sendrecv")
         transceiver.setCodecPreferences([_capability(codec)])
         if not hasattr(transceiver.receiver, _JITTER_BUFFER):
@@ -144,7 +143,7 @@ class WebRtcLeg:
                 "aiortc keeps its jitter buffer elsewhere than versions 1.14 to 1.16, expected one "
                 "of them. Install the pinned version, or use the WebSocket instead."
             )
-        setattr(transceiver.receiver, _JITTER_BUFFER, _InOrder())
+        setattr(transceiver.receiver, _JITTER_BUFFER, _InOrder(self._take))
         connection.on("connectionstatechange", self._follow_state)
         connection.on("track", self._listen_to)
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
@@ -164,7 +163,7 @@ class WebRtcLeg:
         return self._is_closed
 
     def sounds(self) -> AsyncIterator[AgentSound]:
-        """What the agent says, in order, until the leg is closed; beyond 60 ms the oldest go."""
+        """What the agent says, in order, until the leg is closed; beyond a second the oldest go."""
         return self._heard.read()
 
     def play(self, pcm: bytes) -> None:
@@ -180,7 +179,8 @@ class WebRtcLeg:
         """Forget what waits in both directions."""
         self._waiting.clear()
         self._heard.flush()
-        self._hearing.flush()
+        if self._hearing is not None:
+            self._hearing.flush()
 
     async def close(self) -> None:
         """End the leg and its connection; safe to call more than once."""
@@ -211,36 +211,38 @@ class WebRtcLeg:
             await asyncio.wait([listening])
 
     async def _listen(self, track: MediaStreamTrack) -> None:
-        """Take every frame as it comes, so that nothing piles up inside aiortc."""
+        """Follow whether anything comes: a browser that dies without a word fails late, in 30 s."""
+        self._last_ms = self._clock.now_ms()
         try:
             while True:
-                frame = await self._next(track)
-                if isinstance(frame, AudioFrame) and frame.time is not None:
-                    self._follow_state()
-                    self._take(frame, frame.time * 1000)
-                # The reader gets its turn, or a burst would push out what it could still take.
-                await asyncio.sleep(0)
+                left_ms = self._last_ms + SILENT_MS - self._clock.now_ms()
+                if left_ms <= 0:
+                    self.is_connected = False
+                    left_ms = SILENT_MS
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left_ms / 1000):
+                        await track.recv()  # gives nothing, but ends with the track
         except MediaStreamError:
             return
         finally:
             # However listening ends, nobody must believe that the agent is still heard.
             self.is_connected = False
 
-    async def _next(self, track: MediaStreamTrack) -> object:
-        """The next frame, however long it takes; MediaStreamError at the track's end."""
-        while True:
-            try:
-                # A browser that dies without a word fails its checks only after 30 s.
-                async with asyncio.timeout(SILENT_MS / 1000):
-                    return await track.recv()
-            except TimeoutError:
-                self.is_connected = False
-
-    def _take(self, frame: AudioFrame, sent_ms: float) -> None:
-        self._transit.meet(sent_ms, self._clock.now_ms())
-        packet_ms = frame.samples * 1000 // frame.sample_rate
-        lag_ms = self.capture_lag_ms + max(0, packet_ms - FRAME_MS)
-        for start_ms, pcm in self._hearing.frames(frame, sent_ms):
+    def _take(self, payload: bytes, timestamp: int) -> None:
+        """Take what the browser has just sent."""
+        hearing = self._hearing
+        if hearing is None or self._is_closed:
+            return
+        sent_ms = hearing.sent_ms(timestamp)
+        try:
+            frames = hearing.frames(payload, sent_ms)
+        except PeerError:
+            return
+        self._last_ms = self._clock.now_ms()
+        self._follow_state()
+        self._transit.meet(sent_ms, self._last_ms)
+        lag_ms = self.capture_lag_ms + max(0, int(hearing.packet_ms) - FRAME_MS)
+        for start_ms, pcm in frames:
             self._heard.add(AgentSound(self._transit.arrival_ms(start_ms) - lag_ms, pcm))
 
 
@@ -280,10 +282,14 @@ def _capability(codec: str) -> RTCRtpCodecCapability:
 
 
 class _InOrder(JitterBuffer):
-    """Gives each packet at once and drops what comes late: the recorder places by time anyway."""
+    """Hands each packet over at once and drops what comes late: it is placed by its time anyway.
 
-    def __init__(self) -> None:
+    Nothing is left for aiortc, which would decode it in a thread of its own.
+    """
+
+    def __init__(self, take: Callable[[bytes, int], None]) -> None:
         super().__init__(capacity=1)
+        self._take = take
         self._newest: int | None = None
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
@@ -291,105 +297,9 @@ class _InOrder(JitterBuffer):
         if self._newest is not None and uint16_add(self._newest, -number) < _RESTART:
             return False, None
         self._newest = number
-        if not packet.payload:  # to a decoder an empty packet is the end of the stream
-            return False, None
-        return False, JitterFrame(data=packet.payload, timestamp=packet.timestamp)
-
-
-class _Hearing:
-    """Makes decoded frames of any length and rate into 20 ms at 16 kHz, each with its start."""
-
-    def __init__(self) -> None:
-        self._converted: Callable[[AudioFrame], bytes] | None = None
-        self._rest = b""
-        self._start_ms = 0.0  # of the first sample in `_rest`
-        self._next_ms = 0.0  # where the next decoded frame begins if none is missing
-
-    def flush(self) -> None:
-        """Forget the samples that do not yet fill a frame."""
-        self._converted = None
-
-    def frames(self, frame: AudioFrame, sent_ms: float) -> list[tuple[float, bytes]]:
-        """The frames that are full now, as (start in ms of RTP time, sound)."""
-        if self._converted is None or abs(sent_ms - self._next_ms) > _GAP_MS:
-            # Samples before a gap must not fill a frame that is said to begin there.
-            self._converted, late_ms = _converter(frame)
-            self._rest = b""
-            self._start_ms = sent_ms - late_ms
-        self._next_ms = sent_ms + frame.samples * 1000 / frame.sample_rate
-        self._rest += self._converted(frame)
-        full = []
-        while len(self._rest) >= FRAME_BYTES:
-            full.append((self._start_ms, self._rest[:FRAME_BYTES]))
-            self._rest = self._rest[FRAME_BYTES:]
-            self._start_ms += FRAME_MS
-        return full
-
-
-def _converter(first: AudioFrame) -> tuple[Callable[[AudioFrame], bytes], float]:
-    """What makes frames like the first one into mono sound at our rate, as they come.
-
-    Also by how many milliseconds what comes out is later than what went in.
-    """
-    if (first.sample_rate, first.format.name, first.layout.name) == (8_000, "s16", "mono"):
-        doubler = Doubler()
-        late_ms = HALF_BAND_DELAY * 1000 / first.sample_rate
-        return lambda frame: doubler.feed(_bytes_of(frame)), late_ms
-    resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
-    return lambda frame: b"".join(map(_bytes_of, resampler.resample(frame))), 0.0
-
-
-def _bytes_of(frame: AudioFrame) -> bytes:
-    return bytes(frame.planes[0])[: frame.samples * 2]
-
-
-class _Encoder(Protocol):
-    clock_hz: int
-    """The rate of the packets' time base."""
-
-    def payload(self, pcm: bytes, index: int) -> bytes:
-        """The RTP payload of 20 ms, the `index`-th of the stream."""
-        ...
-
-
-def _audio_frame(pcm: bytes, index: int) -> AudioFrame:
-    frame = AudioFrame(format="s16", layout="mono", samples=_FRAME_SAMPLES)
-    frame.planes[0].update(pcm)
-    frame.sample_rate = SAMPLE_RATE_HZ
-    frame.pts = index * _FRAME_SAMPLES
-    frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
-    return frame
-
-
-class _MuLaw:
-    """PCMU: half the rate, then the law (RFC 3551, 4.5.14)."""
-
-    clock_hz = 8_000
-
-    def __init__(self) -> None:
-        self._halver = Halver()
-
-    def payload(self, pcm: bytes, index: int) -> bytes:
-        return encode_mu(to_samples(self._halver.feed(pcm)))
-
-
-class _Opus:
-    """Opus at 16 kHz mono; aiortc counts its time at 48 kHz (RFC 7587, 4.1)."""
-
-    clock_hz = 48_000
-
-    def __init__(self) -> None:
-        codec = CodecContext.create("libopus", "w")
-        codec.format = "s16"
-        codec.layout = "mono"
-        codec.sample_rate = SAMPLE_RATE_HZ
-        codec.time_base = Fraction(1, SAMPLE_RATE_HZ)
-        codec.bit_rate = _OPUS_BITS
-        codec.options = {"application": "voip", "compression_level": "5"}
-        self._codec = codec
-
-    def payload(self, pcm: bytes, index: int) -> bytes:
-        return b"".join(bytes(each) for each in self._codec.encode(_audio_frame(pcm, index)))
+        if packet.payload:
+            self._take(packet.payload, packet.timestamp)
+        return False, None
 
 
 class _Voice(MediaStreamTrack):
@@ -397,7 +307,7 @@ class _Voice(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, waiting: deque[bytes], encoder: _Encoder) -> None:
+    def __init__(self, waiting: deque[bytes], encoder: Codec) -> None:
         super().__init__()
         self._to_play = waiting
         self._encoder = encoder
