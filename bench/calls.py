@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.server.deskrig import SETTINGS, agent, has, until
 from tests.server.rig import AT
 from tests.sip.exchange import switchboard
-from tests.sip.oversip import talking, trunk_to
+from tests.sip.oversip import add_second, talking, trunk_to
 from tests.sip.peer import telephone
 
 from askfirst.clock import LoopClock, run
@@ -25,7 +25,6 @@ from askfirst.ports import AgentLeg
 from askfirst.server.account import change
 from askfirst.server.database import reading, recordings, transaction
 from askfirst.server.desk import Desk
-from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -92,7 +91,7 @@ async def _carried(node: Node, folder: Path, calls: int, *, is_browser: bool) ->
             live = await desk.place(agent(node, f"agent{index}"), CONTACT, leg)
             if browsers is None:
                 await until(live, has(light="recording"))
-                await add_second(live)
+                await add_second(live, ADDED)
             await until(live, has(light="recording"))
         assert provider.link.process_id is not None  # noqa: S101 - it carries the calls
         pids = [os.getpid(), provider.link.process_id]
@@ -100,14 +99,6 @@ async def _carried(node: Node, folder: Path, calls: int, *, is_browser: bool) ->
         if browsers is not None:
             await browsers.close()
         return cores
-
-
-async def add_second(live: LiveCall) -> None:
-    """Bring a second telephone into a call of one."""
-    assert live.consulting is not None  # noqa: S101 - a telephone's call has it
-    await live.consulting.begin(ADDED)
-    await until(live, lambda now: now["consultation"]["stage"] == "talking")
-    await live.consulting.bring_in()
 
 
 class _Browsers:

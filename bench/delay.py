@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tests.server.deskrig import SETTINGS, agent, has, until
 from tests.server.rig import AT
 from tests.sip.exchange import switchboard
-from tests.sip.oversip import trunk_to
+from tests.sip.oversip import add_second, trunk_to
 from tests.sip.peer import RATE, Telephone, telephone
 
 from askfirst.audio.mixing import in_frames, to_pcm, to_samples
@@ -36,7 +36,7 @@ from askfirst.server.node import Node
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
-from bench.calls import ADDED, CONTACT, add_second
+from bench.calls import ADDED, CONTACT
 from bench.measure import Line
 
 CALLS, MARKS = 4, 5
@@ -193,7 +193,7 @@ async def _through(desk: Desk, user: User, speaking: Telephone, echoing: Telepho
     await _forget(speaking, echoing)
     live = await desk.place(user, CONTACT, MemoryLeg())
     await until(live, has(light="recording"))
-    await add_second(live)
+    await add_second(live, ADDED)
     await until(live, has(light="recording"))
     (ways,) = await _ways((await _dumped(speaking), await _dumped(echoing)))
     await live.hangup()

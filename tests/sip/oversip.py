@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.server.deskrig import until
 from tests.sip.peer import LOOPBACK, NUMBER, RATE, Telephone, answering, telephone
 
 from askfirst.audio.tone import tone
 from askfirst.clock import LoopClock
 from askfirst.model import FRAME_BYTES
+from askfirst.ports import AgentLeg
+from askfirst.server.livecall import LiveCall
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipCall, SipProvider
 from askfirst.telephony.siptrunk import Trunk
@@ -91,3 +94,24 @@ async def _talk(bob: Telephone) -> None:
     for after_s, command, what in ((3, "sndcode", "1"), (1, "hangup", "")):
         await asyncio.sleep(after_s)
         await bob.tell(command, what)
+
+
+async def add_second(live: LiveCall, number: str) -> None:
+    """Bring a second telephone into a call of one."""
+    assert live.consulting is not None
+    await live.consulting.begin(number)
+    await until(live, lambda now: now["consultation"]["stage"] == "talking")
+    await live.consulting.bring_in()
+
+
+def spied(provider: SipProvider) -> list[SipCall]:
+    """The calls that are dialled from now on."""
+    found: list[SipCall] = []
+    dial = SipProvider.dial
+
+    async def kept(number: str, leg: AgentLeg) -> SipCall:
+        found.append(await dial(provider, number, leg))
+        return found[-1]
+
+    provider.dial = kept  # type: ignore[method-assign]
+    return found

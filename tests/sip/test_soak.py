@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 from tests.server.deskrig import has, until
-from tests.sip.oversip import talking
+from tests.sip.oversip import spied, talking
 from tests.sip.peer import telephone
 from tests.sip.test_calls import CONTACT_HZ, NEW_YORK, desk_to
 
-from askfirst.ports import AgentLeg
 from askfirst.server.accounts import User
 from askfirst.server.node import Node
 from askfirst.telephony.memoryleg import MemoryLeg
-from askfirst.telephony.sipprovider import SipCall, SipProvider
+from askfirst.telephony.sipprovider import SipProvider
 
 pytestmark = pytest.mark.full
 
@@ -76,16 +75,3 @@ def test_two_hundred_calls_leave_nothing_behind(node: Node, kari: User, tmp_path
         assert found.memory_kib - was.memory_kib < GROWN_KIB
         assert found.descriptors <= was.descriptors + 2
         assert found.threads <= was.threads + 2
-
-
-def spied(provider: SipProvider) -> list[SipCall]:
-    """The calls that are dialled from now on."""
-    found: list[SipCall] = []
-    dial = SipProvider.dial
-
-    async def kept(number: str, leg: AgentLeg) -> SipCall:
-        found.append(await dial(provider, number, leg))
-        return found[-1]
-
-    provider.dial = kept  # type: ignore[method-assign]
-    return found
