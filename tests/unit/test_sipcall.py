@@ -243,3 +243,46 @@ def test_a_part_of_a_call_that_fails_ends_the_call() -> None:
         return cause, stage.link.told
 
     assert run_virtual(main()) == (EndCause.PROVIDER_ERROR, ["hangup"])
+
+
+def others(*identities: str, at_the_answer: str | None = None) -> list[str | None]:
+    """Who else is said to be there, in a call to +4748750103 whose exchange tells these."""
+
+    async def main() -> list[str | None]:
+        stage = Stage()
+        await stage.call.begin("sip:+4748750103@pbx.example", {}, stage.leg)
+        if at_the_answer is not None:
+            stage.say("identity", number=at_the_answer)
+        stage.say("answered")
+        for identity in identities:
+            stage.say("identity", number=identity)
+        await stage.call.hangup()
+        events = [event async for event in stage.call.events()]
+        return [event.number for event in events if event.kind is CallEventKind.JOINED]
+
+    return run_virtual(main())
+
+
+def test_somebody_else_who_answers_is_one_more_person() -> None:
+    assert others(at_the_answer="+4722222222") == ["+4722222222"]
+    assert others(at_the_answer="+4748750103") == []
+
+
+def test_an_exchange_with_numbers_of_its_own_does_not_say_who_answers() -> None:
+    assert others(at_the_answer="103") == []
+    assert others("103", at_the_answer="103") == []
+    assert others("104", at_the_answer="103") == [None]
+
+
+def test_another_number_in_the_call_is_somebody_else_and_so_is_a_withheld_one() -> None:
+    assert others("+4722222222", "+4722222222", "+4733333333") == ["+4722222222", "+4733333333"]
+    assert others("") == [None]
+    assert others("", "+4748750103") == [None, "+4748750103"]
+
+
+def test_the_same_number_in_another_way_of_writing_is_the_same_person() -> None:
+    assert others("+4748750103", "48750103", "004748750103") == []
+
+
+def test_whoever_was_there_before_is_somebody_else_when_they_come_back() -> None:
+    assert others("+4722222222", "+4748750103") == ["+4722222222", "+4748750103"]

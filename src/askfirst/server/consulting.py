@@ -58,7 +58,7 @@ class Consulting:
         leg, consultation = self._line.beside_leg(), self._line.consultation
         assert consultation is not None  # noqa: S101 - the leg is its own
         # The gate closes before anything is heard; no other task gets its turn between these.
-        party = self._call.join(leg, Party(Role.CONTACT, consultation.number))
+        party = self._call.join(leg, Party(Role.CONTACT, consultation.number or None))
         self._line.connect()
         self._brought[party] = consultation.number
         await self._hold(False)

@@ -14,6 +14,7 @@ from askfirst.model import Frame
 from askfirst.ports import Clock, EndCause
 from askfirst.telephony.framegrid import FrameGrid
 from askfirst.telephony.playout import Playout
+from askfirst.telephony.sipidentity import is_same
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, end_cause
 
@@ -30,6 +31,7 @@ class Telephoned(Protocol):
 
     def on_ringing(self, leg: SipLeg) -> None: ...
     def on_answered(self, leg: SipLeg) -> None: ...
+    def on_other_person(self, leg: SipLeg, number: str | None) -> None: ...
     def on_digit(self, leg: SipLeg, digit: str) -> None: ...
     def on_peer_hold(self, leg: SipLeg, on: bool) -> None: ...
     def on_frame(self, leg: SipLeg, frame: Frame) -> None: ...
@@ -40,9 +42,9 @@ class Telephoned(Protocol):
 class SipLeg:
     """`siplink.Listener` of one telephone; made by a call, and by nobody else.
 
-    `name` is the leg of its frames, `number` whom it is, as dialled or told. `cause` is why it
-    ended, `statistics` what the stack counted, after the end. With `hears_early` what sounds
-    before the answer can be heard.
+    `name` is the leg of its frames, `number` whom it is, as dialled or told, "" where withheld.
+    `cause` is why it ended, `statistics` what the stack counted, after the end. With `hears_early`
+    what sounds before the answer can be heard.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class SipLeg:
         self._hears_early = hears_early
         self._number = 0  # of the call of the process
         self._is_counted = asyncio.Event()
+        self._identity: str | None = None  # as the exchange told it last
         self._peer_holds = False
         self._heard = Playout()
         self._back_ms = 0  # frames that may be older are nobody's: early media, or of a hold
@@ -177,6 +180,15 @@ class SipLeg:
                 self.ring()
                 self.is_answered = True
                 self._call.on_answered(self)
+                identity, self._identity = self._identity, None
+                # An exchange that writes numbers in its own way does not say who has answered.
+                if identity is not None and identity.startswith("+"):
+                    self._identify(identity)
+                self._identity = identity
+            case "identity" if not self.is_answered:
+                self._identity = str(event["number"])
+            case "identity":
+                self._identify(str(event["number"]))
             case "dtmf" if self.is_answered:
                 digit = str(event["digit"])
                 if digit in "0123456789*#ABCD":
@@ -211,6 +223,14 @@ class SipLeg:
         # What may have been said while the call was held counts as that.
         if start_ms is not None and start_ms >= self._back_ms:
             self._call.on_frame(self, Frame(self.name, start_ms, pcm))
+
+    def _identify(self, identity: str) -> None:
+        """The exchange says who is there; who is not who was there before is somebody else."""
+        was, self._identity = self._identity, identity
+        if identity == was or is_same(identity, self.number):
+            return
+        self.number = identity if identity.startswith("+") else ""
+        self._call.on_other_person(self, self.number or None)
 
     def on_lost(self) -> None:
         """The process is gone."""

@@ -331,6 +331,11 @@ class SipCall:
             self._said.clear()
             self._tell(CallEventKind.ANSWERED, number=leg.number)
 
+    def on_other_person(self, leg: SipLeg, number: str | None) -> None:
+        """The exchange says that somebody else is there now."""
+        if leg in self._legs:
+            self._tell(CallEventKind.JOINED, leg=leg.name, number=number)
+
     def on_digit(self, leg: SipLeg, digit: str) -> None:
         """A key was pressed there."""
         if leg in self._legs:

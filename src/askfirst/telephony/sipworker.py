@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from baresip import Account, BaresipError, Config, Runtime, UserAgent
@@ -24,12 +25,15 @@ from baresip.errors import TransferFailed
 from baresip.events import Event, StackEvent
 
 from askfirst.clock import run
+from askfirst.model import FRAME_MS
 from askfirst.telephony import sipwire
-from askfirst.telephony.sipmedia import Media, heard, say
+from askfirst.telephony.sipidentity import Identities
+from askfirst.telephony.sipmedia import Media, heard, look_ahead, say
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
 
 log = logging.getLogger(__name__)
+messages = logging.getLogger("baresip.native.sip")
 
 WRITES = 262_144
 """Bytes that may wait for a slow reader; sound beyond that is dropped, events are not."""
@@ -37,6 +41,10 @@ WRITES = 262_144
 HOLD_TRIES = 10
 LEAVE_TRIES = 100
 TRY_S = 0.01
+SEEN_TRIES = 20
+LOOK_AHEAD = 5
+"""So many beats apart it is looked between two of them, to know better when sound comes."""
+
 SLACK_NS = 4_000_000
 """How late the stack's threads may wake. Each call has three that do little and often; so they wake
 together, at half of the cost."""
@@ -71,6 +79,7 @@ class CarriedCall:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.call_id: str | None = None
         self.call: Call | None = None
         self.media: Media | None = None
         self.is_wanted = True
@@ -95,6 +104,8 @@ class Worker:
         self._dialling = 0
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._identities = Identities()
+        self._told: dict[str, str] = {}
         runtime.subscribe(self._hear)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
@@ -248,30 +259,66 @@ class Worker:
             self._early.setdefault(event.call, []).append(event)
 
     def _report(self, line: CarriedCall, event: StackEvent) -> None:
+        if line.call_id is None and event.call_id is not None:
+            line.call_id = event.call_id
+            self._identify(line)
         if event.event is Event.CALL_CLOSED:
             self._ended(line, event.text or "", event.stats)
         elif event.event is Event.CALL_DTMF_START and event.text:
             self._tell("dtmf", call=line.number, digit=event.text[:1])
+        elif event.event is Event.CALL_ESTABLISHED and line.number < INCOMING:
+            self._start(self._answered(line))
         elif event.event in _EVENTS:
             self._tell(_EVENTS[event.event], call=line.number)
+
+    async def _answered(self, line: CarriedCall) -> None:
+        """Tell of an answer once it is known who gives it, which comes from another thread."""
+        for _ in range(SEEN_TRIES):
+            if line.call_id is None or self._identities.has_answer(line.call_id):
+                break
+            await asyncio.sleep(TRY_S)
+        if line.number in self._lines:
+            self._tell("answered", call=line.number)
+
+    def see(self, message: str) -> None:
+        """Take a message of the stack, as it shows it; it is kept nowhere."""
+        told = self._identities.see(message)
+        if told is None:
+            return
+        self._told[told.call_id] = told.number
+        for line in self._lines.values():
+            if line.call_id == told.call_id:
+                self._identify(line)
+
+    def _identify(self, line: CarriedCall) -> None:
+        """Tell who is at the other end, where the exchange has said so."""
+        number = self._told.pop(line.call_id or "", None)
+        if number is not None:
+            self._tell("identity", call=line.number, number=number)
 
     def _ended(self, line: CarriedCall, text: str, stats: Mapping[str, Any] | None = None) -> None:
         if self._lines.pop(line.number, None) is None:
             return
         if line.call is not None:
             self._by_handle.pop(line.call.handle, None)
+        self._told.pop(line.call_id or "", None)
         rates = line.media.rates if line.media is not None else ()
         counted = {**(stats or {}), "rates": rates}
         self._tell("ended", call=line.number, text=text[:80], stats=counted)
 
     async def _listen(self) -> None:
         """At each beat, tell all that was heard since the last one."""
-        while True:
+        for beat in count():
+            if beat % LOOK_AHEAD == 0:
+                await asyncio.sleep(sipwire.to_beat_ms(FRAME_MS // 2) / 1000)
+                look_ahead(self._media())
             await asyncio.sleep(sipwire.to_beat_ms() / 1000)
-            lines = tuple(self._lines.values())
-            sounds = heard(line.media for line in lines if line.media is not None)
+            sounds = heard(self._media())
             if sounds and self._writer.transport.get_write_buffer_size() < WRITES:
                 self._writer.write(sipwire.pack(sounds))
+
+    def _media(self) -> list[Media]:
+        return [line.media for line in self._lines.values() if line.media is not None]
 
     def _say(self, sounds: Sequence[Sound]) -> None:
         lines = [(self._lines.get(sound.call), sound.pcm) for sound in sounds]
@@ -311,6 +358,18 @@ def _listening(trunk: Trunk) -> str:
     return f"[{address}]:{trunk.listen}" if ":" in address else f"{address}:{trunk.listen}"
 
 
+class _Messages(logging.Handler):
+    """Gives what the stack shows of its messages to a worker, on its loop, and to nobody else."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+        super().__init__()
+        self._loop, self._worker = loop, worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._worker.see, record.getMessage())
+
+
 def _process_control(what: int, value: int) -> None:
     ctypes.CDLL(None).prctl(what, ctypes.c_ulong(value), 0, 0, 0)
 
@@ -333,6 +392,7 @@ async def main(descriptor: int) -> None:
             # Our own count decides, and is honest about it; this is for calls that come in.
             max_concurrent_calls=trunk.most_calls + 1,
             native_log_level="error",
+            sip_trace=True,
             extra_config_text=(
                 "audio_jitter_buffer_type adaptive\n"
                 f"audio_jitter_buffer_ms {JITTER_MS[0]}-{JITTER_MS[1]}\n"
@@ -343,6 +403,7 @@ async def main(descriptor: int) -> None:
     )
     _process_control(_PR_SET_TIMERSLACK, 0)  # the usual one, for this thread alone
     worker = Worker(runtime, writer)
+    messages.addHandler(_Messages(asyncio.get_running_loop(), worker))
     try:
         await worker.open(trunk)
         await worker.serve(reader)
@@ -360,4 +421,6 @@ if __name__ == "__main__":
     # What the stack logs holds numbers; what matters of it comes as events.
     logging.getLogger("baresip").addHandler(logging.NullHandler())
     logging.getLogger("baresip").propagate = False
+    messages.setLevel(logging.DEBUG)
+    messages.propagate = False
     run(main(int(sys.argv[1])))
