@@ -187,7 +187,7 @@ class Exchange:
     def __init__(self) -> None:
         self.on_call: Callable[[Any], bool] = lambda _: False
 
-    async def dial(self, number: str, leg: AgentLeg) -> Any:
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Any:
         raise AssertionError("nobody is called here")
 
     async def close(self) -> None: ...

@@ -61,7 +61,7 @@ class Telephones:
         self.capabilities = self._calls.capabilities
         self.on_call: Callable[[Any], bool] = lambda _: False
 
-    async def dial(self, number: str, leg: AgentLeg) -> Line:
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Line:
         """Start a call."""
         return await self._calls.dial(number, leg)
 

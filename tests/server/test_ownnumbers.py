@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from tests.server import rig
 from tests.server.deskrig import has, until
-from tests.server.receptionrig import House, played
+from tests.server.receptionrig import NEW_YORK, House, played
 from tests.server.rig import AT
+from tests.server.trunkrig import Exchange
 
-from askfirst.errors import InvalidRequest, NotFound, Refused
+from askfirst.clock import LoopClock, run_virtual
+from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.ports import CallEventKind
 from askfirst.server import accounts, audit, ownnumbers
 from askfirst.server.access import Permission, UserRole
@@ -21,6 +23,7 @@ from askfirst.server.contactcalls import calls_with
 from askfirst.server.contactcard import Draft, Number
 from askfirst.server.contacts import add
 from askfirst.server.database import reading, transaction
+from askfirst.server.desk import Desk
 from askfirst.server.node import Node
 from askfirst.server.ownnumbers import OwnNumber
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -239,3 +242,35 @@ def test_what_cannot_be_a_number_of_ours_changes_nothing(
             ownnumbers.keep(connection, given, kari.id, AT)
         assert ownnumbers.all_of(connection) == []
     assert refused.value.key == key
+
+
+def test_an_agent_shows_a_number_that_rings_at_them_and_no_other(
+    node: Node, kari: User, ola: User
+) -> None:
+    kept(node, SUPPORT, kari)
+    kept(node, SALES, ola, name="Sales")
+    exchange = Exchange("busy")
+
+    async def scenario() -> None:
+        desk = Desk(node, LoopClock(), outside=exchange)
+        try:
+            for number in (SALES, "+4799999999", ""):
+                with pytest.raises(InvalidInput, match="caller id"):
+                    await desk.place(kari, NEW_YORK, MemoryLeg(), caller_id=number)
+            assert exchange.calls == []
+            for shown in (SUPPORT, None):
+                live = await desk.place(kari, NEW_YORK, MemoryLeg(), caller_id=shown)
+                await until(live, has(settled=True))
+            with pytest.raises(InvalidInput, match="demo contacts"):
+                await desk.place(kari, rig.CALIFORNIA, MemoryLeg(), caller_id=SUPPORT)
+        finally:
+            await desk.close()
+
+    run_virtual(scenario())
+    assert exchange.shown == [SUPPORT, None]
+
+
+def test_a_number_for_all_is_shown_by_everybody(node: Node, kari: User) -> None:
+    made = kept(node, SUPPORT)
+    with reading(node.store.engine) as connection:
+        assert ownnumbers.shown_by(connection, kari.person) == [made]

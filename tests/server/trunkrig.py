@@ -149,11 +149,13 @@ class Exchange:
         self.does = does
         self.on_call: Callable[[Any], bool] = lambda _: False
         self.calls: list[tuple[str, Callee]] = []
+        self.shown: list[str | None] = []
 
-    async def dial(self, number: str, leg: AgentLeg) -> Callee:
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Callee:
         """A call, unless the process is not there."""
         if self.does == "is down":
             raise Unavailable("the process that speaks SIP does not start; see the log")
+        self.shown.append(caller_id)
         self.calls.append((number, Callee(leg, self.does)))
         return self.calls[-1][1]
 

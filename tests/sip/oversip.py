@@ -109,8 +109,8 @@ def spied(provider: SipProvider) -> list[SipCall]:
     found: list[SipCall] = []
     dial = SipProvider.dial
 
-    async def kept(number: str, leg: AgentLeg) -> SipCall:
-        found.append(await dial(provider, number, leg))
+    async def kept(number: str, leg: AgentLeg, caller_id: str | None = None) -> SipCall:
+        found.append(await dial(provider, number, leg, caller_id))
         return found[-1]
 
     provider.dial = kept  # type: ignore[method-assign]

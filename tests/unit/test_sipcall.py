@@ -12,7 +12,7 @@ from askfirst.ports import CallEventKind, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.progress import SILENCE, ringback
 from askfirst.telephony.sipleg import HANDLED_MS
-from askfirst.telephony.sipprovider import SipCall
+from askfirst.telephony.sipprovider import SipCall, addressed
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
 
 PCM = bytes([1]) * FRAME_BYTES
@@ -286,3 +286,12 @@ def test_the_same_number_in_another_way_of_writing_is_the_same_person() -> None:
 
 def test_whoever_was_there_before_is_somebody_else_when_they_come_back() -> None:
     assert others("+4722222222", "+4748750103") == ["+4722222222", "+4748750103"]
+
+
+def test_the_number_that_is_chosen_is_shown_instead_of_the_trunks() -> None:
+    trunk = Trunk(server="pbx.example", caller_id="+4721000000")
+    name = "P-Asserted-Identity"
+    assert addressed(trunk, "+4748750103")[1] == {name: "<sip:+4721000000@pbx.example>"}
+    chosen = addressed(trunk, "+4748750103", "+4721000001")
+    assert chosen[1] == {name: "<sip:+4721000001@pbx.example>"}
+    assert addressed(Trunk(server="pbx.example"), "+4748750103")[1] == {}

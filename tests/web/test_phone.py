@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 from tests.server import rig
+from tests.server.trunkrig import Exchange
 from tests.web.conftest import add as add_user
 from tests.web.live import live_site, sign_in
 
 from askfirst.model import Source
-from askfirst.server import account, contacts, reviews
+from askfirst.server import account, contacts, ownnumbers, reviews
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Draft, KnownPlace, Number
+from askfirst.server.ownnumbers import OwnNumber
 from askfirst.web.visit import Site
 
 
@@ -116,3 +118,18 @@ def test_where_the_account_wants_it_a_country_is_called_only_after_its_rules_wer
         reviews.review(connection, "US", officer.id, utc_now())
     assert "has not called United States before" in card(browser, rig.CALIFORNIA)
     assert browser.post("/api/v1/calls", json={"to": rig.CALIFORNIA}).status_code == 201
+
+
+def test_the_card_offers_the_numbers_that_may_be_shown_to_a_telephone(
+    browser: TestClient, site: Site
+) -> None:
+    with site.store.engine.begin() as connection:
+        for number, team in (("+4721000000", None), ("+4721000001", "elsewhere")):
+            ownnumbers.keep(connection, OwnNumber(number, "Support", team), None, utc_now())
+    site.carrier.desk.outside = Exchange()
+    shown = card(browser, "+4722222222")
+    assert '<option value="+4721000000">+4721000000 Support</option>' in shown
+    assert "+4721000001" not in shown
+    assert "caller-id" not in card(browser, "+1 628 555 0142")  # a demo contact sees none
+    placed = {"to": "+4722222222", "agent_audio": "file", "caller_id": "+4721000001"}
+    assert browser.post("/api/v1/calls", json=placed).status_code == 422

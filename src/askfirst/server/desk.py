@@ -25,7 +25,7 @@ from askfirst.server.database import reading
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.message import Message
 from askfirst.server.node import Node
-from askfirst.server.ownnumbers import RingGroup, ring_group
+from askfirst.server.ownnumbers import RingGroup, ring_group, shown_by
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, look_up, prepare
 from askfirst.server.prompts import packaged_prompt
@@ -64,8 +64,8 @@ class Outside(Protocol):
     on_call: Callable[[Any], bool]
     """Told of each `IncomingLine`; says whether it is to ring."""
 
-    async def dial(self, number: str, leg: AgentLeg) -> Line:
-        """Start a call; the leg stays the caller's."""
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Line:
+        """Start a call; the leg stays the caller's. `caller_id` is a number of ours to show."""
         ...
 
     async def close(self) -> None:
@@ -142,20 +142,24 @@ class Desk:
         persona: str | None = None,
         provider: str | None = None,
         has_browser: bool = False,
+        caller_id: str | None = None,
     ) -> LiveCall:
         """Call a number for a user whose sound is a leg; it is closed with the call.
 
         Numbers of personas are called by the simulator and by nobody else, all others by the
         provider for telephones. With `has_browser` the call pauses while the leg is not connected,
-        and ends when it stays so. Where nothing is placed the leg stays the caller's. Raises
-        InvalidInput for a number that cannot be called, or not by the named provider or as the
-        named persona, Refused for a user who is on a call already, where all lines are busy and
-        while the desk closes, Unavailable where the line is down.
+        and ends when it stays so. Where nothing is placed the leg stays the caller's. `caller_id`
+        is shown to who is called. Raises InvalidInput for a number that cannot be called, or not by
+        the named provider or as the named persona, or cannot be shown, Refused for a user who is on
+        a call already, where all lines are busy and while the desk closes, Unavailable where the
+        line is down.
         """
         callee = self._callee(to, persona, provider)
         with self._only_call_of(user):
             if callee is None:
-                return await self._dial_out(user, to, leg, has_browser)
+                return await self._dial_out(user, to, leg, has_browser, caller_id)
+            if caller_id is not None:
+                raise InvalidInput("found a caller id; demo contacts see none, so leave it out")
             return await self._dial(user, callee, leg, has_browser)
 
     @contextmanager
@@ -260,13 +264,17 @@ class Desk:
         call = self._call(start, request, DEMO_FACTS, self._prompts, provider.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
 
-    async def _dial_out(self, user: User, to: str, leg: AgentLeg, has_browser: bool) -> LiveCall:
+    async def _dial_out(
+        self, user: User, to: str, leg: AgentLeg, has_browser: bool, caller_id: str | None
+    ) -> LiveCall:
         """Call a telephone."""
         outside = self.outside
         assert outside is not None  # noqa: S101 - `_callee` has looked
         beginning = await self.begin(user, to)
         ensure_dialable(beginning.start.number)
-        line = await outside.dial(beginning.start.number, leg)
+        if caller_id is not None:
+            await asyncio.to_thread(self._ensure_shown, user, caller_id)
+        line = await outside.dial(beginning.start.number, leg, caller_id)
         return await self._by_telephone(user, beginning, line, leg, has_browser)
 
     async def _by_telephone(
@@ -293,6 +301,14 @@ class Desk:
         facts = start.account.notice_facts(language)
         call = self._call(start, request, facts, self.own_prompts, outside.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
+
+    def _ensure_shown(self, user: User, number: str) -> None:
+        with reading(self._node.store.engine) as connection:
+            if all(number != each.number for each in shown_by(connection, user.person)):
+                raise InvalidInput(
+                    f"found the caller id {number[:40]!r}; expected one of the account's own "
+                    "numbers that rings at you, such as +4721000000"
+                )
 
     async def reached(self, user: User, number: str) -> PreCall:
         """Whom a user's number reaches who is called beside a call, or to whom one is handed on.

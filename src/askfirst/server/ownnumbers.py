@@ -135,6 +135,12 @@ def not_for(person: Person) -> sa.Select[tuple[str]]:
     return sa.select(own_numbers.c.number).where(is_for_some, sa.not_(own))
 
 
+def shown_by(connection: sa.Connection, person: Person) -> list[OwnNumber]:
+    """The numbers that a person may show to whom they call, by name: those that ring at them."""
+    others = {row.number for row in connection.execute(not_for(person))}
+    return [each for each in all_of(connection) if each.number not in others]
+
+
 def _checked(connection: sa.Connection, wanted: OwnNumber) -> OwnNumber:
     standardised = standard(wanted.number, account.account(connection).region)
     if standardised is None:

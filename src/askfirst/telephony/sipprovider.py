@@ -79,14 +79,15 @@ class SipProvider:
         self.link.on_incoming = self._incoming
         self.on_call: Callable[[IncomingSipCall], bool] = lambda _: False
 
-    async def dial(self, number: str, leg: AgentLeg) -> SipCall:
-        """Start a call of an agent, whose leg stays the caller's.
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> SipCall:
+        """Start a call of an agent, whose leg stays the caller's; `caller_id` is shown instead of
+        the trunk's.
 
         Raises InvalidInput for what is no number, Refused when all lines are busy, Unavailable
         while the process that speaks SIP is not there.
         """
-        call = SipCall(self._clock, self.link, number)
-        await call.begin(*addressed(self.link.trunk, number), leg)
+        call = SipCall(self._clock, self.link, number, caller_id=caller_id)
+        await call.begin(*addressed(self.link.trunk, number, caller_id), leg)
         return call
 
     def _incoming(self, call: int, caller: str, called: str) -> SipLeg | None:
@@ -107,7 +108,13 @@ class SipCall:
     """
 
     def __init__(
-        self, clock: Clock, link: SipLink, number: str, *, hears_early: bool = True
+        self,
+        clock: Clock,
+        link: SipLink,
+        number: str,
+        *,
+        hears_early: bool = True,
+        caller_id: str | None = None,
     ) -> None:
         self.agent_leg, self.contact_leg = AGENT, CONTACT
         self.zero_ms: int | None = None
@@ -119,6 +126,7 @@ class SipCall:
         self._added = 0
         self._clock = clock
         self._link = link
+        self._caller_id = caller_id
         self._leg: AgentLeg
         self._events: Log[CallEvent] = Log()
         self._frames = Frames()
@@ -238,7 +246,7 @@ class SipCall:
         beside = self._beside = SipLeg(self._clock, self._link, self, name, number)
         await self.hold()
         try:
-            await beside.dial(*addressed(self._link.trunk, number))
+            await beside.dial(*addressed(self._link.trunk, number, self._caller_id))
         except BaseException:
             self._beside = None
             raise
@@ -564,11 +572,14 @@ class IncomingSipCall(SipCall):
             self._end(EndCause.DECLINED)
 
 
-def addressed(trunk: Trunk, number: str) -> tuple[str, dict[str, str]]:
+def addressed(
+    trunk: Trunk, number: str, caller_id: str | None = None
+) -> tuple[str, dict[str, str]]:
     """Where a number is called at a trunk, and with which headers; InvalidInput for no number."""
     headers = {}
-    if trunk.caller_id is not None:  # RFC 3325, 9.1
-        headers["P-Asserted-Identity"] = f"<sip:{trunk.caller_id}@{trunk.server}>"
+    shown = caller_id or trunk.caller_id
+    if shown is not None:  # RFC 3325, 9.1
+        headers["P-Asserted-Identity"] = f"<sip:{shown}@{trunk.server}>"
     return trunk.uri(number), headers
 
 

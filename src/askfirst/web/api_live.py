@@ -45,7 +45,8 @@ class NewCall(Body):
     """Whom to call. `browser`: the agent's sound comes by `leg` or `sound` within 30 s; `script`:
     the agent speaks by choosing sentences. `external`: somebody else's dialer makes the call and
     sends its frames, each captured `capture_lag_ms` before it comes at the fastest. Without a
-    provider demo contacts are called by the simulator and everybody else over the trunk.
+    provider demo contacts are called by the simulator and everybody else over the trunk, where one
+    of the account's own numbers may be shown as `caller_id`.
     """
 
     to: str
@@ -53,6 +54,7 @@ class NewCall(Body):
     provider: Literal["simulator", "sip", "external"] | None = None
     capture_lag_ms: int = Field(default=WAY_MS, ge=0, le=2_000)
     agent_audio: Literal["browser", "file", "script"] = "script"
+    caller_id: str | None = Field(default=None, max_length=40)
 
 
 class Consent(Body):
@@ -125,6 +127,7 @@ async def place(visit: Caller, wanted: NewCall) -> State:
         persona=wanted.persona,
         provider=wanted.provider,
         has_browser=has_browser,
+        caller_id=wanted.caller_id,
     )
     return live.state()
 

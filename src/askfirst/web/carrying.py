@@ -194,7 +194,7 @@ class _Elsewhere:
     def __init__(self) -> None:
         self.on_call: Callable[[Any], bool] = lambda _: False
 
-    async def dial(self, number: str, leg: AgentLeg) -> Line:
+    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Line:
         """Raises Unavailable: no call begins here."""
         raise Unavailable("this process carries no calls; ask one that does")
 

@@ -21,6 +21,7 @@ from askfirst.server.contacts import last_consent
 from askfirst.server.contactsearch import Search, find
 from askfirst.server.database import reading
 from askfirst.server.desk import SPOKEN
+from askfirst.server.ownnumbers import shown_by
 from askfirst.server.precall import PreCall
 from askfirst.web import callwords
 from askfirst.web.page import render
@@ -75,6 +76,7 @@ def _card(visit: Visit, to: str) -> bytes:
     decision = start.decide(utc_now().date(), visit.site.rules, desk.overrides, language=SPOKEN)
     with reading(visit.site.store.engine) as connection:
         last = None if start.contact is None else last_consent(connection, start.contact.id)
+        shown_numbers = [] if callee else shown_by(connection, visit.who.person)
     name = start.name or (callee.summary.get(visit.language, "") if callee else "")
     names = every_place(visit.site.rules, visit.language)
     shown = {
@@ -89,6 +91,7 @@ def _card(visit: Visit, to: str) -> bytes:
             (names.get(each.country, each.country), each.country, each.is_reviewed)
             for each in start.first_calls
         ],
+        "shown_numbers": [(each.number, f"{each.number} {each.name}") for each in shown_numbers],
         "awaits": [names.get(code, code) for code in start.awaits_review],
         **_said(visit, start, decision),
     }

@@ -11,6 +11,14 @@ export const chosenAudio = () => {
   return chosen.value;
 };
 
+const SHOWN = "askfirst-caller-id"; // and of the number that it shows
+
+/** The number that is shown to who is called, "" for the usual one. */
+export const chosenNumber = () => shownNumber()?.value ?? "";
+
+/** @returns {HTMLSelectElement | null} */
+const shownNumber = () => part("card").querySelector("[name=caller-id]");
+
 let lookingUp = 0;
 let turn = 0; // one more for each thing looked up; the card of an older one is not shown
 
@@ -24,6 +32,9 @@ async function lookUp(to) {
     if (card === null || mine !== turn) return;
     place.innerHTML = card; // our own template, everything in it escaped
     globalThis.htmx?.process(place);
+    const number = shownNumber();
+    const kept = recall(SHOWN) ?? "";
+    if (number && [...number.options].some((each) => each.value === kept)) number.value = kept;
   } finally {
     if (mine === turn) place.ariaBusy = "false";
   }
@@ -55,6 +66,8 @@ part("dial").addEventListener("submit", (event) => {
   clearTimeout(lookingUp);
   void trying(() => prepare(/** @type {HTMLInputElement} */ (part("to")).value));
 });
+
+part("card").addEventListener("change", () => keep(SHOWN, chosenNumber()));
 
 part("to").addEventListener("input", (event) => {
   const { value } = /** @type {HTMLInputElement} */ (event.target);

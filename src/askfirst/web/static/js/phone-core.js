@@ -154,9 +154,10 @@ export class PhoneCore extends EventTarget {
     if (turn === this.turn) this.show(over);
   }
 
-  /** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
-  dial(to, audio) {
-    return this.enter("/calls", { to, agent_audio: audio });
+  /** Call a number; `audio` is browser or script, `shown` the number that they see, "" the usual one.
+   * @param {string} to @param {string} audio @param {string} shown */
+  dial(to, audio, shown) {
+    return this.enter("/calls", { to, agent_audio: audio, caller_id: shown || null });
   }
 
   /** Take a call that rings; the sound is the browser's. @param {string} ringing */

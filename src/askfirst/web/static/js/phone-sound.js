@@ -100,12 +100,13 @@ export async function takeOver() {
   if (core.state?.browser && core.isLive) await rejoin();
 }
 
-/** Call a number; `audio` is browser or script. @param {string} to @param {string} audio */
-export async function dial(to, audio) {
-  refused = (other) => dial(to, other);
+/** Call a number; `audio` is browser or script, `shown` the number that they see, "" the usual one.
+ * @param {string} to @param {string} audio @param {string} shown */
+export async function dial(to, audio, shown) {
+  refused = (other) => dial(to, other, shown);
   if (!core.leads) await core.takeOver();
   const stream = audio === "browser" ? await microphone() : null;
-  await begin(stream, () => core.dial(to, audio));
+  await begin(stream, () => core.dial(to, audio, shown));
 }
 
 /** Take a call that rings, with a microphone of this browser. @param {string} ringing */

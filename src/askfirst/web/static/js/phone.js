@@ -3,7 +3,7 @@
 // in #phone, outside of what a navigation replaces.
 import { showCaptions } from "./captions.js";
 import { BESIDE_ACTS, showBeside } from "./phone-beside.js";
-import { chosenAudio, obeyPage } from "./phone-card.js";
+import { chosenAudio, chosenNumber, obeyPage } from "./phone-card.js";
 import { useKeys } from "./phone-keys.js";
 import { Notes } from "./phone-notes.js";
 import {
@@ -230,7 +230,7 @@ function remember(values) {
 async function click(clicked) {
   const { call, answer: kind, sentence, pause, past, key, left, place } = clicked.dataset;
   if (call) await ACTS[call]?.();
-  else if (place !== undefined && place !== "") await dial(place, chosenAudio());
+  else if (place !== undefined && place !== "") await dial(place, chosenAudio(), chosenNumber());
   else if (kind) await answer(kind);
   else if (sentence) await core.act("/sentences", "POST", { sentence });
   else if (key) await core.act("/dtmf", "POST", { digits: key });
