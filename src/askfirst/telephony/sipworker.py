@@ -218,6 +218,9 @@ class Worker:
             line.bind(call)
             self._by_handle[call.handle] = line
             for event in self._early.pop(call.handle, []):
+                # The library misses it as well, and would never again hold or hand on a call
+                # that it does not know to be answered.
+                call._on_stack_event(event)
                 self._report(line, event)
             if not line.is_wanted:
                 await _quietly(call.hangup())
