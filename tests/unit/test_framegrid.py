@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askfirst.model import FRAME_MS
-from askfirst.telephony.framegrid import GAP_MS, LOOKS, STEP_MS, FrameGrid
+from askfirst.telephony.framegrid import GAP_MS, LOOKS, FrameGrid
 
 
 def placed(bounds: Sequence[int]) -> list[int | None]:
@@ -29,7 +29,7 @@ def test_a_frame_stands_neither_after_its_bound_nor_far_before_it(steps: list[in
     assert all(bound - GAP_MS < start <= bound for bound, start in found)
     starts = [start for _, start in found]
     assert starts == sorted(set(starts))
-    assert len({start % STEP_MS for start in starts}) <= 1
+    assert len({start % FRAME_MS for start in starts}) <= 1
 
 
 def test_frames_that_come_a_little_late_now_and_then_keep_their_places() -> None:
@@ -43,22 +43,19 @@ def test_after_a_gap_the_next_frame_stands_where_it_was_said() -> None:
     assert placed(bounds) == [0, 20, 40, 1_000, 1_020]
 
 
-def test_a_slow_clock_is_followed_and_none_is_lost() -> None:
+def test_a_slow_clock_is_followed_by_whole_frames_and_none_is_lost() -> None:
     bounds = [number * FRAME_MS + number // 100 for number in range(40 * LOOKS)]
     found = placed(bounds)
     assert None not in found
     last = found[-1]
     assert last is not None
-    assert bounds[-1] - last < STEP_MS + 1 + LOOKS // 100
+    assert bounds[-1] - last < 2 * FRAME_MS
 
 
-def test_a_fast_clock_costs_one_frame_for_each_10_ms_that_it_is_ahead() -> None:
+def test_a_fast_clock_costs_one_frame_for_each_that_it_is_ahead() -> None:
     bounds = [number * FRAME_MS - number // 100 for number in range(40 * LOOKS)]
     ahead_ms = 40 * LOOKS // 100
-    found = placed(bounds)
-    assert found.count(None) <= ahead_ms // STEP_MS + 1
-    late = [bound - start for bound, start in zip(bounds, found, strict=True) if start is not None]
-    assert max(late) <= STEP_MS
+    assert placed(bounds).count(None) <= ahead_ms // FRAME_MS + 1
 
 
 def test_a_new_beginning_has_nothing_to_do_with_what_was() -> None:

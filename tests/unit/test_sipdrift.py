@@ -27,11 +27,10 @@ JITTER_MS = 30
 WAY_MS = 40
 """The fastest way of a packet, the stack's own buffers included."""
 
-POLL_MS = 10
+POLL_MS = 20
 SEED = 3550
-SPREAD_MS = 12
-"""What is said at one moment is at one moment to within a step of the grid and what drift adds
-until that is noticed."""
+SPREAD_MS = FRAME_MS + 1
+"""Frames lie on a grid of 20 ms, which moves by whole ones, and times are whole milliseconds."""
 
 MISSING_PERMILLE = 1
 

@@ -11,9 +11,6 @@ from askfirst.model import FRAME_MS
 GAP_MS = 60
 """A frame that is this much later than its place comes after some that never did."""
 
-STEP_MS = 10
-"""By so much the grid moves: as finely as it is known when frames came."""
-
 LOOKS = 250
 """So many frames, five seconds, all have to be late before the grid follows a slow clock."""
 
@@ -23,7 +20,6 @@ class FrameGrid:
 
     def __init__(self) -> None:
         self._next_ms: int | None = None
-        self._is_ahead = False
         self._least_ms = GAP_MS
         self._looks = 0
 
@@ -42,12 +38,8 @@ class FrameGrid:
             due_ms = bound_ms
             self._count_anew()
         elif due_ms > bound_ms:
-            self._is_ahead = True
             return None
-        elif self._is_ahead and bound_ms - due_ms >= STEP_MS:
-            due_ms += STEP_MS  # the frame that was left out has made more room than that
-        self._is_ahead = False
-        due_ms += self._behind(bound_ms - due_ms) // STEP_MS * STEP_MS
+        due_ms += self._behind(bound_ms - due_ms) // FRAME_MS * FRAME_MS
         self._next_ms = due_ms + FRAME_MS
         return due_ms
 
