@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from tests.server import rig
 from tests.server.deskrig import agent, has, until
+from tests.sip.damage import damaged
 from tests.sip.oversip import talking
 from tests.sip.peer import LOOPBACK, free_port, telephone
 from tests.sip.test_calls import (
@@ -111,22 +112,7 @@ def crafted(port: int) -> list[Answer]:
 def mutants(port: int) -> list[Answer]:
     """A good answer with bytes lost, doubled and changed, by a fixed seed."""
     chance = random.Random(SEED)  # noqa: S311 - the same each time
-    found = []
-    for _ in range(MUTANTS):
-        body = bytearray(GOOD.format(port=port).encode())
-        for _ in range(chance.randint(1, 12)):
-            at = chance.randrange(len(body))
-            match chance.randrange(3):
-                case 0:
-                    del body[at : at + chance.randint(1, 40)]
-                case 1:
-                    body[at:at] = body[at : at + chance.randint(1, 40)]
-                case _:
-                    body[at] = chance.randrange(256)
-            if not body:
-                break
-        found.append(Answer(bytes(body)))
-    return found
+    return [Answer(damaged(GOOD.format(port=port).encode(), chance)) for _ in range(MUTANTS)]
 
 
 def answers(port: int) -> list[Answer]:

@@ -12,7 +12,7 @@ from tests.server import rig
 from tests.server.deskrig import has, until
 from tests.server.receptionrig import open_phone, rings
 from tests.sip.oversip import talking
-from tests.sip.peer import free_port, telephone
+from tests.sip.peer import Telephone, free_port, telephone
 from tests.sip.test_calls import (
     AGENT_HZ,
     CONTACT_HZ,
@@ -26,6 +26,7 @@ from tests.sip.test_calls import (
 from askfirst.clock import LoopClock
 from askfirst.server.accounts import User
 from askfirst.server.desk import Desk
+from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.server.reception import Reception
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -73,6 +74,15 @@ def ensure_own_channels(node: Node, call: str, *, called_us: bool) -> None:
     assert share_of(contact, AGENT_HZ) < 0.01
 
 
+async def talked(live: LiveCall, bob: Telephone) -> str:
+    """The id of a call after both have talked for a while and the telephone has hung up."""
+    await until(live, has(light="recording"))
+    await asyncio.sleep(3)
+    await bob.tell("hangup")
+    await until(live, has(settled=True))
+    return live.id
+
+
 def test_a_call_out_over_ipv6_has_each_side_on_its_own_channel(
     node: Node, kari: User, tmp_path: Path
 ) -> None:
@@ -84,12 +94,7 @@ def test_a_call_out_over_ipv6_has_each_side_on_its_own_channel(
             leg = MemoryLeg()
             try:
                 async with speaking(leg):
-                    live = await desk.place(kari, NEW_YORK, leg)
-                    await until(live, has(light="recording"))
-                    await asyncio.sleep(3)
-                    await bob.tell("hangup")
-                    await until(live, has(settled=True))
-                return live.id
+                    return await talked(await desk.place(kari, NEW_YORK, leg), bob)
             finally:
                 await desk.close()
 
@@ -116,12 +121,7 @@ def test_a_call_in_over_ipv6_has_each_side_on_its_own_channel(
                 ringing = await rings(reception, kari)
                 leg = MemoryLeg()
                 async with speaking(leg):
-                    live = await reception.take(kari, ringing, leg)
-                    await until(live, has(light="recording"))
-                    await asyncio.sleep(3)
-                    await bob.tell("hangup")
-                    await until(live, has(settled=True))
-                return live.id
+                    return await talked(await reception.take(kari, ringing, leg), bob)
         finally:
             await reception.close()
             await desk.close()

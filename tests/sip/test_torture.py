@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from tests.server import rig
 from tests.server.deskrig import has, until
+from tests.sip.damage import damaged
 from tests.sip.oversip import talking
 from tests.sip.peer import LOOPBACK, Telephone, telephone
 from tests.sip.test_calls import (
@@ -113,22 +114,7 @@ def malformed(port: int) -> list[bytes]:
 def mutants(port: int) -> list[bytes]:
     """An INVITE with bytes lost, doubled and changed, by a fixed seed."""
     chance = random.Random(SEED)  # noqa: S311 - the same each time
-    found = []
-    for _ in range(MUTANTS):
-        message = bytearray(invite(port).encode())
-        for _ in range(chance.randint(1, 12)):
-            at = chance.randrange(len(message))
-            match chance.randrange(3):
-                case 0:
-                    del message[at : at + chance.randint(1, 40)]
-                case 1:
-                    message[at:at] = message[at : at + chance.randint(1, 40)]
-                case _:
-                    message[at] = chance.randrange(256)
-            if not message:
-                break
-        found.append(bytes(message))
-    return found
+    return [damaged(invite(port).encode(), chance) for _ in range(MUTANTS)]
 
 
 async def throw(messages: list[bytes], *at: int) -> None:

@@ -33,7 +33,7 @@ def opus(samples: NDArray[np.int16], packet_ms: int) -> list[bytes]:
         frame = AudioFrame.from_ndarray(samples[at : at + size].reshape(1, -1), "s16", "mono")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
         found += [bytes(each) for each in encoder.encode(frame)]
-    return found
+    return found + [bytes(each) for each in encoder.encode(None)]
 
 
 def packets(codec: Codec, packet_ms: int) -> list[bytes]:
@@ -69,7 +69,7 @@ def test_packets_of_any_length_become_20_ms_with_times_without_a_seam(
     assert [start_ms for start_ms, _ in made] == [
         FRAME_MS * n - codec.late_ms for n in range(len(made))
     ]
-    assert len(made) >= SOUND_MS // FRAME_MS - 2
+    assert len(made) >= SOUND_MS // FRAME_MS - 1
     whole = to_samples(b"".join(pcm for _, pcm in made))
     assert strongest_hz(whole) == pytest.approx(HERTZ, abs=2)
 
@@ -84,7 +84,7 @@ def test_sound_before_a_gap_never_fills_a_frame_after_it() -> None:
 
     assert before == []
     assert [start_ms for start_ms, _ in after] == [500.0 - MuLaw.late_ms, 520.0 - MuLaw.late_ms]
-    assert np.abs(to_samples(after[0][1])).max() < 8
+    assert not any(after[0][1])
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(-(2**20), 2**24), max_size=20))

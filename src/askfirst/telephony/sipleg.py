@@ -180,15 +180,13 @@ class SipLeg:
                 self.ring()
                 self.is_answered = True
                 self._call.on_answered(self)
-                identity, self._identity = self._identity, None
                 # An exchange that writes numbers in its own way does not say who has answered.
-                if identity is not None and identity.startswith("+"):
-                    self._identify(identity)
-                self._identity = identity
-            case "identity" if not self.is_answered:
-                self._identity = str(event["number"])
+                if self._identity is not None and self._identity.startswith("+"):
+                    self._compare(self._identity)
             case "identity":
-                self._identify(str(event["number"]))
+                was, self._identity = self._identity, str(event["number"])
+                if self.is_answered and self._identity != was:
+                    self._compare(self._identity)
             case "dtmf" if self.is_answered:
                 digit = str(event["digit"])
                 if digit in "0123456789*#ABCD":
@@ -224,13 +222,11 @@ class SipLeg:
         if start_ms is not None and start_ms >= self._back_ms:
             self._call.on_frame(self, Frame(self.name, start_ms, pcm))
 
-    def _identify(self, identity: str) -> None:
-        """The exchange says who is there; who is not who was there before is somebody else."""
-        was, self._identity = self._identity, identity
-        if identity == was or is_same(identity, self.number):
-            return
-        self.number = identity if identity.startswith("+") else ""
-        self._call.on_other_person(self, self.number or None)
+    def _compare(self, identity: str) -> None:
+        """Whoever is there now and was not before is somebody else."""
+        if not is_same(identity, self.number):
+            self.number = identity if identity.startswith("+") else ""
+            self._call.on_other_person(self, self.number or None)
 
     def on_lost(self) -> None:
         """The process is gone."""

@@ -74,11 +74,15 @@ class CarriedCall:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.call_id: str | None = None
         self.call: Call | None = None
         self.media: Media | None = None
         self.is_wanted = True
         self.negotiating = asyncio.Lock()
+
+    @property
+    def call_id(self) -> str | None:
+        """Its Call-ID, None before the stack has told it."""
+        return None if self.call is None else self.call.call_id
 
     def bind(self, call: Call) -> None:
         """From now on it is this call of the stack."""
@@ -96,11 +100,11 @@ class Worker:
         self._by_handle: dict[int, CarriedCall] = {}
         # The stack reports before `dial` gives us the handle; what came early is kept for that.
         self._early: dict[int, list[StackEvent]] = {}
+        self._told_early: dict[str, str] = {}
         self._dialling = 0
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._identities = Identities()
-        self._told: dict[str, str] = {}
         runtime.subscribe(self._hear)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
@@ -217,6 +221,8 @@ class Worker:
                 # that it does not know to be answered.
                 call._on_stack_event(event)
                 self._report(line, event)
+            if (number := self._told_early.pop(call.call_id or "", None)) is not None:
+                self._tell("identity", call=line.number, number=number)
             if not line.is_wanted:
                 await _quietly(call.hangup())
         except (BaresipError, ValueError):
@@ -225,6 +231,7 @@ class Worker:
             self._dialling -= 1
             if not self._dialling:
                 self._early.clear()
+                self._told_early.clear()
 
     async def _hold(self, line: CarriedCall, *, on: bool) -> None:
         async with line.negotiating:
@@ -257,9 +264,6 @@ class Worker:
             self._early.setdefault(event.call, []).append(event)
 
     def _report(self, line: CarriedCall, event: StackEvent) -> None:
-        if line.call_id is None and event.call_id is not None:
-            line.call_id = event.call_id
-            self._identify(line)
         if event.event is Event.CALL_CLOSED:
             self._ended(line, event.text or "", event.stats)
         elif event.event is Event.CALL_DTMF_START and event.text:
@@ -283,23 +287,18 @@ class Worker:
         told = self._identities.see(message)
         if told is None:
             return
-        self._told[told.call_id] = told.number
         for line in self._lines.values():
             if line.call_id == told.call_id:
-                self._identify(line)
-
-    def _identify(self, line: CarriedCall) -> None:
-        """Tell who is at the other end, where the exchange has said so."""
-        number = self._told.pop(line.call_id or "", None)
-        if number is not None:
-            self._tell("identity", call=line.number, number=number)
+                self._tell("identity", call=line.number, number=told.number)
+                return
+        if self._dialling:
+            self._told_early[told.call_id] = told.number
 
     def _ended(self, line: CarriedCall, text: str, stats: Mapping[str, Any] | None = None) -> None:
         if self._lines.pop(line.number, None) is None:
             return
         if line.call is not None:
             self._by_handle.pop(line.call.handle, None)
-        self._told.pop(line.call_id or "", None)
         rates = line.media.rates if line.media is not None else ()
         counted = {**(stats or {}), "rates": rates}
         self._tell("ended", call=line.number, text=text[:80], stats=counted)
