@@ -14,6 +14,7 @@ from tests.unit.test_sipcall import Stage
 
 from askfirst.clock import run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
+from askfirst.telephony.framegrid import STEP_MS
 from askfirst.telephony.progress import AGENT, CONTACT
 from askfirst.telephony.siptrunk import READ_MS
 from askfirst.telephony.socketleg import Message, SocketLeg, pack
@@ -28,16 +29,19 @@ WAY_MS = 40
 """The fastest way of a packet, the stack's own buffers included."""
 
 POLL_MS = 20
+AHEAD = 5
+"""At one in so many polls it was looked half a poll before, too."""
+
 SEED = 3550
-SPREAD_MS = FRAME_MS + 1
-"""Frames lie on a grid of 20 ms, which moves by whole ones, and times are whole milliseconds."""
+SPREAD_MS = STEP_MS + 4
+"""Sound moves by half frames, when it has been seen often enough that it has to."""
 
 MISSING_PERMILLE = 1
 
 
 @dataclass(frozen=True)
 class Side:
-    """Frames of one side: when each was captured, and where those are that have a place."""
+    """Half frames of one side: when each was captured, and where those are that have a place."""
 
     captured: list[float]
     placed: dict[int, int]
@@ -53,17 +57,19 @@ class Side:
 
     @property
     def missing(self) -> int:
-        """Frames that are nowhere, after the first that is somewhere."""
+        """Half frames that are nowhere, after the first that is somewhere."""
         return len(self.captured) - min(self.placed) - len(self.placed)
 
 
 def numbered(number: int) -> bytes:
-    return number.to_bytes(4, "big").ljust(FRAME_BYTES, b"\1")
+    """A frame whose halves say which they are; no half is nothing, as inserted ones are."""
+    halves = (2 * number, 2 * number + 1)
+    return b"".join(half.to_bytes(4, "big").ljust(FRAME_BYTES // 2, b"\1") for half in halves)
 
 
-def captured(pace: float) -> list[float]:
-    """When each frame of a call began, in its time, by a clock of such a pace."""
-    return [number * FRAME_MS / pace for number in range(int(CALL_MS * pace) // FRAME_MS)]
+def captured(pace: float, each_ms: int) -> list[float]:
+    """When each part of a call began, in its time, by a clock of such a pace."""
+    return [number * each_ms / pace for number in range(int(CALL_MS * pace) // each_ms)]
 
 
 def arrivals(times: list[float], chance: random.Random) -> Iterator[int]:
@@ -88,19 +94,21 @@ async def talked(pace: float) -> dict[str, Side]:
     zero_ms = stage.call.zero_ms
     assert zero_ms is not None
     chance = random.Random(SEED)  # noqa: S311 - the same each time
-    times = captured(pace)
-    heard: defaultdict[int, list[int]] = defaultdict(list)
+    times = captured(pace, FRAME_MS)
+    heard: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, at_ms in enumerate(arrivals(times, chance)):
-        heard[-(-at_ms // POLL_MS) * POLL_MS].append(number)
+        heard[-(-at_ms // POLL_MS) * POLL_MS].append((number, at_ms))
     spoken: defaultdict[int, list[int]] = defaultdict(list)
     for number, at_ms in enumerate(arrivals(times, chance)):
         spoken[at_ms].append(number)
     for at_ms in sorted({*heard, *spoken}):
         await stage.clock.sleep_until(zero_ms + at_ms)
         waiting = heard.get(at_ms, [])
-        for position, number in enumerate(waiting):
+        ahead_ms = at_ms - POLL_MS // 2 if at_ms // POLL_MS % AHEAD == 0 else at_ms
+        seen_ms = ahead_ms if all(came_ms <= ahead_ms for _, came_ms in waiting) else at_ms
+        for position, (number, _) in enumerate(waiting):
             # As the process that speaks SIP dates them: the newest ended a packet's time ago.
-            began_ms = zero_ms + at_ms - READ_MS - (len(waiting) - position) * FRAME_MS
+            began_ms = zero_ms + seen_ms - READ_MS - (len(waiting) - position) * FRAME_MS
             stage.call.contact.on_sound(began_ms, numbered(number))
         for number in spoken.get(at_ms, []):
             browser.receive(pack(Message(number, number * FRAME_MS, numbered(number))))
@@ -108,12 +116,20 @@ async def talked(pace: float) -> dict[str, Side]:
     await stage.call.hangup()
     frames = [frame async for frame in stage.call.frames()]
     await browser.close()
-    return {leg: Side(times, placed(frames, leg)) for leg in (AGENT, CONTACT)}
+    halves = captured(pace, STEP_MS)
+    return {leg: Side(halves, placed(frames, leg)) for leg in (AGENT, CONTACT)}
 
 
 def placed(frames: list[Frame], leg: str) -> dict[int, int]:
     return {
-        int.from_bytes(each.pcm[:4], "big"): each.start_ms for each in frames if each.leg == leg
+        int.from_bytes(half[:4], "big"): start_ms
+        for frame in frames
+        if frame.leg == leg
+        for start_ms, half in (
+            (frame.start_ms, frame.pcm[: FRAME_BYTES // 2]),
+            (frame.start_ms + STEP_MS, frame.pcm[FRAME_BYTES // 2 :]),
+        )
+        if any(half)
     }
 
 

@@ -1,60 +1,105 @@
-"""Where frames of a telephone stand on the call clock, when all that is known is when they came.
+"""Where the sound of a telephone stands on the call clock, when all that is known is when it came.
 
-Frames follow each other by 20 ms, though they come unevenly. How late one came is known as against
-the earliest ones: those set the grid, and a single late frame moves nothing.
+Sound follows itself without a hole, though it comes unevenly. How late some of it came is known as
+against the earliest: that sets the grid, and a single late piece moves nothing. Frames stand 20 ms
+apart whatever happens; a clock that is slow or fast is followed by half a frame of silence more or
+of sound less, so what is said stays within 10 ms of where it was.
 """
 
 from __future__ import annotations
 
-from askfirst.model import FRAME_MS
+from typing import NamedTuple
+
+from askfirst.model import FRAME_BYTES, FRAME_MS
 
 GAP_MS = 60
-"""A frame that is this much later than its place comes after some that never did."""
+"""Sound that is this much later than its place comes after some that never did."""
+
+STEP_MS = FRAME_MS // 2
+"""By so much the grid follows a clock that is not ours."""
 
 LOOKS = 250
-"""So many frames, five seconds, all have to be late before the grid follows a slow clock."""
+"""So many pieces, five seconds, all have to be late before the grid follows a slow clock."""
+
+_STEP_BYTES = FRAME_BYTES // 2
+
+
+class Placed(NamedTuple):
+    """20 ms of sound, and when on the call clock they began at the earliest."""
+
+    start_ms: int
+    pcm: bytes
 
 
 class FrameGrid:
-    """Gives each frame its place, never later than it may have been captured."""
+    """Gives sound its place, never later than it may have been captured."""
 
     def __init__(self) -> None:
-        self._next_ms: int | None = None
+        self._has_begun = False
+        self._next_ms = 0  # where the next frame stands
+        self._kept = b""  # the first half of it, or nothing
         self._least_ms = GAP_MS
         self._looks = 0
 
     def begin_again(self) -> None:
-        """The next frame has nothing to do with those before."""
-        self._next_ms = None
+        """What comes next has nothing to do with what came before."""
+        self._has_begun, self._kept = False, b""
 
-    def place(self, bound_ms: int) -> int | None:
-        """The place of a frame that may have been captured as early as `bound_ms`.
+    def place(self, bound_ms: int, pcm: bytes) -> list[Placed]:
+        """The frames that 20 ms complete, which may have been captured as early as `bound_ms`.
 
-        Less than `GAP_MS` before the bound and never after it; None where the frames before have
-        taken it, by a clock that is fast or by having come late themselves.
+        None of their sound stands after its bound, nor `GAP_MS` or more before it. What came
+        before may have taken the place, by a clock that is fast or by having been late itself:
+        half of the 20 ms is left out then, or all of it.
         """
-        due_ms = self._next_ms
-        if due_ms is None:
-            due_ms = bound_ms
+        if not self._has_begun:
+            self._has_begun, self._next_ms = True, bound_ms
             self._count_anew()
-        elif due_ms > bound_ms:
-            return None
-        due_ms += self._behind(bound_ms - due_ms) // FRAME_MS * FRAME_MS
-        self._next_ms = due_ms + FRAME_MS
-        return due_ms
+        ahead_ms = self._next_ms + self._kept_ms - bound_ms
+        if ahead_ms > STEP_MS:
+            return []
+        if ahead_ms > 0:
+            return self._give_way(pcm)
+        return [*self._follow(bound_ms), *self._add(pcm)]
 
-    def _behind(self, late_ms: int) -> int:
-        """By how much the grid is behind, as a frame shows that is so late."""
-        self._least_ms = min(self._least_ms, late_ms)
-        self._looks += 1
+    @property
+    def _kept_ms(self) -> int:
+        return STEP_MS if self._kept else 0
+
+    def _give_way(self, pcm: bytes) -> list[Placed]:
+        """Be half a frame less far ahead: what is kept goes, or the first half of what came."""
+        if not self._kept:
+            self._kept = pcm[_STEP_BYTES:]
+            return []
+        self._kept = b""
+        return self._add(pcm)
+
+    def _follow(self, bound_ms: int) -> list[Placed]:
+        """Move to where sound with such a bound belongs; a frame that this completes."""
+        late_ms = bound_ms - self._next_ms
         if late_ms >= GAP_MS:
+            completed = self._add(bytes(_STEP_BYTES)) if self._kept else []
+            self._next_ms += (bound_ms - self._next_ms) // FRAME_MS * FRAME_MS
             self._count_anew()
-            return late_ms
+            return completed
+        self._least_ms = min(self._least_ms, late_ms - self._kept_ms)
+        self._looks += 1
         if self._looks < LOOKS:
-            return 0
+            return []
         least_ms = self._least_ms
         self._count_anew()
-        return least_ms
+        return self._add(bytes(least_ms // STEP_MS * _STEP_BYTES))
+
+    def _add(self, pcm: bytes) -> list[Placed]:
+        """Sound that follows on what there was, in whole frames; a half is kept."""
+        pcm = self._kept + pcm
+        frames = []
+        while len(pcm) >= FRAME_BYTES:
+            frames.append(Placed(self._next_ms, pcm[:FRAME_BYTES]))
+            pcm = pcm[FRAME_BYTES:]
+            self._next_ms += FRAME_MS
+        self._kept = pcm
+        return frames
 
     def _count_anew(self) -> None:
         self._least_ms, self._looks = GAP_MS, 0

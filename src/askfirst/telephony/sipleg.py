@@ -217,10 +217,10 @@ class SipLeg:
         zero_ms = self._call.zero_ms
         if is_early or zero_ms is None:
             return
-        start_ms = self._grid.place(heard_ms - zero_ms - HANDLED_MS - BUFFERED_MS)
-        # What may have been said while the call was held counts as that.
-        if start_ms is not None and start_ms >= self._back_ms:
-            self._call.on_frame(self, Frame(self.name, start_ms, pcm))
+        for placed in self._grid.place(heard_ms - zero_ms - HANDLED_MS - BUFFERED_MS, pcm):
+            # What may have been said while the call was held counts as that.
+            if placed.start_ms >= self._back_ms:
+                self._call.on_frame(self, Frame(self.name, *placed))
 
     def _compare(self, identity: str) -> None:
         """Whoever is there now and was not before is somebody else."""

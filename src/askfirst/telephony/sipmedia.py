@@ -51,12 +51,22 @@ class Media:
 
         self._audio = call.audio
         self._most = 0
+        self._ahead, self._ahead_ms = b"", 0
         self._rest = b""
         self._unseen = 0
         self._standing = Standing(FRAME_MS, LOOKS // LOOK_FRAMES)
 
-    def read(self) -> bytes:
-        """What has come since the last time, as the stack gives it."""
+    def look_ahead(self, now_ms: int) -> None:
+        """Take what has come between two beats, so that it is known better when it came."""
+        self._ahead, self._ahead_ms = self._read(), now_ms
+
+    def read(self, now_ms: int) -> tuple[bytes, int]:
+        """What has come since the last time, as the stack gives it, and when its end did."""
+        ahead, self._ahead = self._ahead, b""
+        raw = self._read()
+        return ahead + raw, now_ms if raw else self._ahead_ms
+
+    def _read(self) -> bytes:
         try:
             if not self._most:
                 self._look()
@@ -69,15 +79,15 @@ class Media:
             return b""
         return raw
 
-    def framed(self, pcm: bytes, now_ms: int) -> list[Sound]:
-        """Frames of what has been heard until now, with the moment that each began.
+    def framed(self, pcm: bytes, came_ms: int) -> list[Sound]:
+        """Frames of what has come until a moment, with the one at which each began.
 
         The newest byte may have lain for a packet's time, so it counts as that much older.
         """
         pcm = self._rest + pcm
         whole = len(pcm) // FRAME_BYTES
         self._rest = pcm[whole * FRAME_BYTES :]
-        newest_ms = now_ms - READ_MS
+        newest_ms = came_ms - READ_MS
         return [
             Sound(
                 self.number,
@@ -140,19 +150,27 @@ class Media:
 
     def _forget(self) -> None:
         """Renegotiated or not there yet: what was before is no beginning."""
-        self._most, self._rest, self._unseen = 0, b"", 0
+        self._most, self._ahead, self._rest, self._unseen = 0, b"", b"", 0
 
 
 def heard(calls: Iterable[Media]) -> list[Sound]:
     """What has come in all of these calls since the last time."""
-    found = [(media, raw) for media in calls if (raw := media.read())]
     now_ms = machine_ms()
-    converted = convert([media.hearing for media, _ in found], [raw for _, raw in found])
+    found = [(media, *media.read(now_ms)) for media in calls]
+    found = [each for each in found if each[1]]
+    converted = convert([media.hearing for media, _, _ in found], [raw for _, raw, _ in found])
     return [
         sound
-        for (media, _), pcm in zip(found, converted, strict=True)
-        for sound in media.framed(pcm, now_ms)
+        for (media, _, came_ms), pcm in zip(found, converted, strict=True)
+        for sound in media.framed(pcm, came_ms)
     ]
+
+
+def look_ahead(calls: Iterable[Media]) -> None:
+    """Take what has come in all of these calls between two beats."""
+    now_ms = machine_ms()
+    for media in calls:
+        media.look_ahead(now_ms)
 
 
 def say(sounds: Sequence[tuple[Media, bytes]]) -> None:

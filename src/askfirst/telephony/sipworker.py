@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from baresip import Account, BaresipError, Config, Runtime, UserAgent
@@ -24,9 +25,10 @@ from baresip.errors import TransferFailed
 from baresip.events import Event, StackEvent
 
 from askfirst.clock import run
+from askfirst.model import FRAME_MS
 from askfirst.telephony import sipwire
 from askfirst.telephony.sipidentity import Identities
-from askfirst.telephony.sipmedia import Media, heard, say
+from askfirst.telephony.sipmedia import Media, heard, look_ahead, say
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
 
@@ -40,6 +42,9 @@ HOLD_TRIES = 10
 LEAVE_TRIES = 100
 TRY_S = 0.01
 SEEN_TRIES = 20
+LOOK_AHEAD = 5
+"""So many beats apart it is looked between two of them, to know better when sound comes."""
+
 SLACK_NS = 4_000_000
 """How late the stack's threads may wake. Each call has three that do little and often; so they wake
 together, at half of the cost."""
@@ -305,7 +310,10 @@ class Worker:
 
     async def _listen(self) -> None:
         """At each beat, tell all that was heard since the last one."""
-        while True:
+        for beat in count():
+            if beat % LOOK_AHEAD == 0:
+                await asyncio.sleep(sipwire.to_beat_ms(FRAME_MS // 2) / 1000)
+                look_ahead(self._media())
             await asyncio.sleep(sipwire.to_beat_ms() / 1000)
             sounds = heard(self._media())
             if sounds and self._writer.transport.get_write_buffer_size() < WRITES:
