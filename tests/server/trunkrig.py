@@ -18,7 +18,8 @@ COUNTED: Mapping[str, Any] = {
     "tx": {"packets": 360},
     "rx": {"packets": 355},
     "rtcp": {"rx_lost": 5, "rx_jitter_us": 2_500, "rtt_us": 0},
-    "rates": [8_000, 1, 8_000, 1],
+    "codec": "pcma",
+    "exchange_ms": 18,
 }
 ENDS: Mapping[str, EndCause] = {"busy": EndCause.BUSY, "hangs up": EndCause.REMOTE_HANGUP}
 ECHO_MS = 240

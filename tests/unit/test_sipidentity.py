@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askfirst.telephony.sipidentity import MOST, Identities, Told, is_same
+from askfirst.telephony.sipmessage import parsed
 
 KARI, OLA = "+4748750103", "+4733333333"
 US = "<sip:askfirst@pbx.example>;tag=1"
@@ -35,7 +36,7 @@ def asserted(number: str) -> str:
 
 def seen(*messages: str) -> list[Told]:
     identities = Identities()
-    return [told for each in messages if (told := identities.see(each)) is not None]
+    return [told for each in messages if (told := identities.see(parsed(each))) is not None]
 
 
 OUR_CALL = (
@@ -52,9 +53,9 @@ def test_an_answer_tells_who_gives_it() -> None:
 
 def test_the_answer_to_our_call_is_known_once_it_is_seen() -> None:
     identities = Identities()
-    identities.see(OUR_CALL[0])
+    identities.see(parsed(OUR_CALL[0]))
     assert not identities.has_answer("abc")
-    identities.see(OUR_CALL[1])
+    identities.see(parsed(OUR_CALL[1]))
     assert identities.has_answer("abc")
 
 

@@ -207,7 +207,7 @@ class TrunkTester:
             ringing_ms=seen.ringing_ms,
             answer_ms=seen.answer_ms,
             heard=None if seen.answer_ms is None else leg.heard(),
-            counted=counted(figures, trunk.codecs),
+            counted=counted(figures),
         )
 
     async def _figures(self, line: Line) -> Mapping[str, Any]:

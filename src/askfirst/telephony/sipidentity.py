@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
+from askfirst.telephony.sipmessage import Message
 from askfirst.telephony.siptrunk import number_in
 
 MOST = 1_000
@@ -20,11 +21,9 @@ MOST = 1_000
 COMPARED_DIGITS = 6
 """Two ways to write a number are the same one where they end alike, on at least so many digits."""
 
-_LINE = re.compile(r"\r?\n")
 _AGREED = re.compile(r"SIP/2\.0 2\d\d\b")
 _ASKED = re.compile(r"(INVITE|UPDATE) \S+ SIP/2\.0")
 _TAG = re.compile(r";\s*tag=", re.IGNORECASE)
-_SHORT: Mapping[str, str] = {"i": "call-id", "f": "from", "t": "to"}
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -43,7 +42,7 @@ class _Request(NamedTuple):
 
 
 class Identities:
-    """Follows the messages of a stack: ``RX`` or ``TX`` and their way in a line, then their text.
+    """Follows the messages of a stack.
 
     What is received counts once the stack has agreed to it, so that nobody is believed who is not
     in the call.
@@ -58,14 +57,13 @@ class Identities:
         """Whether the answer to a call of ours has been seen."""
         return self._ours.get(call_id, False)
 
-    def see(self, message: str) -> Told | None:
+    def see(self, message: Message) -> Told | None:
         """What a message tells, None where that is nothing new."""
-        way, _, text = message.partition("\n")
-        start, headers = _parsed(text)
-        call_id, sequence = headers.get("call-id", ""), headers.get("cseq", "")
+        start, headers = message.start, message.headers
+        call_id, sequence = message.call_id, message.sequence
         if not call_id or not sequence:
             return None
-        match way.startswith("RX"), bool(_AGREED.match(start)), bool(_ASKED.match(start)):
+        match message.is_received, bool(_AGREED.match(start)), bool(_ASKED.match(start)):
             case True, True, _ if call_id in self._ours and sequence.endswith("INVITE"):
                 return self._answered(call_id, headers)
             case True, _, True:
@@ -108,24 +106,6 @@ def is_same(number: str, other: str) -> bool:
         return number == other
     shorter, longer = sorted((number.lstrip("+0"), other.lstrip("+0")), key=len)
     return len(shorter) >= COMPARED_DIGITS and longer.endswith(shorter)
-
-
-def _parsed(text: str) -> tuple[str, dict[str, str]]:
-    """The start line and the headers, by their long names in small letters; the last of each."""
-    start, *lines = _LINE.split(text)
-    headers: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if not line:
-            break
-        if line[0] in " \t":  # goes on (RFC 3261, 7.3.1)
-            headers[name] = f"{headers.get(name, '')} {line.strip()}"
-            continue
-        name, _, value = line.partition(":")
-        name = name.strip().lower()
-        name = _SHORT.get(name, name)
-        headers[name] = value.strip()
-    return start, headers
 
 
 def _asserted(headers: Mapping[str, str]) -> str | None:

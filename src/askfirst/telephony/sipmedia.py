@@ -46,10 +46,9 @@ class Media:
         self.number = number
         self.hearing: Converter = _AsItIs()
         self.saying: Converter = _AsItIs()
-        self.rates: tuple[int, ...] = ()
-        """Rate and channels of what comes in, then of what goes out; empty before any sound."""
 
         self._audio = call.audio
+        self._rates: tuple[int, ...] = ()  # rate and channels of what comes in, then goes out
         self._most = 0
         self._ahead, self._ahead_ms = b"", 0
         self._rest = b""
@@ -137,8 +136,8 @@ class Media:
         """
         info = self._audio.info()
         rates = (info.rx_sample_rate, info.rx_channels, info.tx_sample_rate, info.tx_channels)
-        if rates != self.rates:
-            self.rates, self._rest = rates, b""
+        if rates != self._rates:
+            self._rates, self._rest = rates, b""
             self.hearing = _converter(rates[:2], (SAMPLE_RATE_HZ, 1))
             if rates[2]:
                 self.saying = _converter((SAMPLE_RATE_HZ, 1), rates[2:])

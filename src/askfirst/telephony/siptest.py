@@ -214,7 +214,8 @@ class Counted:
     """What the stack counted of a call; None for what it was not told in the time.
 
     Packets of sound both ways; `lost` of those that were sent to us, `jitter_ms` by which they came
-    unevenly, `round_trip_ms` as the other side's reports give it (RFC 3550, 6.4).
+    unevenly, `round_trip_ms` as the other side's reports give it (RFC 3550, 6.4). `exchange_ms` is
+    how long the exchange took for its first word, and `codec` the one that was chosen.
     """
 
     sent: int
@@ -222,11 +223,12 @@ class Counted:
     lost: int | None
     jitter_ms: float | None
     round_trip_ms: float | None
+    exchange_ms: int | None
     codec: str | None
 
 
-def counted(statistics: Mapping[str, Any], codecs: tuple[str, ...]) -> Counted | None:
-    """What the stack's own figures say; None where there are none. `codecs` are those offered."""
+def counted(statistics: Mapping[str, Any]) -> Counted | None:
+    """What the stack's own figures say; None where there are none."""
     if not statistics:
         return None
     sent, received, reports = (
@@ -241,17 +243,9 @@ def counted(statistics: Mapping[str, Any], codecs: tuple[str, ...]) -> Counted |
         lost=_whole(reports, "rx_lost") if has_come else None,
         jitter_ms=jitter_us / 1000 if has_come else None,
         round_trip_ms=round_trip_us / 1000 if round_trip_us else None,
-        codec=_codec(statistics.get("rates"), codecs),
+        exchange_ms=soon if isinstance(soon := statistics.get("exchange_ms"), int) else None,
+        codec=codec if isinstance(codec := statistics.get("codec"), str) else None,
     )
-
-
-def _codec(rates: object, offered: tuple[str, ...]) -> str | None:
-    """The codec by the rate and channels of its sound; G.711's two kinds have the same."""
-    if not isinstance(rates, list | tuple) or len(rates) < 2:
-        return None
-    kinds = {(8_000, 1): ("pcma", "pcmu"), (16_000, 1): ("g722",), (48_000, 2): ("opus",)}
-    fitting = [each for each in offered if each in kinds.get((rates[0], rates[1]), ())]
-    return " / ".join(fitting) or None
 
 
 def _whole(figures: Mapping[str, Any], key: str) -> int:

@@ -29,6 +29,8 @@ from askfirst.model import FRAME_MS
 from askfirst.telephony import sipwire
 from askfirst.telephony.sipidentity import Identities
 from askfirst.telephony.sipmedia import Media, heard, look_ahead, say
+from askfirst.telephony.sipmessage import parsed
+from askfirst.telephony.sipopening import Openings
 from askfirst.telephony.siptrunk import CODECS, JITTER_MS, SECURITIES, Trunk
 from askfirst.telephony.sipwire import Sound
 
@@ -110,6 +112,7 @@ class Worker:
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._identities = Identities()
+        self._openings = Openings()
         runtime.subscribe(self._hear)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
@@ -287,8 +290,10 @@ class Worker:
         if line.number in self._lines:
             self._tell("answered", call=line.number)
 
-    def see(self, message: str) -> None:
-        """Take a message of the stack, as it shows it; it is kept nowhere."""
+    def see(self, shown: str, at_ms: int) -> None:
+        """Take a message of the stack, as it showed it at a moment; it is kept nowhere."""
+        message = parsed(shown)
+        self._openings.see(message, at_ms)
         told = self._identities.see(message)
         if told is None:
             return
@@ -304,8 +309,10 @@ class Worker:
             return
         if line.call is not None:
             self._by_handle.pop(line.call.handle, None)
-        rates = line.media.rates if line.media is not None else ()
-        counted = {**(stats or {}), "rates": rates}
+        opening = self._openings.of(line.call_id)
+        counted = dict(stats or {})
+        if opening is not None:
+            counted |= {"codec": opening.codec, "exchange_ms": opening.exchange_ms}
         self._tell("ended", call=line.number, text=text[:80], stats=counted)
 
     async def _listen(self) -> None:
@@ -369,7 +376,8 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._worker.see, record.getMessage())
+            now_ms = sipwire.machine_ms()
+            self._loop.call_soon_threadsafe(self._worker.see, record.getMessage(), now_ms)
 
 
 def _process_control(what: int, value: int) -> None:

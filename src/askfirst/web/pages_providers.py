@@ -171,6 +171,8 @@ def _report(visit: Visit, last: Report, trunk: Trunk) -> Rows:
         (visit.say("Until it was answered"), seconds(last.answer_ms)),
     ]
     heard, counted = last.heard, last.counted
+    if counted is not None and counted.exchange_ms is not None:
+        rows.insert(1, (visit.say("The exchange answers in"), f"{counted.exchange_ms} ms"))
     if heard is not None:
         level = "" if heard.level_dbfs is None else f", {_decimal(visit, heard.level_dbfs)} dBFS"
         rows += [
@@ -208,7 +210,7 @@ def _report(visit: Visit, last: Report, trunk: Trunk) -> Rows:
             ),
             (visit.say("Jitter"), _ms(visit, counted.jitter_ms)),
             (visit.say("Round trip by RTCP"), _ms(visit, counted.round_trip_ms)),
-            (visit.say("Codec"), _codec(counted.codec)),
+            (visit.say("Codec"), CODECS.get(counted.codec or "", counted.codec or none)),
         ]
     return [
         *rows,
@@ -219,12 +221,6 @@ def _report(visit: Visit, last: Report, trunk: Trunk) -> Rows:
 
 def _said_state(visit: Visit, state: str) -> str:
     return visit.say(STATES.get(state, STATES["down"])[2])
-
-
-def _codec(found: str | None) -> str:
-    if found is None:
-        return "–"
-    return " / ".join(CODECS.get(each, each) for each in found.split(" / "))
 
 
 def _ms(visit: Visit, value: float | None) -> str:
