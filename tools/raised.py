@@ -30,7 +30,7 @@ SHOWN = (
     "server/demodata.py", "server/desk.py", "server/employeenotice.py", "server/erasure.py",
     "server/export.py", "server/followuplist.py", "server/followups.py", "server/ledger.py",
     "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
-    "server/peaks.py",
+    "server/offer.py", "server/peaks.py",
     "server/ownnumbers.py", "server/ownprompts.py", "server/playback.py", "server/reception.py",
     "server/savedviews.py", "server/sealing.py", "server/texts.py", "server/trunktest.py",
     "telephony/conversation.py", "telephony/externalline.py", "telephony/progress.py",

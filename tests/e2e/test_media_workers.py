@@ -194,6 +194,44 @@ def test_nobody_begins_two_calls_though_another_worker_has_room(house: House) ->
     assert mine["call"] == next(each for each in placed if each.status_code == 201).json()["call"]
 
 
+def test_a_call_is_handed_to_a_colleague_whose_phone_is_open_elsewhere(house: House) -> None:
+    per = house.open_phone("other")
+    colleague = house.installation.ids["people"]["other"]
+    placed = house.place("agent", ANNA, agent_audio="browser").json()
+    path = f"/api/v1/calls/{placed['call']}"
+    until(lambda: bool(house.state("agent", path)["answered"]))
+    offered = house.who("agent").post(f"{path}/transfer", json={"user": colleague})
+    assert offered.status_code == 202, offered.text
+    until(lambda: bool(per.ringing()))
+    (shown,) = per.ringing()
+    assert (shown["by"], shown["number"]) == ("Kari Berg", ANNA)
+
+    taken = house.who("other").post(f"/api/v1/phone/ringing/{shown['id']}/answer", json={})
+
+    assert (taken.status_code, taken.json()["call"]) == (201, placed["call"]), taken.text
+    assert house.who("agent").get("/api/v1/phone").json()["call"] is None
+    assert house.who("other").get("/api/v1/phone").json()["call"]["agent"] == colleague
+    assert house.who("agent").post(f"{path}/hangup").status_code == 403
+    assert sum(each["calls"] for each in house.workers()) == 1, "it stays where it is"
+    assert house.who("other").post(f"{path}/hangup").status_code == 200
+    until(lambda: per.shown[-1]["call"] is None and not per.ringing())
+
+
+def test_nobody_is_offered_a_call_who_is_on_one_in_another_worker(house: House) -> None:
+    per = house.open_phone("other")
+    colleague = house.installation.ids["people"]["other"]
+    house.call("other", OLA)
+    placed = house.place("agent", ANNA, agent_audio="browser").json()
+    path = f"/api/v1/calls/{placed['call']}"
+    until(lambda: bool(house.state("agent", path)["answered"]))
+
+    house.who("agent").post(f"{path}/transfer", json={"user": colleague})
+
+    until(lambda: house.state("agent", path)["offer"]["stage"] == "not-taken")
+    assert per.ringing() == []
+    house.who("agent").post(f"{path}/hangup")
+
+
 def test_switching_recording_off_ends_recordings_in_every_worker(house: House) -> None:
     paths = {"agent": house.call("agent"), "other": house.call("other", OLA)}
     for person, path in paths.items():

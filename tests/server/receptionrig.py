@@ -22,6 +22,7 @@ from askfirst.ports import (
 from askfirst.server.accounts import User
 from askfirst.server.desk import Desk
 from askfirst.server.node import Node
+from askfirst.server.offer import Offer
 from askfirst.server.reception import Reception
 from askfirst.telephony.conversation import Sentence
 from askfirst.telephony.progress import Log
@@ -200,6 +201,10 @@ class House:
         self.clock = LoopClock()
         self.desk = Desk(node, self.clock, outside=Exchange())
         self.reception = Reception(self.desk)
+        self.desk.on_offer = self._offer
+
+    def _offer(self, offer: Offer) -> bool:
+        return self.reception.offer(offer, offer.to, offer.name, offer.by_name)
 
     def call(self, caller: str = NEW_YORK, called: str = "") -> Caller:
         line = Caller(caller, called)

@@ -211,6 +211,7 @@ _LIVE = {
     ("DELETE", f"{LIVE_CALL}/consultation"): _live(says=BY_TELEPHONE),
     ("POST", f"{LIVE_CALL}/consultation/join"): _live(says=BY_TELEPHONE),
     ("POST", f"{LIVE_CALL}/transfer"): _live(says=BY_TELEPHONE, number="+4722222222"),
+    ("DELETE", f"{LIVE_CALL}/transfer"): _live(),
     ("POST", f"{LIVE_CALL}/sentences"): _live(says="through the dialer", sentence="1"),
     ("POST", f"{LIVE_CALL}/external-events"): _live(event="dtmf", party=1, digit="1"),
     ("POST", f"{LIVE_CALL}/agent-audio"): _live(says="was not placed with agent_audio"),

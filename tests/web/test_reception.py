@@ -84,7 +84,6 @@ def test_nothing_rings_at_somebody_who_is_away(agent: TestClient, site: Site) ->
     assert agent.post("/api/v1/phone/away").json()["away"] is True
     assert agent.get("/api/v1/phone").json()["away"] is True
     assert agent.delete("/api/v1/phone/away").json()["away"] is False
-    assert agent.get("/api/v1/phone").json()["rings"] is True
 
 
 def test_whoever_is_away_is_away_still_when_the_server_was_started_anew(
@@ -106,12 +105,6 @@ def test_whoever_is_away_is_away_still_when_the_server_was_started_anew(
     assert agent.portal is not None
     shown, rings = agent.portal.call(opened)
     assert (shown["away"], rings) == (True, False)
-
-
-def test_without_an_exchange_a_phone_does_not_wait_for_calls(site: Site) -> None:
-    with browser_at(site) as client:
-        sign_in(client, site, UserRole.AGENT, "ola")
-        assert client.get("/api/v1/phone").json()["rings"] is False
 
 
 def test_a_sound_by_sentences_is_refused_for_a_telephone(agent: TestClient, site: Site) -> None:

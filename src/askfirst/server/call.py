@@ -192,11 +192,8 @@ class Call:
                 self.join(event.leg, Party(Role.CONTACT), event.at_ms)
                 self.report(ev.Released(event.at_ms, peer_hold(event.leg)))
             case CallEventKind.ENDED:
-                cause = "none" if event.cause is None else event.cause.value
-                self.ended_by = cause
+                cause = self.ended_by = "none" if event.cause is None else event.cause.value
                 self.report(ev.HungUp(event.at_ms), data={"cause": cause})
-            case CallEventKind.RINGING:
-                pass
 
     def _answer(self, legs: tuple[str, str]) -> None:
         self._answered_ms = self._clock.now_ms()
@@ -365,6 +362,10 @@ class Call:
         if self._leg is not None:
             await self._leg.hangup()
 
+    async def written(self) -> None:
+        """Return when all that was reported until now is written, or cannot be."""
+        await self._journal.drained()
+
     # Reports and what follows from them
 
     def report(
@@ -530,13 +531,11 @@ class Call:
     async def _sync(self) -> None:
         while True:
             await self._clock.sleep_until(self._clock.now_ms() + 1000)
-            recorder = self._recorder
-            if recorder is not None:
+            if (recorder := self._recorder) is not None:
                 recorder.sync()
 
     def _prepare(self) -> None:
-        recorder = self._recorder
-        if recorder is not None and not self.facts.has_ended:
+        if (recorder := self._recorder) is not None and not self.facts.has_ended:
             recorder.prepare()
 
     def _new_recorder(self) -> None:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
 from askfirst.notice import LANGUAGES, NoticeFacts
 from askfirst.override import Override
 from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
-from askfirst.ports import AgentLeg, CallEvent, Clock, TelephonyCapabilities
+from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
+from askfirst.server.lines import IncomingLine, Outside, RingingLine
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.message import Message
 from askfirst.server.node import Node
+from askfirst.server.offer import Offer, moving
 from askfirst.server.ownnumbers import RingGroup, ring_group, shown_by
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, look_up, prepare
@@ -54,50 +56,6 @@ class Beginning:
 
     start: PreCall
     switches: int
-
-
-class Outside(Protocol):
-    """A provider of calls to telephones for agents whose sound is a leg."""
-
-    name: str
-    capabilities: TelephonyCapabilities
-    on_call: Callable[[Any], bool]
-    """Told of each `IncomingLine`; says whether it is to ring."""
-
-    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Line:
-        """Start a call; the leg stays the caller's. `caller_id` is a number of ours to show."""
-        ...
-
-    async def close(self) -> None:
-        """End every call and whatever carries them."""
-        ...
-
-
-class RingingLine(Protocol):
-    """A call from outside that rings: who calls, and which of our numbers, "" where untold."""
-
-    caller: str
-    called: str
-
-    def events(self) -> AsyncIterator[CallEvent]:
-        """Every event in order, from the first one, until it is over."""
-        ...
-
-    def decline(self) -> None:
-        """Let it ring no longer; nothing happens where it is over or taken."""
-        ...
-
-    async def hangup(self) -> None:
-        """End it, whether it rings or is taken; safe to call more than once."""
-        ...
-
-
-class IncomingLine(RingingLine, Line, Protocol):
-    """A call from outside that an agent can have here."""
-
-    async def take(self, leg: AgentLeg) -> None:
-        """Answer it for an agent; raises Refused where it is over or taken."""
-        ...
 
 
 class Desk:
@@ -132,6 +90,7 @@ class Desk:
         self._switched: list[bool] = []
         self._messages: set[Message] = set()
         self._is_closed = False
+        self.on_offer: Callable[[Offer], bool] = lambda _: False
 
     async def place(
         self,
@@ -163,13 +122,13 @@ class Desk:
             return await self._dial(user, callee, leg, has_browser)
 
     @contextmanager
-    def _only_call_of(self, user: User) -> Iterator[None]:
+    def _only_call_of(self, user: User, *, needs_line: bool = True) -> Iterator[None]:
         """Let a user begin one call at a time, and none while the desk closes."""
         if self._is_closed:
             raise Refused("no calls are made any more: the program is ending")
         if user.id in self._placing or self.of(user.id) is not None:
             raise Refused("you are on a call already; end it before you make another one")
-        if self.is_full:
+        if needs_line and self.is_full:
             raise Refused(f"all {self.most_calls} lines are busy; try again in a moment")
         self._placing.add(user.id)
         try:
@@ -324,7 +283,7 @@ class Desk:
     # Calls from outside
 
     async def take(
-        self, user: User, line: IncomingLine, leg: AgentLeg, *, has_browser: bool = False
+        self, user: User, line: IncomingLine | Offer, leg: AgentLeg, *, has_browser: bool = False
     ) -> LiveCall:
         """Take a call from outside for a user, as `place` makes one.
 
@@ -332,6 +291,8 @@ class Desk:
         call is recorded. Raises Refused for a user who is on a call already, where the caller has
         hung up or a colleague was faster, and while the desk closes.
         """
+        if isinstance(line, Offer):
+            return await self._take_over(user, line, has_browser)
         with self._only_call_of(user):
             switches = len(self._switched)
             start = await asyncio.to_thread(self.recognise, user, line.caller)
@@ -346,21 +307,48 @@ class Desk:
                 await line.hangup()  # nobody carries it, and nobody may be left on a dead line
                 raise
 
-    async def missed(self, line: IncomingLine) -> None:
+    def offer(self, live: LiveCall, to: User, by_name: str) -> None:
+        """Offer a call that its agent has to a colleague, at whom it rings now.
+
+        Raises Refused where that cannot be: it is offered already, nobody has answered it, somebody
+        is beside it, or the colleague's phone is closed or busy.
+        """
+        live.ensure_live()
+        moving(live)
+        if live.offer is not None and not live.offer.is_over:
+            raise Refused("the call rings at a colleague; take that back first")
+        offer = Offer(live, to, by_name)
+        if not self.on_offer(offer):
+            raise Refused(f"{to.name} cannot take calls now: away, in a call, or not at the phone")
+        live.offer = offer
+        live.look()
+
+    async def _take_over(self, user: User, offer: Offer, has_browser: bool) -> LiveCall:
+        if not has_browser:
+            raise InvalidInput("found a call of a browser; take it with agent_audio 'browser'")
+        with self._only_call_of(user, needs_line=False):
+            start = await asyncio.to_thread(self.recognise, user, offer.caller)
+            return await offer.take(user, start)
+
+    async def missed(self, line: IncomingLine | Offer) -> None:
         """Write down a call from outside that nobody carries; nothing of it is ever recorded.
 
         Return when that is done.
         """
         await line.hangup()
+        if isinstance(line, Offer):
+            return  # its agent still has it
         start = await asyncio.to_thread(self.recognise, None, line.caller)
         await self._unattended(line, start, announces=False, recording_switch=False).run(line)
 
-    async def take_message(self, line: IncomingLine) -> None:
+    async def take_message(self, line: IncomingLine | Offer) -> None:
         """Answer a call from outside that nobody carries, and record what the caller has to say.
 
         Return when that is over. Where nothing may be recorded, or nobody has read the rules that
         the account wants read, it is written down as missed and not answered.
         """
+        if isinstance(line, Offer):
+            return await self.missed(line)
         switches = len(self._switched)
         start = await asyncio.to_thread(self.recognise, None, line.caller)
         if start.awaits_review or not start.account.recording_enabled or self._is_closed:

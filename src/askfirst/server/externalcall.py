@@ -139,7 +139,7 @@ class ExternalLive(LiveCall):
         self.line.is_connected = True
         self.line.renew()
         self._carried.reconnect()
-        self._look()
+        self.look()
         return self._connection
 
     def disconnect(self, connection: object) -> None:
@@ -148,7 +148,7 @@ class ExternalLive(LiveCall):
             self._connection = None
             self.line.is_connected = False
             self._carried.cut_off()
-            self._look()
+            self.look()
 
     def receive(self, connection: object, message: bytes) -> None:
         """Take a message of the dialer's one connection, as `ExternalLine.receive`."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from askfirst.ports import AgentLeg, CallEvent, Clock
 from askfirst.server.accounts import User
-from askfirst.server.desk import Desk, RingingLine
+from askfirst.server.desk import Desk
+from askfirst.server.lines import RingingLine
 from askfirst.server.mediaworkers import MediaWorker, MediaWorkers
 from askfirst.server.ownnumbers import RingGroup
 from askfirst.server.precall import PreCall

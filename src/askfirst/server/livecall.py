@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+import sqlalchemy as sa
+
 from askfirst import events as ev
 from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.explain import notice
@@ -24,6 +26,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.consulting import Consulting
 from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
+from askfirst.server.offer import Offer
 from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
@@ -123,7 +126,9 @@ class LiveCall:
         self.has_browser = has_browser
         self.name = name
         self._region = region
-        self._colleagues: dict[int, str] = {}
+        self._agent = 0  # the party whose call it is
+        self._colleagues: dict[int, str] = {0: user.id}
+        self.offer: Offer | None = None
         self.consulting = (
             Consulting(call, line, self.put_on_hold) if isinstance(line, ConsultingCall) else None
         )
@@ -138,7 +143,7 @@ class LiveCall:
         self._shown: dict[str, object] = {}
         self._changed = asyncio.Event()
         call.on_report = self._reported
-        self._look()
+        self.look()
 
     @property
     def has_ended(self) -> bool:
@@ -258,12 +263,20 @@ class LiveCall:
         self.ensure_live()
         if colleague is None:
             return self.call.join(self._line.contact_leg, Party(Role.CONTACT, self._number(number)))
-        present = {each.index for each in self.call.facts.parties if each.is_present}
-        if colleague.id in {self._colleagues.get(party) for party in present}:
+        if self._party_of(colleague.id) is not None:
             raise InvalidRequest("user: found somebody who is in the call already", key="user")
-        places = (Place(colleague.place),) if colleague.place else ()
-        party = self.call.join(self._line.agent_leg, Party(Role.AGENT, None, places))
-        self._colleagues[party] = colleague.id
+        return self._join_us(colleague.id, (colleague.place,) if colleague.place else (), has_read)
+
+    def _party_of(self, user: str) -> int | None:
+        """Who a colleague is in the call, None for one who is not in it."""
+        present = {each.index for each in self.call.facts.parties if each.is_present}
+        found = (party for party, each in self._colleagues.items() if each == user)
+        return next((party for party in found if party in present), None)
+
+    def _join_us(self, user: str, places: Sequence[str], has_read: bool) -> int:
+        person = Party(Role.AGENT, None, tuple(map(Place, places)))
+        party = self.call.join(self._line.agent_leg, person)
+        self._colleagues[party] = user
         decision = self.call.facts.decision
         asked = replace(self.call.request, is_acknowledged=has_read)
         settled = decision is not None and asked.may_record_agent(decision)
@@ -279,12 +292,37 @@ class LiveCall:
         """
         self.ensure_live()
         joined = {each.index for each in self.call.facts.parties[2:] if each.is_present}
+        joined.discard(self._agent)
         if party not in joined:
             raise InvalidInput(
                 f"found party {party}; expected somebody who joined: {joined or '–'}"
             )
         if self.consulting is None or not self.consulting.drop(party):
             self.call.report(ev.PartyLeft(self.call.now_ms(), party))
+
+    def be_of(
+        self,
+        user: User,
+        places: Sequence[str],
+        has_read: bool,
+        also: Callable[[sa.Connection, int], None],
+    ) -> None:
+        """The call is another agent's from now on, who may have been in it before.
+
+        The gate closes until the law of their place is met, and the one before has left. `also`
+        changes rows in the transaction that says so.
+        """
+        self.ensure_live()
+        party = self._party_of(user.id)
+        if party is None:
+            party = self._join_us(user.id, places, has_read)
+        former, self._agent = self._agent, party
+        self.user_id, self.team = user.id, user.team
+        self._undo_ms, self._rejoin_ms = UNDO_MS * user.time_factor, REJOIN_MS * user.time_factor
+        self._away_since_ms = None
+        self.call.request = replace(self.call.request, agent=user.id)
+        self.call.report(ev.PartyLeft(self.call.now_ms(), former), also)
+        self.mute(False)
 
     async def put_on_hold(self, on: bool) -> bool:
         """Let the contact wait, with nothing captured of it; or take it back.
@@ -314,7 +352,7 @@ class LiveCall:
         self.ensure_live(answered=False)
         self._is_muted = on
         self._line.mute(on)
-        self._look()
+        self.look()
 
     def sentences(self) -> tuple[Sentence, ...]:
         """The lines that the agent can have said now; none after the end."""
@@ -337,7 +375,7 @@ class LiveCall:
 
     def state(self) -> dict[str, object]:
         """The call as it is now, ready for JSON; `sequence` grows with every change."""
-        self._look()
+        self.look()
         facts = self.call.facts
         at_ms = facts.now_ms if facts.has_ended else self.call.now_ms()
         return {"call": self.id, "sequence": self._sequence, "at_ms": at_ms, **self._shown}
@@ -366,7 +404,7 @@ class LiveCall:
             await clock.sleep_until(clock.now_ms() + WATCH_MS)
             if self.has_browser and not self.has_ended:
                 await self._follow_browser(clock.now_ms())
-            self._look()
+            self.look()
 
     def _reported(self) -> None:
         """The call took a report: nobody is recorded while its agent's browser is not there."""
@@ -374,7 +412,7 @@ class LiveCall:
         is_away = self.has_browser and not self.leg.is_connected
         if is_away and facts.parties and AWAY not in facts.holds and not self.has_ended:
             self.call.pause("agent-away", AWAY)
-        self._look()
+        self.look()
 
     async def _follow_browser(self, now_ms: int) -> None:
         """Pause a call whose agent is away, and end it when nobody comes back in time."""
@@ -412,9 +450,11 @@ class LiveCall:
     def settle(self) -> None:
         """Let everybody who reads `events` end after the last state."""
         self._is_settled = True
-        self._look()
+        if self.offer is not None:
+            self.offer.decline()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Compare what would be shown with what was, and wake whoever waits for a change."""
         if self._first_opened_ms is None:
             self._first_opened_ms = self.call.facts.opened_ms
@@ -440,6 +480,8 @@ class LiveCall:
             "answered": bool(facts.parties),
             "settled": self._is_settled,
             "ended_by": self.call.ended_by,
+            "agent": self.user_id,
+            "offer": None if self.offer is None else self.offer.state(),
             "consults": self.consulting is not None,
             "consultation": None if self.consulting is None else self.consulting.state(),
             "telling": None if facts.telling is None else facts.telling.by.value,
@@ -459,6 +501,7 @@ class LiveCall:
             "parties": [
                 {
                     "party": party.index,
+                    "has_call": party.index == self._agent,
                     "role": party.role.value,
                     "places": sorted(party.places),
                     "present": party.is_present,

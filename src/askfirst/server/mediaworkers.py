@@ -83,7 +83,8 @@ class MediaWorkers:
 
     `count` workers take `most_calls` each at one time. `settings` is what a worker starts from.
     `on_line` is told of a call from outside (the worker, its id of it, caller and called) and says
-    whether it rings; `on_over` of one that is over by itself; `on_change` that something differs.
+    whether it rings; `on_offer` as well of one that is offered to a colleague (and who is at the
+    other end, to whom, and by whom); `on_over` of one that is over by itself; `on_change` that something differs.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class MediaWorkers:
         self.restarts = 0
         self.most_calls = most_calls
         self.on_line: Callable[[MediaWorker, str, str, str], bool] = lambda *_: False
+        self.on_offer: Callable[[MediaWorker, str, Mapping[str, str]], bool]
+        self.on_offer = lambda *_: False
         self.on_over: Callable[[str], object] = lambda _: None
         self.on_change: Callable[[], object] = lambda: None
         self._node = node
@@ -303,6 +306,9 @@ class MediaWorkers:
                 return
             case {"line": str(line), "caller": str(caller), "called": str(called)}:
                 if not (self._has_room(worker) and self.on_line(worker, line, caller, called)):
+                    worker.link.tell(refuse=line)
+            case {"offer": str(line), **told}:
+                if not self.on_offer(worker, line, {key: str(each) for key, each in told.items()}):
                     worker.link.tell(refuse=line)
             case {"over": str(line)}:
                 self.on_over(line)

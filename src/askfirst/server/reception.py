@@ -17,8 +17,8 @@ from askfirst.errors import NotFound, Refused
 from askfirst.ports import AgentLeg, CallEventKind, Clock
 from askfirst.server.accounts import TIME_FACTORS, User
 from askfirst.server.clock import utc_now
-from askfirst.server.desk import RingingLine
 from askfirst.server.ids import new_id
+from askfirst.server.lines import RingingLine
 from askfirst.server.ownnumbers import NOBODY, RingGroup
 from askfirst.server.precall import PreCall
 
@@ -96,7 +96,8 @@ class Carrying(Protocol[Rung, Given]):
 class Ringing(Generic[Ring]):
     """A call from outside that nobody has taken yet; `number` is "" where it is withheld.
 
-    It rings at nobody before its `group` is known.
+    It rings at nobody before its `group` is known. Where `by` names a colleague, it is that
+    colleague's call, which nobody else misses.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Ringing(Generic[Ring]):
     since: datetime
     name: str = ""
     contact: str | None = None
+    by: str = ""
     group: RingGroup = NOBODY
     declined: set[str] = field(default_factory=set)
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -153,13 +155,28 @@ class Reception(Generic[Ring, Call]):
         """Let a call from outside ring; says whether it does."""
         if self._is_closed or self._desk.is_full:
             return False
-        ringing = Ringing(new_id("ring"), line, line.caller, utc_now())
+        self._let_ring(Ringing(new_id("ring"), line, line.caller, utc_now()))
+        return True
+
+    def offer(self, line: Ring, to: str, name: str, by: str) -> bool:
+        """Let a colleague's call ring at one person; says whether it does.
+
+        `name` is who is at the other end, `by` whose call it is.
+        """
+        if self._is_closed or not self.is_available(to):
+            return False
+        only = RingGroup(people=frozenset({to}))
+        self._let_ring(
+            Ringing(new_id("ring"), line, line.caller, utc_now(), name, by=by, group=only)
+        )
+        return True
+
+    def _let_ring(self, ringing: Ringing[Ring]) -> None:
         self._ringing[ringing.id] = ringing
         task = asyncio.create_task(self._attend(ringing))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.tell()
-        return True
 
     # What people do
 
@@ -249,6 +266,7 @@ class Reception(Generic[Ring, Call]):
                     "number": each.number,
                     "name": each.name,
                     "contact": each.contact,
+                    "by": each.by,
                     "called": each.group.name,
                     "since": each.since.isoformat(),
                 }
@@ -279,7 +297,8 @@ class Reception(Generic[Ring, Call]):
 
     async def _attend(self, ringing: Ringing[Ring]) -> None:
         try:
-            await self._recognise(ringing)
+            if not ringing.by:
+                await self._recognise(ringing)
             await self._wait(ringing)
         except Exception:
             log.exception("reception.failed")

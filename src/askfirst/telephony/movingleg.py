@@ -54,6 +54,12 @@ class MovingLeg:
             self._listening.cancel()
         return True
 
+    async def release(self) -> None:
+        """End the leg that is attached; another one may come."""
+        leg, self._leg = self._leg, None
+        listening, self._listening = self._listening, None
+        await _end(leg, listening)
+
     def sounds(self) -> AsyncIterator[AgentSound]:
         """What the agent says, in order, until `close()`; beyond 60 ms the oldest go."""
         return self._heard.read()
@@ -73,9 +79,7 @@ class MovingLeg:
         """End the leg and the one that is attached; safe to call more than once."""
         self._is_closed = True
         self._heard.close()
-        leg, self._leg = self._leg, None
-        listening, self._listening = self._listening, None
-        await _end(leg, listening)
+        await self.release()
 
     async def _listen(self, leg: AgentLeg) -> None:
         async for sound in leg.sounds():

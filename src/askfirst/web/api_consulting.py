@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from pydantic import Field
 
-from askfirst.errors import Refused
+from askfirst.errors import InvalidInput, Refused
 from askfirst.server.consulting import Consulting
 from askfirst.server.precall import PreCall
-from askfirst.web.api_live import Caller, State, own
+from askfirst.web.api_live import Caller, State, colleague, own
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit
 
@@ -22,9 +24,11 @@ class Beside(Body):
 
 
 class Transfer(Body):
-    """To whom the call is handed on; without a number to whoever was called beside it."""
+    """To whom the call is handed on: a number, or the user of a colleague at whom it rings; without
+    either to whoever was called beside it."""
 
     number: str | None = Field(default=None, max_length=40)
+    user: str | None = Field(default=None, max_length=60)
 
 
 @router.post("/calls/{call}/consultation", status_code=201)
@@ -52,7 +56,12 @@ async def bring_in(visit: Caller, call: str) -> State:
 
 @router.post("/calls/{call}/transfer", status_code=202)
 async def transfer(visit: Caller, call: str, wanted: Transfer) -> State:
-    """Hand the call on and leave it: it ends here when somebody has taken it there."""
+    """Hand the call on and leave it: it ends here when somebody has taken it there.
+
+    At a colleague it rings as a call from outside does, and it is theirs once they take it.
+    """
+    if wanted.user is not None:
+        return await _offer(visit, call, wanted)
     consulting = _consulting(visit, call)
     if wanted.number is None:
         await consulting.transfer()
@@ -60,6 +69,24 @@ async def transfer(visit: Caller, call: str, wanted: Transfer) -> State:
         start = await _reached(visit, wanted.number)
         await consulting.transfer(start.number, start.name)
     return own(visit, call).state()
+
+
+@router.delete("/calls/{call}/transfer")
+async def take_back(visit: Caller, call: str) -> State:
+    """Let the call ring at a colleague no longer; nothing happens where it does not."""
+    live = own(visit, call)
+    if live.offer is not None:
+        live.offer.decline()
+    return live.state()
+
+
+async def _offer(visit: Visit, call: str, wanted: Transfer) -> State:
+    if wanted.user is None or wanted.number is not None:
+        raise InvalidInput("found a user and a number; name one of them")
+    to = await asyncio.to_thread(colleague, visit, wanted.user)
+    live = own(visit, call)
+    visit.site.carrier.desk.offer(live, to, visit.who.name)
+    return live.state()
 
 
 def _consulting(visit: Visit, call: str) -> Consulting:

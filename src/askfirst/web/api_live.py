@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -136,13 +137,12 @@ async def place(visit: Caller, wanted: NewCall) -> State:
 async def phone(visit: Caller) -> dict[str, object]:
     """The call that you are on, if any, and whom the simulator can call.
 
-    `rings` is whether calls from outside come in here, `away` whether you take none of them.
+    `away` is whether you take no calls.
     """
     desk = visit.site.carrier.desk
     live = desk.of(visit.who.id)
     return {
         "call": None if live is None else live.state(),
-        "rings": desk.outside is not None,
         "away": visit.who.is_away,
         "contacts": [
             {"to": each.number, "name": each.summary.get(visit.language, each.summary["en"])}
@@ -155,7 +155,7 @@ async def phone(visit: Caller) -> dict[str, object]:
 async def events(visit: Watcher, call: str) -> Response:
     """The state of a live call now and after every change, as server-sent events.
 
-    A call that is over answers 204, by which an `EventSource` ends without an error (HTML, 9.2.3):
+    Whose call it was hears last to whom it was handed. A call that is over answers 204, by which an `EventSource` ends without an error (HTML, 9.2.3):
     whoever heard of a call a moment ago has done nothing wrong.
     """
     try:
@@ -163,8 +163,12 @@ async def events(visit: Watcher, call: str) -> Response:
     except NotFound:
         await asyncio.to_thread(_ensure_past, visit, call)
         return Response(status_code=204)
+    is_own = live.user_id == visit.who.id
     return StreamingResponse(
-        stream(live, lambda: _may_still_see(visit, live)),
+        told(
+            while_theirs(live, visit.who.id) if is_own else live.events(),
+            lambda: _may_still_see(visit, live, is_own=is_own),
+        ),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
@@ -223,15 +227,15 @@ async def consent(visit: Caller, call: str, wanted: Consent) -> State:
 async def join(visit: Caller, call: str, wanted: Joined) -> State:
     """Somebody else is on the line; `party` is the number that the person has in the call."""
     live = own(visit, call)
-    colleague, has_read = None, False
+    joining, has_read = None, False
     if wanted.role == "agent":
         if wanted.user is None or wanted.number is not None:
             raise InvalidInput("found an agent without user or with a number; name the user only")
-        colleague = await asyncio.to_thread(_colleague, visit, wanted.user)
-        has_read = colleague.notice_version == visit.account.notice_version
+        joining = await asyncio.to_thread(colleague, visit, wanted.user)
+        has_read = joining.notice_version == visit.account.notice_version
     elif wanted.user is not None:
         raise InvalidInput("found a contact with a user; give a number, or nothing")
-    return {"party": live.join(wanted.number, colleague, has_read=has_read), **live.state()}
+    return {"party": live.join(wanted.number, joining, has_read=has_read), **live.state()}
 
 
 @router.delete("/calls/{call}/parties/{party}")
@@ -330,7 +334,7 @@ def own(visit: Visit, call: str) -> LiveCall:
     return live
 
 
-def _colleague(visit: Visit, user: str) -> accounts.User:
+def colleague(visit: Visit, user: str) -> accounts.User:
     """Somebody else who works here. Raises NotFound, InvalidRequest."""
     if user == visit.who.id:
         raise InvalidRequest("user: found yourself; name a colleague", key="user")
@@ -353,10 +357,27 @@ def _ensure_past(visit: Visit, call: str) -> None:
         ensure_reaches(connection, visit.who.person, Permission.CALLS_READ, call)
 
 
-def _may_still_see(visit: Visit, live: LiveCall) -> bool:
-    """Whether the session or token of a stream still holds, and still reaches the call."""
+def _may_still_see(visit: Visit, live: LiveCall, *, is_own: bool) -> bool:
+    """Whether the session or token of a stream still holds, and still reaches the call.
+
+    A stream of one's own call ends by itself when it is a colleague's.
+    """
     user = present_user(visit)
-    return user is not None and user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
+    if user is None or is_own:
+        return user is not None and user.person.may(Permission.CALLS_READ)
+    return user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
+
+
+async def while_theirs(live: LiveCall, user: str) -> AsyncGenerator[State, None]:
+    """The states of a live call as long as it is a user's; then who has it, and nothing more."""
+    async with aclosing(live.events()) as states:
+        async for state in states:
+            if live.user_id != user:
+                name = "" if live.offer is None else live.offer.to_name
+                last = {key: state[key] for key in ("call", "sequence", "at_ms", "agent")}
+                yield {**last, "light": "off", "settled": True, "handed_to": name}
+                return
+            yield state
 
 
 def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:

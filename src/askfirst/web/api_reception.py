@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.access import Permission
-from askfirst.server.database import transaction
+from askfirst.server.database import reading, transaction
 from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.web.api_live import Caller, State, told
@@ -45,6 +45,27 @@ async def phone_events(visit: Caller) -> Response:
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
+
+
+@router.get("/phone/colleagues")
+async def colleagues(visit: Caller) -> dict[str, Any]:
+    """Whom a call can be handed to by name, and whether it would ring at them now."""
+
+    def known() -> list[accounts.User]:
+        with reading(visit.site.store.engine) as connection:
+            return accounts.all_users(connection)
+
+    reception = visit.site.carrier.reception
+    found = await asyncio.to_thread(known)
+    return {
+        "colleagues": [
+            {"user": each.id, "name": each.name, "available": reception.is_available(each.id)}
+            for each in found
+            if each.id != visit.who.id
+            and not each.is_disabled
+            and each.person.may(Permission.CALLS_MAKE)
+        ]
+    }
 
 
 @router.post("/phone/away")

@@ -17,8 +17,10 @@ from askfirst.errors import NotFound
 from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.database import reading
-from askfirst.server.desk import Desk, IncomingLine
+from askfirst.server.desk import Desk
 from askfirst.server.ids import new_id
+from askfirst.server.lines import IncomingLine
+from askfirst.server.offer import Offer
 from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.telephony.siplink import SipLink
@@ -37,14 +39,15 @@ class Doorman:
     def __init__(self, desk: Desk, tell: Callable[..., None]) -> None:
         self.desk = desk
         self._tell = tell
-        self._lines: dict[str, IncomingLine] = {}
+        self._lines: dict[str, IncomingLine | Offer] = {}
         self._carried: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def ringing(self) -> int:
         """How many calls ring, and are none of the desk's yet."""
-        return len(self._lines.keys() - self._carried)
+        offered = {line for line, found in self._lines.items() if isinstance(found, Offer)}
+        return len(self._lines.keys() - self._carried - offered)
 
     @property
     def elsewhere(self) -> int:
@@ -62,22 +65,36 @@ class Doorman:
         """Let the master know that a call rings; whether it does."""
         if self.desk.is_full:
             return False
+        self._tell(line=self._know(line), caller=line.caller, called=line.called)
+        return True
+
+    def offer(self, offer: Offer) -> bool:
+        """Let the master know that a call is offered; where it cannot ring it is declined."""
+        self._tell(
+            offer=self._know(offer),
+            caller=offer.caller,
+            name=offer.name,
+            to=offer.to,
+            by=offer.by_name,
+        )
+        return True
+
+    def _know(self, line: IncomingLine | Offer) -> str:
         identity = new_id("ring")
         self._lines[identity] = line
         task = asyncio.create_task(self._follow(identity, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._tell(line=identity, caller=line.caller, called=line.called)
-        return True
+        return identity
 
-    def get(self, line: str) -> IncomingLine:
+    def get(self, line: str) -> IncomingLine | Offer:
         """A call that rings here. Raises NotFound."""
         try:
             return self._lines[line]
         except KeyError:
             raise NotFound("this call does not ring any more") from None
 
-    def carry(self, line: str) -> IncomingLine:
+    def carry(self, line: str) -> IncomingLine | Offer:
         """A call that the desk has from now on, or tries to. Raises NotFound."""
         found = self.get(line)
         self._carried.add(line)
@@ -109,7 +126,7 @@ class Doorman:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _follow(self, identity: str, line: IncomingLine) -> None:
+    async def _follow(self, identity: str, line: IncomingLine | Offer) -> None:
         """Say when a call is over; one that nobody took stays known until that is written down."""
         try:
             async for _ in line.events():

@@ -6,7 +6,7 @@ Everything here belongs to the server's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 from askfirst.clock import LoopClock
 from askfirst.errors import AskfirstError, Unavailable
 from askfirst.ports import AgentLeg, TelephonyCapabilities
-from askfirst.server.desk import Desk, Outside
+from askfirst.server.desk import Desk
 from askfirst.server.frontdesk import Ask, FrontDesk
+from askfirst.server.lines import Outside
 from askfirst.server.livecall import Line
 from askfirst.server.mediaworkers import MediaWorker, MediaWorkers
 from askfirst.server.node import Node
+from askfirst.server.offer import Offer
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.reception import Reception
 from askfirst.server.settings import Settings
@@ -68,9 +70,14 @@ class Carrier:
         clock = LoopClock()
         outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
         self._desk = Desk(node, clock, outside=outside, most_calls=self.most_calls)
-        self._reception = Reception(self._desk)
+        reception = self._reception = Reception(self._desk)
+
+        def offer(offer: Offer) -> bool:
+            return reception.offer(offer, offer.to, offer.name, offer.by_name)
+
+        self._desk.on_offer = offer
         if outside is not None:
-            outside.on_call = self._reception.arrive
+            outside.on_call = reception.arrive
         self._tester = TrunkTester(self._desk, clock, node.store.engine)
 
     async def _start_workers(self, node: Node, settings: Settings) -> None:
@@ -87,11 +94,16 @@ class Carrier:
         def ring(worker: MediaWorker, line: str, caller: str, called: str) -> bool:
             return reception.arrive(front.line(worker, line, caller, called))
 
+        def offer(worker: MediaWorker, line: str, told: Mapping[str, str]) -> bool:
+            distant = front.line(worker, line, told["caller"], "")
+            return reception.offer(distant, told["to"], told["name"], told["by"])
+
         def look() -> None:
             front.look()
             reception.tell()
 
         self.workers.on_line, self.workers.on_over = ring, front.over
+        self.workers.on_offer = offer
         self.workers.on_change = look
         await self.workers.start()
 

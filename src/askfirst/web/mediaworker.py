@@ -71,6 +71,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         async with self._carrier.running():
             doorman = Doorman(self._carrier.desk, self._tell)
+            self._carrier.desk.on_offer = doorman.offer
             if self._carrier.desk.outside is not None:
                 self._carrier.desk.outside.on_call = doorman.arrive
             app = create_worker_app(self._site, doorman)

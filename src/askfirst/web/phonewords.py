@@ -74,6 +74,20 @@ PHONE: Mapping[str, str] = {
     "beside_kept": words.mark("{who} could not be given the call: {why}. You talk to them alone."),
     "beside_transferring": words.mark("The call is being handed to {who}."),
     "beside_over": words.mark("{who}: {why}. Everybody else still waits."),
+    "offer_rings": words.mark(
+        "It rings at {who}. Until they take it the call is yours, and everything goes on as it is."
+    ),
+    "offer_kept": words.mark("{who} did not take the call. It is still yours."),
+    "offer_busy": words.mark("{who} (cannot take calls now)"),
+    "offer_help": words.mark("It rings at them. Until they take it the call stays with you."),
+    "offer_nobody": words.mark(
+        "No colleague can take a call now: away, in a call, or not at the phone."
+    ),
+    "handed": words.mark("{who} has the call now."),
+    "hands": words.mark("{by} hands you the call with {who}"),
+    "notes_refused": words.mark(
+        "The last words of the notes were not saved: a colleague has the call."
+    ),
     "undo_over": words.mark("Undoing is over. Recording goes on."),
     "since": words.mark("Recording since {time}"),
     "paused": words.mark("Paused: {reason}"),

@@ -17,7 +17,8 @@ let told = "";
 export function showBeside(state) {
   const found = state.consultation;
   const hadFocus = part("beside-part").contains(document.activeElement);
-  part("beside-part").hidden = !state.consults || !state.answered || found !== null;
+  part("beside-part").hidden = !(state.consults || state.browser) || !state.answered || found !== null;
+  part("beside-number").hidden = !state.consults;
   part("beside").hidden = found === null;
   if (found === null) {
     told = "";

@@ -27,8 +27,8 @@ export class PhoneCore extends EventTarget {
     this.contacts = [];
     /** Calls from outside that ring here. @type {{id: string, number: string, name: string}[]} */
     this.ringing = [];
-    /** Whether calls from outside come in at all, and whether this person takes none of them. */
-    this.rings = this.isAway = false;
+    /** Whether this person takes no calls. */
+    this.isAway = false;
     /** @type {EventSource | null} */
     this.ears = null;
     /** @type {EventSource | null} */
@@ -94,7 +94,7 @@ export class PhoneCore extends EventTarget {
 
   /** Hear what rings, as long as this window has the phone and there is no call. */
   listen() {
-    if (!this.rings || !this.leads || this.ears) return;
+    if (!this.leads || this.ears) return;
     this.ears = new EventSource("/api/v1/phone/events");
     this.ears.addEventListener("message", ({ data }) => {
       const found = JSON.parse(data);
@@ -122,7 +122,6 @@ export class PhoneCore extends EventTarget {
     try {
       const found = await this.ask("/phone", "GET", undefined, AbortSignal.timeout(ANSWER_MS));
       this.contacts = found.contacts;
-      this.rings = found.rings;
       this.isAway = found.away;
       this.dispatchEvent(new Event("contacts"));
       if (turn !== this.turn) return; // a call was placed or found meanwhile
@@ -148,8 +147,9 @@ export class PhoneCore extends EventTarget {
     try {
       const past = await this.ask(`/calls/${call}`, "GET", undefined, AbortSignal.timeout(ANSWER_MS));
       if (past.timeline.at(-1)?.because === "failed") over.ended_by = "provider-error";
-    } catch {
-      // It is over all the same.
+    } catch (error) {
+      // It is over all the same; or it is somebody else's now, and not shown to us any more.
+      if (error instanceof Refusal && error.status === 403) over.handed_to = this.state.offer?.name ?? "";
     }
     if (turn === this.turn) this.show(over);
   }
@@ -205,7 +205,8 @@ export class PhoneCore extends EventTarget {
 
   /** @param {any} state */
   show(state) {
-    this.state = state;
+    // Of a call that a colleague has taken we hear no more than that.
+    this.state = state?.handed_to === undefined ? state : { ...this.state, ...state };
     this.isKnown = true;
     clearTimeout(this.silence);
     clearTimeout(this.retry);

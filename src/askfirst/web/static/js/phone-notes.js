@@ -106,6 +106,12 @@ export class Notes {
   /** Try again; where another window wrote meanwhile, with its words and ours. @param {Draft} draft @param {unknown} error */
   async join(draft, error) {
     let wait = AGAIN_MS;
+    if (error instanceof Refusal && error.status === 403) {
+      // A colleague has the call, and writes about it from now on.
+      draft.isDirty = draft.hasFailed = false;
+      this.tell(this.say.notes_refused);
+      return;
+    }
     if (error instanceof Refusal && error.status === 409) {
       try {
         await this.load(draft);

@@ -22,14 +22,17 @@ export async function learnPlaces() {
   );
 }
 
+/** Whether somebody is whose call it is, or who was called. @param {any} person */
+const isMain = (person) => (person.role === "agent" ? person.has_call : person.party < 2);
+
 /** What somebody is called here; who joined has a number where there are more. @param {any} person @param {any[]} people */
 function calling(person, people) {
   if (person.name) return person.name;
-  const isFirst = person.party < 2;
   const isOurs = person.role === "agent";
-  const name = isOurs ? (isFirst ? say.agent : say.colleague) : isFirst ? say.contact : say.joined;
-  const alike = people.filter((each) => each.party > 1 && each.role === person.role);
-  return isFirst || alike.length < 2 ? name : `${name} ${alike.indexOf(person) + 1}`;
+  if (isMain(person)) return isOurs ? say.agent : say.contact;
+  const name = isOurs ? say.colleague : say.joined;
+  const alike = people.filter((each) => !isMain(each) && each.role === person.role);
+  return alike.length < 2 ? name : `${name} ${alike.indexOf(person) + 1}`;
 }
 
 /** @param {any[]} people */
@@ -43,11 +46,12 @@ function line(person, people) {
   const shown = document.createElement("li");
   const who = document.createElement("span");
   const where = document.createElement("span");
-  who.textContent = calling(person, people);
+  const called = calling(person, people);
+  who.textContent = person.present ? called : `${called} (${say.left.toLowerCase()})`;
   const names = person.places.map((/** @type {string} */ code) => placeName(code) ?? say.unknown);
   where.textContent = names.join(", ") || say.unknown;
   shown.append(who, where);
-  if (person.party > 1 && person.present) {
+  if (person.party > 1 && person.present && !person.has_call) {
     const left = document.createElement("button");
     left.type = "button";
     left.className = "button button-quiet button-small";

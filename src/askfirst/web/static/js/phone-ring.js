@@ -1,4 +1,4 @@
-// Calls from outside: who rings, the tone, taking it or leaving it to colleagues, and being away.
+// Calls that ring, from outside or of a colleague: who it is, the tone, taking it or not, and being away.
 import { core, part, root, say } from "./phone-page.js";
 import { take } from "./phone-sound.js";
 import { announce } from "./shell.js";
@@ -39,7 +39,7 @@ function show() {
   const [first] = core.ringing;
   const panel = part("ringing");
   panel.hidden = !first;
-  part("away").hidden = !core.rings;
+  part("away").hidden = false;
   part("away").setAttribute("aria-pressed", String(core.isAway));
   if (!first) {
     stopTone();
@@ -51,7 +51,7 @@ function show() {
     return;
   }
   const who = first.name || first.number || say.withheld;
-  part("ringing-who").textContent = say.calls.replace("{who}", who);
+  part("ringing-who").textContent = (first.by ? say.hands : say.calls).replace("{who}", who).replace("{by}", first.by);
   const number = first.name ? first.number : "";
   const more = core.ringing.length > 1 ? say.more_calls.replace("{n}", String(core.ringing.length - 1)) : "";
   const called = first.called ? say.called.replace("{name}", first.called) : "";

@@ -10,6 +10,7 @@ import {
   clock, control, core, nameOf, part, press, root, say, showNotice, texts, trying,
 } from "./phone-page.js";
 import { showConsent, showRecording, showSentences } from "./phone-panels.js";
+import { OFFER_ACTS, endOffer, showOffer } from "./phone-offer.js";
 import { learnPlaces, placeName, showPeople, tellPlace } from "./phone-people.js";
 import { RING_ACTS } from "./phone-ring.js";
 import {
@@ -77,6 +78,7 @@ function show(state) {
   showSentences(state.sentences);
   showPeople(state.parties);
   showBeside(state);
+  showOffer(state);
   showCaptionsOf(state);
 }
 
@@ -102,6 +104,7 @@ function begin(state) {
 function end(state) {
   endSound();
   closeUndo();
+  endOffer();
   closeCaptions();
   for (const name of ["consent", "recording", "keypad", "saying", "captions-part", "beside"]) part(name).hidden = true;
   part("clock").textContent = "";
@@ -114,8 +117,9 @@ function end(state) {
   link.href = `/calls/${state.call}`;
   link.textContent = say.write;
   const why = texts.ends[state.ended_by];
-  const ended = why ? `${say.ended} ${why}.` : say.ended;
-  last.replaceChildren(`${ended} `, link);
+  const isHanded = state.handed_to !== undefined;
+  const ended = isHanded ? say.handed.replace("{who}", state.handed_to) : why ? `${say.ended} ${why}.` : say.ended;
+  last.replaceChildren(`${ended} `, ...(isHanded ? [] : [link]));
   last.hidden = false;
   globalThis.htmx?.process(last);
   announce(ended);
@@ -215,6 +219,7 @@ const ACTS = {
   rejoin,
   "take-over": takeOver,
   ...BESIDE_ACTS,
+  ...OFFER_ACTS,
   ...RING_ACTS,
 };
 
