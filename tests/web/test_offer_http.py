@@ -1,4 +1,4 @@
-"""A call that is handed to a colleague over HTTP: whom it can ring at, and whose acts count when."""
+"""A call that is handed to a colleague over HTTP: at whom it can ring, and whose acts count."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Team:
         """An answer of the server to one of them."""
         self._browser.cookies.clear()
         self._browser.cookies.update(self._cookies[name])
-        return self._browser.request(method, f"/api/v1{path}", json=body if method == "POST" else None)
+        return self._browser.request(
+            method, f"/api/v1{path}", json=body if method == "POST" else None
+        )
 
     def in_call(self, name: str, method: str, path: str, **body: Any) -> Any:
         return self.ask(name, method, f"/calls/{self.call}{path}", **body)

@@ -84,7 +84,8 @@ class MediaWorkers:
     `count` workers take `most_calls` each at one time. `settings` is what a worker starts from.
     `on_line` is told of a call from outside (the worker, its id of it, caller and called) and says
     whether it rings; `on_offer` as well of one that is offered to a colleague (and who is at the
-    other end, to whom, and by whom); `on_over` of one that is over by itself; `on_change` that something differs.
+    other end, to whom, and by whom); `on_over` of one that is over by itself; `on_change` that
+    something differs.
     """
 
     def __init__(

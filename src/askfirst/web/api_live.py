@@ -155,8 +155,9 @@ async def phone(visit: Caller) -> dict[str, object]:
 async def events(visit: Watcher, call: str) -> Response:
     """The state of a live call now and after every change, as server-sent events.
 
-    Whose call it was hears last to whom it was handed. A call that is over answers 204, by which an `EventSource` ends without an error (HTML, 9.2.3):
-    whoever heard of a call a moment ago has done nothing wrong.
+    Whose call it was hears last to whom it was handed. A call that is over answers 204, by which an
+    `EventSource` ends without an error (HTML, 9.2.3): whoever heard of a call a moment ago has done
+    nothing wrong.
     """
     try:
         live = _seen(visit, call)
