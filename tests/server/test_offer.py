@@ -86,6 +86,8 @@ def test_a_call_that_a_colleague_takes_is_theirs_and_is_recorded_again_with_them
             await bring_sound(live)
             state = await until(live, has(light="recording"))
             assert state["agent"] == ola.id
+            assert live.offer is not None
+            assert live.offer.state()["stage"] == "taken"
             people = [
                 (each["role"], each["present"], each["has_call"]) for each in state["parties"]
             ]
@@ -339,6 +341,29 @@ def test_a_colleague_who_sat_beside_the_agent_is_no_second_person(
 
     state = played(node, scenario)
     assert [each["present"] for each in state["parties"]] == [False, True, True]
+
+
+def test_it_is_too_late_to_keep_a_call_that_is_being_taken(
+    node: Node, kari: User, ola: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(house: House) -> dict[str, Any]:
+        async with in_call(house, kari) as (live, _, _), house.open_phone(ola):
+            await until(live, has(light="recording"))
+            house.desk.offer(live, ola, kari.name)
+            lets_go = live.let_go
+
+            async def pressed() -> None:
+                assert live.offer is not None
+                live.offer.decline()
+                await lets_go()
+                assert live.state()["light"] != "recording"  # before anybody else has it
+
+            monkeypatch.setattr(live, "let_go", pressed)
+            await take(house, ola)
+            return live.state()
+
+    state = played(node, scenario)
+    assert (state["agent"], state["offer"]["stage"]) == (ola.id, "taken")
 
 
 def test_of_two_who_want_it_at_once_one_gets_it(node: Node, kari: User, ola: User) -> None:

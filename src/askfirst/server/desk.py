@@ -310,8 +310,8 @@ class Desk:
     def offer(self, live: LiveCall, to: User, by_name: str) -> None:
         """Offer a call that its agent has to a colleague, at whom it rings now.
 
-        Raises Refused where that cannot be: it is offered already, nobody has answered it, somebody
-        is beside it, or the colleague's phone is closed or busy.
+        Raises Refused where that cannot be: it is offered already, nobody has answered it, its
+        agent has no browser, or the colleague's phone is closed or busy.
         """
         live.ensure_live()
         moving(live)

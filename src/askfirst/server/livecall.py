@@ -26,7 +26,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.consulting import Consulting
 from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
-from askfirst.server.offer import Offer
+from askfirst.server.offer import Offer, moving
 from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
@@ -299,6 +299,12 @@ class LiveCall:
             )
         if self.consulting is None or not self.consulting.drop(party):
             self.call.report(ev.PartyLeft(self.call.now_ms(), party))
+
+    async def let_go(self) -> None:
+        """Cut off the agent's browser; nothing is recorded until one has come again."""
+        if AWAY not in self.call.facts.holds:
+            self.call.pause("agent-away", AWAY)
+        await moving(self).release()
 
     def be_of(
         self,

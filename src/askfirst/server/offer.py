@@ -33,11 +33,10 @@ WRITTEN_WITHIN_S = 2.0
 
 
 class Offer:
-    """`desk.RingingLine` of a call that somebody here has; belongs to the loop of its desk.
+    """`lines.RingingLine` of a call that somebody here has; belongs to the loop of its desk.
 
     `caller` is the other side's number, `to` the colleague's id and `to_name` the name, `by_name`
-    the agent's. `is_over` is whether it rings no longer; it was not taken unless the call is the
-    colleague's.
+    the agent's. `is_over` is whether it rings no longer, `is_taken` whether the colleague has it.
     """
 
     called = ""
@@ -47,7 +46,7 @@ class Offer:
         self.caller = live.call.request.number
         self.name = live.name
         self.to, self.to_name, self.by_name = to.id, to.name, by_name
-        self.is_over = False
+        self.is_over = self.is_taken = False
         self._events: Log[CallEvent] = Log()
 
     def events(self) -> AsyncIterator[CallEvent]:
@@ -55,7 +54,7 @@ class Offer:
         return self._events.read()
 
     def decline(self) -> None:
-        """Let it ring no longer; the call stays with its agent."""
+        """Let it ring no longer; the call stays with its agent. Too late where it is taken."""
         if not self.is_over:
             self.is_over = True
             self._events.close()
@@ -71,16 +70,17 @@ class Offer:
         `start` is what a call of theirs to the other side would start from. Raises Refused where it
         does not ring any more, the call is over, or somebody is beside it.
         """
-        live, leg = self.live, moving(self.live)
-        if self.is_over or live.has_ended:
-            raise Refused("this call is not offered any more")
+        live = self.live
         if live.consulting is not None:
             await live.consulting.leave_beside()
+        if self.is_over or live.has_ended:
+            raise Refused("this call is not offered any more")
+        self.is_taken = True
+        self.decline()
         former = live.user_id
-        await leg.release()  # nothing is recorded while no agent is there
+        await live.let_go()
         has_read = user.notice_version == start.account.notice_version
         live.be_of(user, start.agent_places, has_read, partial(_keep, live.id, former, user.id))
-        self.decline()
         # Whoever has it reaches it from now on; a disk that is late does not stop a call.
         with suppress(TimeoutError):
             await asyncio.wait_for(live.call.written(), WRITTEN_WITHIN_S)
@@ -88,7 +88,7 @@ class Offer:
 
     def state(self) -> dict[str, object]:
         """To whom the call is offered and whether it rings there, ready for JSON."""
-        stage = "not-taken" if self.is_over else "ringing"
+        stage = "taken" if self.is_taken else "not-taken" if self.is_over else "ringing"
         return {"user": self.to, "name": self.to_name, "stage": stage}
 
 

@@ -13,7 +13,7 @@ export function showOffer(state) {
   if (isRinging === wasRinging) return;
   wasRinging = isRinging;
   if (!isRinging) {
-    if (found) message(say.offer_kept.replace("{who}", found.name), "warning");
+    if (found?.stage === "not-taken") message(say.offer_kept.replace("{who}", found.name), "warning");
     return;
   }
   part("offer-text").textContent = say.offer_rings.replace("{who}", found.name);
