@@ -58,6 +58,17 @@ async def take(house: House, user: User) -> LiveCall:
     return await house.reception.take(user, ringing, MovingLeg(), has_browser=True)
 
 
+async def handed_over(house: House, kari: User, to: User) -> dict[str, Any]:
+    """A call of Kari's that is recorded, once somebody has it with a browser of their own."""
+    async with in_call(house, kari) as (live, _, _):
+        await until(live, has(light="recording"))
+        async with house.open_phone(to):
+            house.desk.offer(live, to, kari.name)
+            await take(house, to)
+        await bring_sound(live)
+        return await until(live, has(connected=True, holds=[]))
+
+
 def handed(node: Node, call: str) -> list[Any]:
     with node.store.engine.connect() as connection:
         query = sa.select(audit).where(audit.c.action == "call.handed", audit.c.object == call)
@@ -132,34 +143,14 @@ def test_nothing_of_the_contact_is_kept_between_two_agents(
 
 def test_the_law_of_the_colleagues_place_is_asked(node: Node, kari: User, ola: User) -> None:
     ola = replace(ola, place="US-CA")
-
-    async def scenario(house: House) -> dict[str, Any]:
-        async with in_call(house, kari) as (live, _, _):
-            await until(live, has(light="recording"))
-            async with house.open_phone(ola):
-                house.desk.offer(live, ola, kari.name)
-                await take(house, ola)
-            await bring_sound(live)
-            return await until(live, has(connected=True, holds=[]))
-
-    state = played(node, scenario)
+    state = played(node, lambda house: handed_over(house, kari, ola))
     assert state["decision"]["mode"] == "ask"
     assert state["light"] == "waiting"
 
 
 def test_a_colleague_who_has_not_read_the_notice_is_not_recorded(node: Node, kari: User) -> None:
     new = agent(node, "new", notice=None)
-
-    async def scenario(house: House) -> dict[str, Any]:
-        async with in_call(house, kari) as (live, _, _):
-            await until(live, has(light="recording"))
-            async with house.open_phone(new):
-                house.desk.offer(live, new, kari.name)
-                await take(house, new)
-            await bring_sound(live)
-            return await until(live, has(connected=True, holds=[]))
-
-    state = played(node, scenario)
+    state = played(node, lambda house: handed_over(house, kari, new))
     assert (state["because"], state["light"]) == ("not-acknowledged", "off")
 
 

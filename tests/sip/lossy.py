@@ -44,14 +44,15 @@ class _End(asyncio.DatagramProtocol):
 class Line:
     """The line to the port of a telephone; we call `port` instead. Made by `lossy`.
 
-    `carried` and `lost` count packets of sound, both ways together; `said_s` are the moments, by
-    `time.monotonic`, at which the telephone had said its 20 ms each.
+    `carried` and `lost` count packets of sound while it is bad, both ways together; `said_s` are
+    the moments, by `time.monotonic`, at which the telephone had said its 20 ms each.
     """
 
     def __init__(self, telephone: int, seed: int) -> None:
         self.port = free_port()
         self.carried = self.lost = 0
         self.said_s: list[float] = []
+        self._is_bad = True
         self._telephone = telephone
         self._us = 0
         self._chance = random.Random(seed)  # noqa: S311 - the same each time
@@ -70,6 +71,10 @@ class Line:
             near, far = self._first + reports, self._first + 2 + reports
             await self._listen(near, self._passing(far, reports, faces_us=False))
             await self._listen(far, self._passing(near, reports, faces_us=True))
+
+    def mend(self) -> None:
+        """Carry every packet from now on, and at once."""
+        self._is_bad = False
 
     def close(self) -> None:
         """Carry nothing any more."""
@@ -117,11 +122,14 @@ class Line:
             if faces_us and not reports and packet[1] & 0x7F in _G711:
                 self.said_s.append(time.monotonic())
                 self._more.set()
+            to = self._sound_of[faces_us] + reports
+            if not self._is_bad:
+                self._send(out, packet, to)
+                return
             self.carried += 1
             if self._chance.random() < LOST:
                 self.lost += 1
                 return
-            to = self._sound_of[faces_us] + reports
             late_s = self._chance.uniform(0, LATE_S)
             asyncio.get_running_loop().call_later(late_s, self._send, out, packet, to)
 

@@ -20,7 +20,7 @@ from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.desk import Desk
 from askfirst.telephony.memoryleg import MemoryLeg
-from askfirst.web.api_live import stream
+from askfirst.web.api_live import told
 from askfirst.web.app import create_app
 from askfirst.web.visit import Site
 
@@ -145,15 +145,15 @@ def test_a_stream_ends_soon_after_its_session(site: Site) -> None:
     assert node is not None
     answers = iter((True, False))
 
-    async def told() -> list[str]:
+    async def heard() -> list[str]:
         desk = Desk(node, LoopClock())
         live = await desk.place(user, rig.CALIFORNIA, MemoryLeg())
-        parts = [part async for part in stream(live, lambda: next(answers))]
+        parts = [part async for part in told(live.events(), lambda: next(answers))]
         assert not live.has_ended, "the call goes on"
         await desk.close()
         return parts
 
-    parts = run_virtual(told())
+    parts = run_virtual(heard())
 
     assert parts, "what was allowed was told"
     assert not any('"settled": true' in part for part in parts)
@@ -165,11 +165,11 @@ def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None
     node = site.carrier.node
     assert node is not None
 
-    async def told() -> list[dict[str, Any]]:
+    async def heard() -> list[dict[str, Any]]:
         desk = Desk(node, LoopClock())
         live = await desk.place(user, rig.CALIFORNIA, MemoryLeg())
         parts = []
-        async for part in stream(live, lambda: True):
+        async for part in told(live.events(), lambda: True):
             parts.append(part)
             if len(parts) == 1:
                 await live.hangup()
@@ -177,7 +177,7 @@ def test_the_stream_tells_each_change_and_ends_with_the_call(site: Site) -> None
         assert all(part.startswith("id: ") and part.endswith("\n\n") for part in parts)
         return [json.loads(part.partition("data: ")[2]) for part in parts]
 
-    states = run_virtual(told())
+    states = run_virtual(heard())
 
     sequences = [state["sequence"] for state in states]
     assert sequences == sorted(set(sequences))

@@ -167,7 +167,7 @@ async def events(visit: Watcher, call: str) -> Response:
     is_own = live.user_id == visit.who.id
     return StreamingResponse(
         told(
-            while_theirs(live, visit.who.id) if is_own else live.events(),
+            _while_theirs(live, visit.who.id) if is_own else live.events(),
             lambda: _may_still_see(visit, live, is_own=is_own),
         ),
         media_type="text/event-stream",
@@ -369,7 +369,7 @@ def _may_still_see(visit: Visit, live: LiveCall, *, is_own: bool) -> bool:
     return user.person.reaches(Permission.CALLS_READ, live.user_id, live.team)
 
 
-async def while_theirs(live: LiveCall, user: str) -> AsyncGenerator[State, None]:
+async def _while_theirs(live: LiveCall, user: str) -> AsyncGenerator[State, None]:
     """The states of a live call as long as it is a user's; then who has it, and nothing more."""
     async with aclosing(live.events()) as states:
         async for state in states:
@@ -379,11 +379,6 @@ async def while_theirs(live: LiveCall, user: str) -> AsyncGenerator[State, None]
                 yield {**last, "light": "off", "settled": True, "handed_to": name}
                 return
             yield state
-
-
-def stream(live: LiveCall, may_go_on: Callable[[], bool]) -> AsyncIterator[str]:
-    """The states of a live call as server-sent events, until it is settled; see `told`."""
-    return told(live.events(), may_go_on)
 
 
 async def told(
