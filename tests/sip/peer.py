@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -56,12 +57,21 @@ def needed(program: str) -> str:
     return found
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+_PORTS = range(16_000, 32_000)
+"""Below those that the kernel gives to whoever asks for any (`ip_local_port_range`)."""
+
+_CHANCE = random.SystemRandom()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago: a telephone has it for UDP and TCP alike."""
+    while True:
+        port = _CHANCE.choice(_PORTS)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                probe = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                probe.bind((LOOPBACK, port))
+            return port
 
 
 def free_range(ports: int) -> int:
@@ -102,7 +112,7 @@ class Telephone:
         self._rate = rate
         self._ports = 2 * calls
         self._more_config = config
-        self._control = free_port(socket.SOCK_STREAM)
+        self._control = free_port()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._seen: list[dict[str, Any]] = []
