@@ -116,6 +116,10 @@ class Kind(StrEnum):
     ACCESS_PLAYED = "access.played"
     ACCESS_READ = "access.read"
     ACCESS_EXPORTED = "access.exported"
+    ACCESS_FOUND = "access.found"
+    ACCESS_SHARED = "access.shared"
+    ACCESS_UNSHARED = "access.unshared"
+    ACCESS_REFUSED = "access.refused"
     GATE_FAILED = "gate.failed"
     OUTCOME_SETTLED = "outcome.settled"
 

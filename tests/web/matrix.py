@@ -299,7 +299,7 @@ class Office:
             return ledger_size(connection)
 
     def accesses(self, since: int) -> list[tuple[str, str]]:
-        """Kind and person of the access entries from a size of the ledger on, in order."""
+        """Kind and person of accesses that succeeded, from a size of the ledger on, in order."""
         query = (
             sa.select(ledger_entries.c.entry)
             .where(ledger_entries.c.position >= since)
@@ -309,7 +309,7 @@ class Office:
         return [
             (str(each["kind"]), str(each["data"]["person"]))
             for each in entries
-            if each["kind"].startswith("access.")
+            if each["kind"].startswith("access.") and each["kind"] != "access.refused"
         ]
 
     def state(self) -> list[object]:

@@ -108,6 +108,9 @@ _PUBLIC = {
         rule=Rule.PUBLIC, good=403, form={"password": "longer than twelve", "again": "x"}
     ),
     ("GET", "/setup/{token}"): Case(rule=Rule.PUBLIC, good=403),
+    ("GET", "/shared/{token}"): Case(rule=Rule.PUBLIC, good=403),
+    ("POST", "/shared/{token}"): Case(rule=Rule.PUBLIC, good=403, form={"code": "12345678"}),
+    ("GET", "/shared/{token}/audio"): Case(rule=Rule.PUBLIC, good=403),
     ("POST", "/setup/{token}"): Case(rule=Rule.PUBLIC, good=403, form={"name": "Somebody"}),
 }
 _RECORDED = {
@@ -120,6 +123,12 @@ _RECORDED = {
     ("POST", "/calls/{call}/export"): Case(
         (EXPORT, P.CALLS_READ), form={"purpose": "dispute", "wanted": "audio"}, opens=EXPORTED
     ),
+    ("POST", "/calls/{call}/shares"): Case(
+        (EXPORT, P.CALLS_READ), 422, form={"recipient": "", "purpose": "dispute", "hours": "24"}
+    ),
+    ("POST", "/calls/{call}/shares/{share}/end"): Case(
+        (EXPORT, P.CALLS_READ), 404, path="/calls/{call}/shares/shr_none/end"
+    ),
     ("POST", "/calls/{call}/hold"): Case((HOLD, P.CALLS_READ), 303, form=WHY),
     ("POST", "/calls/{call}/release"): Case((HOLD, P.CALLS_READ), 303, form=WHY),
     ("GET", "/calls/{call}/erase"): Case((P.ERASURE_MANAGE, P.CALLS_READ)),
@@ -127,6 +136,9 @@ _RECORDED = {
         (P.ERASURE_MANAGE, P.CALLS_READ), 303, path="/calls/{spare}/erase"
     ),
     ("POST", f"{RECORDING}/links"): Case((LISTEN,), 201, json=LINK),
+    ("DELETE", f"{RECORDING}/links/{{link}}"): Case(
+        (LISTEN,), 404, path=f"{RECORDING}/links/lnk_none"
+    ),
     ("GET", f"{RECORDING}/audio"): Case((LISTEN,), opens=PLAYED, by_link=True),
     ("GET", f"{RECORDING}/transcript"): Case((LISTEN,), opens=READ),
     ("GET", f"{RECORDING}/peaks"): Case((LISTEN,), opens=READ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import Response
 from starlette.testclient import TestClient
 from tests.server import rig
 from tests.web.conftest import add, browser, problem, signed_in
@@ -19,15 +20,18 @@ from askfirst.rules import packaged
 from askfirst.server import account, accounts
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls
-from askfirst.server.listening import Listening, ListeningPurpose
+from askfirst.server.database import calls, reading
+from askfirst.server.listening import Listening
 from askfirst.server.node import Node
+from askfirst.server.purposes import ListeningPurpose
+from askfirst.server.recordingreader import stretches_of
 from askfirst.server.settings import Settings
 from askfirst.speech.scripted import Scripted
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Site
 
 NORTH, SOUTH = "north", "south"
+OPENED = ("access.played", "access.read", "access.exported")
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,16 @@ class Office:
         assert made.status_code == 201, made.text
         return str(made.json()["url"])
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """From and to when, in call time, there is sound."""
+        with reading(self.site.store.engine) as connection:
+            stretches = stretches_of(connection, self.recorded.id)
+        return stretches[0].from_ms, stretches[-1].to_ms
+
     def accesses(self) -> list[dict[str, object]]:
         entries = self.site.store.ledger.entries(self.recorded.call)
-        return [entry for _, entry in entries if str(entry["kind"]).startswith("access.")]
+        return [entry for _, entry in entries if str(entry["kind"]) in OPENED]
 
 
 @pytest.fixture
@@ -133,18 +144,24 @@ def test_a_playing_in_parts_is_one_access_and_gives_the_whole(office: Office) ->
     assert samples.shape[0] == 2
     (access,) = office.accesses()
     assert (access["kind"], access["recording"]) == ("access.played", office.recorded.id)
-    assert access["data"] == {"person": office.agent.id, "purpose": "training"}
+    said = access["data"]
+    assert isinstance(said, dict)
+    assert {key: said[key] for key in ("person", "purpose")} == {
+        "person": office.agent.id,
+        "purpose": "training",
+    }
+    assert (said["from_ms"], said["to_ms"]) == office.kept
 
 
 def test_a_link_runs_out(office: Office) -> None:
     now = utc_now()
     person, listening = office.agent.person, office.site.listening
     link = listening.link(
-        person, "s", office.recorded.id, ListeningPurpose.QUALITY, timedelta(seconds=5), now
+        person, "s", office.recorded.id, ListeningPurpose.DISPUTE, timedelta(seconds=5), now
     )
 
     with pytest.raises(Exception, match="run out"):
-        listening.audio(person, "s", office.recorded.id, link.token, now + timedelta(seconds=6))
+        listening.sound(person, "s", office.recorded.id, link.token, now + timedelta(seconds=6))
 
     assert office.accesses() == []
 
@@ -225,13 +242,17 @@ def test_the_list_goes_on_behind_its_last_call(office: Office) -> None:
     assert [each["id"] for each in filtered] == [office.recorded.call]
 
 
+def parted(content: bytes, header: str) -> Response:
+    return ranged(lambda first, last: content[first : last + 1], len(content), header, "audio/ogg")
+
+
 @given(
     st.binary(min_size=1, max_size=200),
     st.integers(0, 250),
     st.integers(0, 250),
 )
 def test_a_range_is_exactly_those_bytes(content: bytes, first: int, last: int) -> None:
-    answer = ranged(content, f"bytes={first}-{last}", "audio/ogg")
+    answer = parted(content, f"bytes={first}-{last}")
 
     wanted = content[first : last + 1]
     assert (answer.status_code, bytes(answer.body)) == ((206, wanted) if wanted else (416, b""))
@@ -239,11 +260,11 @@ def test_a_range_is_exactly_those_bytes(content: bytes, first: int, last: int) -
 
 @given(st.text(max_size=40))
 def test_no_range_header_breaks_the_answer(header: str) -> None:
-    assert ranged(b"0123456789", header, "audio/ogg").status_code in (200, 206, 416)
+    assert parted(b"0123456789", header).status_code in (200, 206, 416)
 
 
 def test_the_last_bytes_can_be_asked_for() -> None:
-    answer = ranged(b"0123456789", "bytes=-3", "audio/ogg")
+    answer = parted(b"0123456789", "bytes=-3")
 
     assert (answer.status_code, bytes(answer.body)) == (206, b"789")
-    assert ranged(b"0123456789", "bytes=-0", "audio/ogg").status_code == 416
+    assert parted(b"0123456789", "bytes=-0").status_code == 416

@@ -69,7 +69,11 @@ class Office:
 
     @property
     def accesses(self) -> list[tuple[str, str]]:
-        return [(each["kind"], each["data"]["purpose"]) for each in self.entries("access.")]
+        return [
+            (each["kind"], each["data"]["purpose"])
+            for each in self.entries("access.")
+            if "purpose" in each["data"]
+        ]
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ READERS: Mapping[str, Reader] = {
     "announces": _flag,
     "beeps": _flag,
     "hears_answers": _flag,
+    "asks_reason": _flag,
     "privacy_url": _maybe(_text(200)),
     "first_country": _one_of(*FIRST_COUNTRY),
     "texts": _phrases,

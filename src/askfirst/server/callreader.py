@@ -276,6 +276,9 @@ def _rows(
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
+_DETAILS = ("why", "share", "link", "from_ms", "to_ms")
+
+
 def _opened(store: Store, call: str) -> list[Mapping[str, Any]]:
     """Who has opened the recording, from the ledger, in order."""
     kinds = {kind.value for kind in Kind if kind.value.startswith("access.")}
@@ -290,6 +293,7 @@ def _opened(store: Store, call: str) -> list[Mapping[str, Any]]:
                     "kind": entry["kind"],
                     "person": said.get("person"),
                     "purpose": said.get("purpose"),
+                    **{key: said[key] for key in _DETAILS if key in said},
                 }
             )
     return found

@@ -1,63 +1,115 @@
-"""Links to recordings: short, for one recording, one session and one stated purpose.
+"""Links to recordings: short, for one recording, one person's session and one stated purpose.
 
 A link alone opens nothing: whoever uses it must still be signed in to the session that it was made
-in, and must still reach the recording. The first use is an access and stands in the ledger; further
-parts of the same playing are not written again.
+in, and must still reach the recording. What is heard stands in the ledger with its call times
+before it is given; what was refused stands there too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
-import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from typing import Any
 
-from askfirst.errors import InvalidInput, Refused
+import sqlalchemy as sa
+
+from askfirst.audio.oggpages import sound_of
+from askfirst.errors import InvalidInput, NotFound, Refused
+from askfirst.ledger import Kind
+from askfirst.server import keptwords
 from askfirst.server.access import Permission, Person
+from askfirst.server.account import account
 from askfirst.server.callreader import call_of, ensure_reaches
-from askfirst.server.database import reading
+from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.ids import new_id
+from askfirst.server.linktables import links
 from askfirst.server.playback import Playback
+from askfirst.server.purposes import ListeningPurpose, ensure_allowed
+from askfirst.server.recordingreader import call_span, stretches_of
+from askfirst.server.refusals import Refusals, Why
 from askfirst.server.store import Store
 
 LONGEST = timedelta(hours=1)
-_SECRET = "links"  # noqa: S105 - the name under which the key store keeps it
-
-
-class ListeningPurpose(StrEnum):
-    """Why somebody opens a recording; it stands with the access."""
-
-    QUALITY = "quality"
-    TRAINING = "training"
-    DISPUTE = "dispute"
-    CONSENT_CHECK = "consent-check"
-    SUBJECT_REQUEST = "subject-request"
+_FORGOTTEN_AFTER = timedelta(days=1)
+"""What became of a link that has run out is in the ledger; its row is of no use any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """What opens a recording for a while. `expires_at` is in UTC, to the second."""
 
+    id: str
     token: str
     expires_at: datetime
 
 
-@dataclass(slots=True)
-class Listening:
-    """Makes links and opens recordings by them, for one process.
-
-    Which links have been used is kept in memory: after a restart a link that still holds is written
-    down once more, never once less.
-    """
+@dataclass(frozen=True, slots=True)
+class Given:
+    """By what a recording is heard: a row of `table`, and what stands in the ledger with it."""
 
     store: Store
+    table: sa.Table
+    id: str
+    recording: str
+    call: str
+    said: Mapping[str, str]
+
+    def note(self, from_ms: int, to_ms: int, at: datetime) -> None:
+        """Write down that this part (file time) is given now; what was given before is not."""
+        with transaction(self.store.engine) as connection:
+            from_ms, to_ms = call_span(stretches_of(connection, self.recording), from_ms, to_ms)
+            mine = self.table.c.id == self.id
+            before = connection.execute(
+                sa.select(self.table.c.given).where(mine).with_for_update()
+            ).scalar_one()
+            if _holds(before, from_ms, to_ms):
+                return
+            self.store.ledger.append(
+                connection,
+                Kind.ACCESS_PLAYED,
+                at,
+                call=self.call,
+                recording=self.recording,
+                data={**self.said, "from_ms": from_ms, "to_ms": to_ms},
+            )
+            given = _joined([*before, [from_ms, to_ms]])
+            connection.execute(self.table.update().where(mine).values(given=given))
+
+
+class Sound:
+    """A recording as Ogg/Opus; every part that is taken of it is written down before."""
+
+    def __init__(self, content: bytes, given: Given, at: datetime) -> None:
+        self._content = content
+        self._given = given
+        self._at = at
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole."""
+        return len(self._content)
+
+    def part(self, first: int, last: int) -> bytes:
+        """The bytes from `first` to `last`, both included and within."""
+        from_ms, to_ms = sound_of(self._content, first, last)
+        if from_ms < to_ms:  # headers alone are no sound
+            self._given.note(from_ms, to_ms, self._at)
+        return self._content[first : last + 1]
+
+
+@dataclass(slots=True)
+class Listening:
+    """Makes links and opens recordings by them."""
+
+    store: Store
+    refusals: Refusals = field(init=False)
     _playback: Playback = field(init=False)
-    _used: dict[str, datetime] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.store)
         self._playback = Playback(self.store)
 
     def link(
@@ -68,68 +120,169 @@ class Listening:
         purpose: ListeningPurpose,
         lasts: timedelta,
         now: datetime,
+        reason: str = "",
     ) -> Link:
         """A link for a session. Raises NotFound, InvalidInput for a time that is out of range,
-        Refused where the person does not reach the recording.
+        Refused where the person does not reach the recording or its parties were told another
+        purpose, and InvalidRequest where the account wants a `reason` and there is none.
         """
         if not timedelta(seconds=1) <= lasts <= LONGEST:
             raise InvalidInput(
                 f"found a link for {lasts.total_seconds():.0f} seconds; expected 1 to "
                 f"{LONGEST.total_seconds():.0f}"
             )
-        self._ensure(person, recording)
-        until = int((now + lasts).timestamp())
-        said = f"{until}.{purpose.value}.{secrets.token_hex(8)}"
-        token = f"{said}.{self._seal(said, recording, session)}"
-        return Link(token, datetime.fromtimestamp(until, UTC))
-
-    def audio(
-        self, person: Person, session: str, recording: str, token: str, now: datetime
-    ) -> bytes:
-        """The recording as Ogg/Opus, by a link. Raises Refused for a link that does not hold, is
-        another session's, or has run out; the access is in the ledger before anything is read.
-        """
-        self._ensure(person, recording)
-        said, purpose, expires_at = self._read(session, recording, token, now)
-        with self._lock:
-            self._used = {key: end for key, end in self._used.items() if end > now}
-            is_more = said in self._used
-        if is_more:
-            return self._playback.replay(recording)
-        # Not under the lock: others listen meanwhile. Twice at once is written down twice.
-        played = self._playback.play(recording, person=person.id, purpose=purpose)
-        with self._lock:
-            self._used[said] = expires_at
-        return played
-
-    def purpose(self, session: str, recording: str, token: str, now: datetime) -> ListeningPurpose:
-        """What a link was made for; opens nothing. Raises Refused as `audio` does."""
-        return self._read(session, recording, token, now)[1]
-
-    def _read(
-        self, session: str, recording: str, token: str, now: datetime
-    ) -> tuple[str, ListeningPurpose, datetime]:
-        """What a link says, why, and until when, once it is shown to be ours and to hold."""
-        said, _, seal = token.rpartition(".")
-        if not hmac.compare_digest(
-            seal.encode("utf-8"), self._seal(said, recording, session).encode("utf-8")
-        ):
-            raise Refused(
-                "this link was not made in this session for this recording; open the call and "
-                "choose to listen again"
+        self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
+        self.ensure_purpose(person, recording, purpose, now)
+        if reason.strip() or self.wants_reason(person, recording):
+            reason = keptwords.tidied(reason, "reason")
+        made = Link(new_id("lnk"), secrets.token_urlsafe(32), _to_the_second(now + lasts))
+        if reason:
+            keptwords.keep(self.store, recording, made.id, {"reason": reason}, now)
+        with transaction(self.store.engine) as connection:
+            connection.execute(links.delete().where(links.c.expires_at < now - _FORGOTTEN_AFTER))
+            connection.execute(
+                links.insert().values(
+                    id=made.id,
+                    digest=digest(made.token),
+                    recording=recording,
+                    user=person.id,
+                    session=digest(session),
+                    purpose=purpose.value,
+                    created_at=now,
+                    expires_at=made.expires_at,
+                    given=[],
+                )
             )
-        until, purpose, _ = said.split(".")
-        expires_at = datetime.fromtimestamp(int(until), UTC)
-        if now >= expires_at:
-            raise Refused("this link has run out; open the call and choose to listen again")
-        return said, ListeningPurpose(purpose), expires_at
+        return made
 
-    def _ensure(self, person: Person, recording: str) -> None:
+    def wants_reason(self, person: Person, recording: str) -> bool:
+        """Whether a person has to say in words why they open a recording: not of their own call."""
         with reading(self.store.engine) as connection:
-            call = call_of(connection, recording)
-            ensure_reaches(connection, person, Permission.RECORDINGS_LISTEN, call)
+            agent = connection.execute(
+                sa.select(calls.c.agent).join(recordings).where(recordings.c.id == recording)
+            ).scalar()
+            return account(connection).asks_reason and agent != person.id
 
-    def _seal(self, said: str, recording: str, session: str) -> str:
-        holder = hashlib.sha256(session.encode("utf-8")).hexdigest()
-        content = f"{said}\n{recording}\n{holder}".encode()
-        return hmac.new(self.store.keys.salt(_SECRET), content, hashlib.sha256).hexdigest()
+    def sound(
+        self, person: Person, session: str, recording: str, token: str, now: datetime
+    ) -> Sound:
+        """The recording by a link; nothing of it is given yet.
+
+        Raises Refused for a link that does not hold, is another session's, was revoked or has run
+        out, and for a recording that is not ready.
+        """
+        row = self._row(person, session, recording, token, now)
+        call = self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
+        try:
+            content = self._playback.replay(recording)
+        except Refused:
+            self.refusals.note(person.id, recording, Why.NOT_READY, now)
+            raise
+        said = {"person": person.id, "purpose": str(row.purpose), "link": str(row.id)}
+        return Sound(content, Given(self.store, links, row.id, recording, call, said), now)
+
+    def purpose(
+        self, person: Person, session: str, recording: str, token: str, now: datetime
+    ) -> ListeningPurpose:
+        """What a link was made for; opens nothing. Raises Refused as `sound` does."""
+        return ListeningPurpose(self._row(person, session, recording, token, now).purpose)
+
+    def revoke(self, person: Person, recording: str, link: str, now: datetime) -> None:
+        """Let a link open nothing any more: one's own, or anybody's who holds recordings back.
+
+        Raises NotFound for a link that there is not, or that is somebody else's, and as `reach`.
+        """
+        self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
+        mine = (links.c.id == link) & (links.c.recording == recording)
+        if not person.may(Permission.RECORDINGS_HOLD):
+            mine &= links.c.user == person.id
+        with transaction(self.store.engine) as connection:
+            done = connection.execute(
+                links.update().where(mine, links.c.revoked_at.is_(None)).values(revoked_at=now)
+            )
+            known = connection.execute(sa.select(links.c.id).where(mine)).first()
+        if done.rowcount == 0 and known is None:
+            raise NotFound(f"no link {link} of yours to {recording}")
+
+    def reach(self, person: Person, permission: Permission, recording: str, now: datetime) -> str:
+        """The call of a recording that a permission reaches.
+
+        Raises NotFound, and Refused after having written the attempt down.
+        """
+        try:
+            with reading(self.store.engine) as connection:
+                call = call_of(connection, recording)
+                ensure_reaches(connection, person, permission, call)
+        except Refused:
+            self.refusals.note(person.id, recording, Why.NO_RIGHT, now)
+            raise
+        return call
+
+    def ensure_purpose(
+        self, person: Person, recording: str, purpose: ListeningPurpose, now: datetime
+    ) -> None:
+        """Raise Refused, and write it down, for a purpose that a recording is not opened for."""
+        try:
+            with reading(self.store.engine) as connection:
+                ensure_allowed(connection, person, recording, purpose)
+        except Refused:
+            self.refusals.note(person.id, recording, Why.OTHER_PURPOSE, now)
+            raise
+
+    def _row(self, person: Person, session: str, recording: str, token: str, now: datetime) -> Any:
+        """The row of a link that holds. Whatever is wrong, the same is done, so that neither the
+        answer nor its time tells whether there is such a recording.
+        """
+        with reading(self.store.engine) as connection:
+            row = connection.execute(
+                sa.select(links).where(links.c.digest == digest(token))
+            ).one_or_none()
+        why = _fault(row, person, session, recording, now)
+        if why is None:
+            return row
+        self.refusals.note(person.id, recording, why, now)
+        if why is Why.EXPIRED:
+            raise Refused("this link has run out; open the call and choose to listen again")
+        if why is Why.REVOKED:
+            raise Refused("this link was revoked; open the call and choose to listen again")
+        raise Refused(
+            "this link was not made in this session for this recording; open the call and "
+            "choose to listen again"
+        )
+
+
+def digest(secret: str) -> str:
+    """Under which a secret is kept: SHA-256 in hexadecimal, of whatever text."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _fault(row: Any, person: Person, session: str, recording: str, now: datetime) -> Why | None:
+    if row is None:
+        return Why.NO_LINK
+    if row.session != digest(session) or row.user != person.id:
+        return Why.OTHER_SESSION
+    if row.recording != recording:
+        return Why.OTHER_RECORDING
+    if row.revoked_at is not None:
+        return Why.REVOKED
+    return Why.EXPIRED if now >= row.expires_at else None
+
+
+def _to_the_second(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+def _holds(given: Sequence[Sequence[int]], from_ms: int, to_ms: int) -> bool:
+    """Whether a part lies within what was given."""
+    return any(begun <= from_ms and to_ms <= ended for begun, ended in given)
+
+
+def _joined(parts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The same times in as few parts as they need."""
+    joined: list[list[int]] = []
+    for from_ms, to_ms in sorted((part[0], part[1]) for part in parts):
+        if joined and from_ms <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], to_ms)
+        else:
+            joined.append([from_ms, to_ms])
+    return joined

@@ -152,6 +152,19 @@ def file_time(stretches: Sequence[Stretch], call_ms: int) -> int | None:
     return None
 
 
+def call_span(stretches: Sequence[Stretch], from_ms: int, to_ms: int) -> tuple[int, int]:
+    """The call time, from and to, of a part in file time; (0, 0) where none of it was kept."""
+    parts = [
+        (
+            each.from_ms + max(0, from_ms - each.file_ms),
+            min(each.to_ms, each.from_ms + to_ms - each.file_ms),
+        )
+        for each in stretches
+        if each.file_ms < to_ms and from_ms < each.file_ms + each.to_ms - each.from_ms
+    ]
+    return (parts[0][0], parts[-1][1]) if parts else (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Erased:
     """When a recording was erased, and why; `at` None while that is ordered and not done."""

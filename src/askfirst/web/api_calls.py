@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from askfirst.errors import NotFound
+from askfirst.errors import NotFound, Refused
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import OutcomeCode
 from askfirst.server.access import Permission
@@ -19,13 +19,14 @@ from askfirst.server.callreader import (
     call_lines,
     call_of,
     call_record,
-    ensure_reaches,
 )
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.finishing import from_bytes
-from askfirst.server.listening import ListeningPurpose
+from askfirst.server.listening import Link
 from askfirst.server.playback import Playback
+from askfirst.server.purposes import ListeningPurpose
+from askfirst.server.refusals import Why
 from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted
@@ -37,10 +38,11 @@ Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
 
 class WantedLink(Body):
-    """What a link is for, and for how many seconds it holds."""
+    """What a link is for, for how many seconds it holds, and the reason where one is wanted."""
 
     purpose: ListeningPurpose
     seconds: int = 900
+    reason: str = ""
 
 
 @router.get("/calls")
@@ -82,17 +84,27 @@ def make_link(visit: Listener, recording: str, wanted: WantedLink) -> dict[str, 
     """A link to the audio, for this session and for a while."""
     # More than any calendar holds is refused as what is merely too long.
     lasts = timedelta(seconds=max(0, min(wanted.seconds, 100_000)))
-    url, expires_at = linked(visit, recording, wanted.purpose, lasts)
-    return {"url": url, "expires_at": expires_at}
+    made = linked(visit, recording, wanted.purpose, lasts, wanted.reason)
+    return {
+        "id": made.id,
+        "url": address_of(recording, made),
+        "expires_at": timestamp(made.expires_at),
+    }
+
+
+@router.delete("/recordings/{recording}/links/{link}", status_code=204)
+def revoke_link(visit: Listener, recording: str, link: str) -> None:
+    """Let a link open nothing any more."""
+    visit.site.listening.revoke(visit.who.person, recording, link, utc_now())
 
 
 @router.get("/recordings/{recording}/audio")
 def audio(visit: Listener, request: Request, recording: str, link: str = "") -> Response:
     """The recording as Ogg/Opus, whole or the part that `Range` asks for."""
-    content = visit.site.listening.audio(
+    sound = visit.site.listening.sound(
         visit.who.person, visit.session or "", recording, link, utc_now()
     )
-    return ranged(content, request.headers.get("range"), "audio/ogg")
+    return ranged(sound.part, sound.size, request.headers.get("range"), "audio/ogg")
 
 
 @router.get("/recordings/{recording}/transcript")
@@ -102,29 +114,35 @@ def transcript(visit: Listener, recording: str) -> dict[str, object]:
 
 
 def found_call(visit: Visit, call: str) -> CallRecord:
-    """A call that the visit's person may read. Raises NotFound, Refused."""
-    store = visit.site.store
-    with reading(store.engine) as connection:
-        return call_record(store, connection, visit.who.person, call)
+    """A call that the visit's person may read; raises NotFound, Refused and writes that down."""
+    store, person = visit.site.store, visit.who.person
+    try:
+        with reading(store.engine) as connection:
+            return call_record(store, connection, person, call)
+    except Refused:
+        visit.site.listening.refusals.note(person.id, call, Why.NO_RIGHT, utc_now())
+        raise
 
 
 def linked(
-    visit: Visit, recording: str, purpose: ListeningPurpose, lasts: timedelta
-) -> tuple[str, str]:
-    """The address of a recording's audio for this session, and until when it holds."""
-    made = visit.site.listening.link(
-        visit.who.person, visit.session or "", recording, purpose, lasts, utc_now()
+    visit: Visit, recording: str, purpose: ListeningPurpose, lasts: timedelta, reason: str = ""
+) -> Link:
+    """A link to a recording's audio for this session."""
+    return visit.site.listening.link(
+        visit.who.person, visit.session or "", recording, purpose, lasts, utc_now(), reason
     )
-    url = f"/api/v1/recordings/{recording}/audio?link={made.token}"
-    return url, timestamp(made.expires_at)
+
+
+def address_of(recording: str, link: Link) -> str:
+    """The address of a recording's audio by a link."""
+    return f"/api/v1/recordings/{recording}/audio?link={link.token}"
 
 
 def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
     """Utterances of a recording; the access is in the ledger before they are given."""
     store, person = visit.site.store, visit.who.person
+    call = visit.site.listening.reach(person, Permission.RECORDINGS_LISTEN, recording, utc_now())
     with transaction(store.engine) as connection:
-        call = call_of(connection, recording)
-        ensure_reaches(connection, person, Permission.RECORDINGS_LISTEN, call)
         data = {"person": person.id, "purpose": "transcript"}
         store.ledger.append(
             connection, Kind.ACCESS_READ, utc_now(), call=call, recording=recording, data=data

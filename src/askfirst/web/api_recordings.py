@@ -12,13 +12,12 @@ from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
 from askfirst.server import accounts, legalholds
 from askfirst.server.access import Permission
-from askfirst.server.callreader import call_of, ensure_reaches
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.export import bundle_of, vcon_of
-from askfirst.server.listening import ListeningPurpose
 from askfirst.server.node import Node
 from askfirst.server.peaks import Peaks, peaks_of
+from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.recordingreader import (
     RecordingLine,
     access_events,
@@ -146,15 +145,14 @@ def list_accesses(visit: SignedIn, before: Before = None, limit: Limit = 50) -> 
 
 def ensure_reach(visit: Visit, permission: Permission, recording: str) -> str:
     """The call of a recording that a permission reaches. Raises NotFound, Refused."""
-    with reading(visit.site.store.engine) as connection:
-        call = call_of(connection, recording)
-        ensure_reaches(connection, visit.who.person, permission, call)
-    return call
+    return visit.site.listening.reach(visit.who.person, permission, recording, utc_now())
 
 
 def purpose_of(visit: Visit, recording: str, link: str) -> ListeningPurpose:
     """What a link of this session was made for. Raises Refused for one that does not hold."""
-    return visit.site.listening.purpose(visit.session or "", recording, link, utc_now())
+    return visit.site.listening.purpose(
+        visit.who.person, visit.session or "", recording, link, utc_now()
+    )
 
 
 def read_peaks(visit: Visit, call: str, recording: str, purpose: str) -> Peaks:
@@ -164,8 +162,11 @@ def read_peaks(visit: Visit, call: str, recording: str, purpose: str) -> Peaks:
     return found
 
 
-def note(visit: Visit, kind: Kind, call: str, recording: str, purpose: str) -> None:
-    """Write down that the visit's person opened a recording."""
+def note(
+    visit: Visit, kind: Kind, call: str, recording: str, purpose: str, link: str | None = None
+) -> None:
+    """Write down that the visit's person opened a recording, and by which link."""
+    by = {} if link is None else {"link": link}
     store = visit.site.store
     with transaction(store.engine) as connection:
         store.ledger.append(
@@ -174,7 +175,7 @@ def note(visit: Visit, kind: Kind, call: str, recording: str, purpose: str) -> N
             utc_now(),
             call=call,
             recording=recording,
-            data={"person": visit.who.id, "purpose": purpose},
+            data={"person": visit.who.id, "purpose": purpose, **by},
         )
 
 

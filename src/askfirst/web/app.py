@@ -54,6 +54,7 @@ from askfirst.web import (
     pages_rules,
     pages_settings,
     pages_setup,
+    pages_shares,
     pages_signin,
     pages_texts,
     pages_users,
@@ -112,6 +113,7 @@ PAGES = (
     pages_demo.router,
     pages_phone.router,
     pages_recordings.router,
+    pages_shares.router,
     pages_workers.router,
 )
 HEALTH = (api_health.router, api_metrics.router)

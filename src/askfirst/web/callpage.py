@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from askfirst.errors import AskfirstError, Refused, Unverified
@@ -16,13 +17,15 @@ from askfirst.model import RecordingState, Utterance
 from askfirst.server import legalholds
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, ensure_reaches
+from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.finishing import from_bytes
 from askfirst.server.gaps import gaps_of, pauses_of
 from askfirst.server.legalholds import HoldReason
-from askfirst.server.listening import ListeningPurpose
+from askfirst.server.listening import Link
 from askfirst.server.peaks import peaks_of
 from askfirst.server.playback import Playback
+from askfirst.server.purposes import ListeningPurpose, allowed
 from askfirst.server.recordingreader import (
     Erased,
     direction,
@@ -31,7 +34,9 @@ from askfirst.server.recordingreader import (
     mandatory,
     stretches_of,
 )
+from askfirst.server.sharing import Share, Sharing
 from askfirst.web import recordingview
+from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
 from askfirst.web.recordingview import Hearable, Legend, Row, Seen
 from askfirst.web.visit import Visit
@@ -64,6 +69,11 @@ class Known:
     duty: str
     hold: HoldReason | None
     ledger: LedgerState
+    purposes: Sequence[str]
+    shares: Sequence[Share]
+    may_share: bool
+    now: datetime
+    wants_reason: bool
     may_listen: bool
     may_export: bool
     may_hold: bool
@@ -96,6 +106,9 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         gone = erased(connection, line.recording) if line.recording else None
         duty = mandatory(connection, line.recording) if line.recording else None
         size = ledger_size(connection)
+        told = allowed(connection, visit.who.person, line.recording) if line.recording else ()
+    may_export = _may(visit, Permission.RECORDINGS_EXPORT, line.id)
+    sharing = Sharing(store, visit.site.listening)
     may_check = visit.may(Permission.LEDGER_READ)
     checks = size <= CHECKED_AT_ONCE or (checks_ledger and may_check)
     return Known(
@@ -105,8 +118,14 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         duty=visit.say(recordingview.DUTIES.get(duty, "")) if duty else "",
         hold=hold if hold is not None and hold.is_held == line.legal_hold else None,
         ledger=_ledger(visit, [position for position, _ in entries], size, checks=checks),
+        purposes=[each.value for each in told],
+        shares=sharing.of_recording(line.recording) if may_export and line.recording else (),
+        may_share=bool(may_export and line.recording and sharing.is_on(line.recording)),
+        now=utc_now(),
+        wants_reason=bool(line.recording)
+        and visit.site.listening.wants_reason(visit.who.person, line.recording or ""),
         may_listen=_may(visit, Permission.RECORDINGS_LISTEN, line.id),
-        may_export=_may(visit, Permission.RECORDINGS_EXPORT, line.id),
+        may_export=may_export,
         may_hold=may_hold,
         may_erase=_may(visit, Permission.ERASURE_MANAGE, line.id),
         may_check=may_check,
@@ -114,7 +133,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
 
 
 def opened(
-    visit: Visit, record: CallRecord, audio: str, purpose: ListeningPurpose
+    visit: Visit, record: CallRecord, link: Link, purpose: ListeningPurpose
 ) -> Listened | None:
     """The player and the transcript of a recording that is ready, None for any other.
 
@@ -124,7 +143,7 @@ def opened(
     if line.recording is None or line.recording_state != RecordingState.READY.value:
         return None
     store = visit.site.store
-    note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value)
+    note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
     seen = _seen(visit, record, store.ledger.entries(line.id))
     said = _said(visit, line.recording)
     both = recordingview.lanes(visit, record, seen)
@@ -134,7 +153,7 @@ def opened(
         log.warning("peaks.wait recording=%s error=%s", line.recording, type(error).__name__)
         peaks = None
     return Listened(
-        audio=audio,
+        audio=address_of(line.recording, link),
         purpose=purpose.value,
         picture=None if peaks is None else recordingview.picture(visit, record, seen, peaks),
         talk=() if peaks is None else recordingview.talk(visit, record, seen, peaks),

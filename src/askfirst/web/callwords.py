@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.ports import EndCause
-from askfirst.server.listening import ListeningPurpose
+from askfirst.server.purposes import ListeningPurpose
+from askfirst.server.refusals import Why
 from askfirst.web import words
 
 ENDS: Mapping[str, str] = {
@@ -88,10 +89,32 @@ OPENINGS: Mapping[str, str] = {
     "access.played": words.mark("listened"),
     "access.read": words.mark("read the transcript"),
     "access.exported": words.mark("exported it"),
+    "access.found": words.mark("opened the call from a search"),
+    "access.shared": words.mark("shared it with somebody outside"),
+    "access.unshared": words.mark("ended a share"),
+    "access.refused": words.mark("tried to open it and was refused"),
 }
+REFUSALS: Mapping[str, str] = {
+    Why.NO_RIGHT: words.mark("no right to it"),
+    Why.NO_LINK: words.mark("a link that nobody made"),
+    Why.EXPIRED: words.mark("the link had run out"),
+    Why.REVOKED: words.mark("the link was ended before"),
+    Why.OTHER_SESSION: words.mark("the link was somebody else’s"),
+    Why.OTHER_RECORDING: words.mark("the link was for another recording"),
+    Why.OTHER_PURPOSE: words.mark("for a purpose that nobody was told"),
+    Why.NOT_READY: words.mark("it is not to be heard now"),
+    Why.WRONG_CODE: words.mark("a wrong code"),
+    Why.SHARING_OFF: words.mark("sharing is off"),
+}
+"""Why an attempt to open something was refused."""
+
 PURPOSES: Mapping[str, str] = {
     ListeningPurpose.QUALITY: words.mark("Quality of service"),
     ListeningPurpose.TRAINING: words.mark("Training of staff"),
+    ListeningPurpose.COACHING: words.mark("Coaching of the person who called"),
+    ListeningPurpose.BUSINESS_PROOF: words.mark("To see what was agreed"),
+    ListeningPurpose.ORDER_RESERVATION: words.mark("To check an order or a reservation"),
+    ListeningPurpose.TRANSCRIPTION: words.mark("To take notes"),
     ListeningPurpose.DISPUTE: words.mark("A dispute about what was said"),
     ListeningPurpose.CONSENT_CHECK: words.mark("To check the consent"),
     ListeningPurpose.SUBJECT_REQUEST: words.mark("They asked for it"),

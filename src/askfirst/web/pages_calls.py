@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,10 +13,11 @@ from askfirst.errors import NotFound
 from askfirst.outcome import in_language
 from askfirst.server import accounts
 from askfirst.server.access import Permission
+from askfirst.server.accesslog import reason_of
 from askfirst.server.callreader import CallRecord
 from askfirst.server.database import reading
-from askfirst.server.listening import ListeningPurpose
-from askfirst.web import callpage, callwords, recordingview
+from askfirst.server.purposes import ListeningPurpose
+from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked
 from askfirst.web.decidedwords import reasons_in
@@ -28,6 +30,14 @@ router = APIRouter()
 Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
+SHARE_PERIODS = {
+    str(24): words.mark("A day"),
+    str(24 * 3): words.mark("Three days"),
+    str(24 * 7): words.mark("A week"),
+    str(24 * 14): words.mark("Two weeks"),
+}
+"""How long a share may last, in hours."""
+
 LISTENED_FOR = timedelta(minutes=30)
 
 
@@ -38,13 +48,18 @@ def one_call(visit: Reader, call: str, check: str = "") -> Response:
 
 
 @router.post("/calls/{call}/listen")
-def listen(visit: Listener, call: str, purpose: Annotated[ListeningPurpose, Form()]) -> Response:
+def listen(
+    visit: Listener,
+    call: str,
+    purpose: Annotated[ListeningPurpose, Form()],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
     """The call with its player and transcript, for a stated purpose; no sound is loaded yet."""
     record = found_call(visit, call)
     if record.line.recording is None:
         raise NotFound(f"call {call} has no recording")
-    url, _ = linked(visit, record.line.recording, purpose, LISTENED_FOR)
-    return _shown(visit, record, callpage.opened(visit, record, url, purpose))
+    made = linked(visit, record.line.recording, purpose, LISTENED_FOR, reason)
+    return _shown(visit, record, callpage.opened(visit, record, made, purpose))
 
 
 def _shown(
@@ -56,6 +71,8 @@ def _shown(
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
+    known = callpage.known(visit, record, checks_ledger=checks_ledger)
+    purposes = visit.said(callwords.PURPOSES)
     return render(
         visit,
         "call.html",
@@ -65,10 +82,11 @@ def _shown(
         reason=in_language(record.line.outcome_reason or "", visit.language),
         place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
-        known=callpage.known(visit, record, checks_ledger=checks_ledger),
+        known=known,
         after=after_call(visit, record.line.id),
         names=names,
-        opened=[{**each, "at": _moment(str(each["at"]))} for each in record.opened],
+        opened=[_opening(visit, record, each) for each in record.opened],
+        refusals=visit.said(callwords.REFUSALS),
         outcomes=visit.said(callwords.OUTCOMES),
         states=visit.said(callwords.STATES),
         causes=visit.said(callwords.CAUSES),
@@ -76,7 +94,9 @@ def _shown(
         kinds=visit.said(callwords.KINDS),
         openings=visit.said(callwords.OPENINGS),
         recording_states=visit.said(callwords.RECORDING_STATES),
-        purposes=visit.said(callwords.PURPOSES),
+        purposes=purposes,
+        share_periods=list(visit.said(SHARE_PERIODS).items()),
+        stated=[(each, purposes[each]) for each in known.purposes],
         clock=recordingview.clock,
     )
 
@@ -87,6 +107,17 @@ def _reasons(visit: Visit, record: CallRecord) -> list[dict[str, Any]]:
         return []
     on, policy = record.line.created_at.date(), visit.account.policy()
     return reasons_in(visit.language, record.decision, on, visit.site.rules, policy)
+
+
+def _opening(visit: Visit, record: CallRecord, said: Mapping[str, Any]) -> dict[str, Any]:
+    """An access as the page shows it; what it lacks is None."""
+    entry = {"recording": record.line.recording, "data": said}
+    return {
+        **dict.fromkeys(("why", "share", "from_ms", "to_ms")),
+        **said,
+        "at": _moment(str(said["at"])),
+        "reason": reason_of(visit.site.store, entry),
+    }
 
 
 def _moment(written: str) -> datetime:

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.server import accounts
-from askfirst.server.accesslog import notice_read_at, openings_of
+from askfirst.server.accesslog import newest_of, notice_read_at, openings_of
 from askfirst.server.database import reading, transaction
 from askfirst.server.livecall import REJOIN_MS, UNDO_MS
 from askfirst.server.reception import RING_MS
 from askfirst.web import callwords, words
 from askfirst.web.bodies import Before
 from askfirst.web.page import render
+from askfirst.web.recordingview import clock
 from askfirst.web.visit import SignedIn, Visit
 
 router = APIRouter()
@@ -28,10 +29,10 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
     is still the newest.
     """
     with reading(visit.site.store.engine) as connection:
-        openings = openings_of(connection, visit.who.id)
-        newest = openings[0].position if openings else -1
+        newest = newest_of(connection, visit.who.id)
         if newest == seen:
             return Response(status_code=204)
+        openings = openings_of(visit.site.store, connection, visit.who.id)
         read_at = notice_read_at(connection, visit.who.id)
         names = accounts.names(connection)
     return render(
@@ -43,6 +44,8 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
         names=names,
         kinds=visit.said(callwords.OPENINGS),
         purposes=visit.said(callwords.PURPOSES),
+        refusals=visit.said(callwords.REFUSALS),
+        clock=clock,
         times=[_time(visit, factor) for factor in accounts.TIME_FACTORS],
         flashes=[("good", visit.say("Saved."))] if saved else [],
     )

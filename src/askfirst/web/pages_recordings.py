@@ -16,7 +16,7 @@ from askfirst.server.access import Permission
 from askfirst.server.callreader import CallLine
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.server.listening import ListeningPurpose
+from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.recordingreader import mandatory
 from askfirst.web import recordingview
 from askfirst.web.api_calls import found_call
@@ -56,7 +56,9 @@ def export(
     wanted: Annotated[ExportFormat, Form()],
 ) -> Response:
     """A file for a stated purpose."""
-    return _ANSWERS[wanted](visit, _recording(found_call(visit, call).line), purpose)
+    recording = recording_of(found_call(visit, call).line)
+    visit.site.listening.ensure_purpose(visit.who.person, recording, purpose, utc_now())
+    return _ANSWERS[wanted](visit, recording, purpose)
 
 
 @router.post("/calls/{call}/hold")
@@ -114,12 +116,13 @@ def erase(visit: Eraser, call: str) -> Response:
 
 
 def _reached(visit: Visit, permission: Permission, call: str) -> str:
-    recording = _recording(found_call(visit, call).line)
+    recording = recording_of(found_call(visit, call).line)
     ensure_reach(visit, permission, recording)
     return recording
 
 
-def _recording(line: CallLine) -> str:
+def recording_of(line: CallLine) -> str:
+    """The recording of a call in a list. Raises NotFound where there is none."""
     if line.recording is None:
         raise NotFound(f"call {line.id} has no recording")
     return line.recording

@@ -26,6 +26,7 @@ COMPANY = (
     "purpose_sentence", "purpose_owner", "privacy_url",
 )  # fmt: skip
 PERIOD = "retention_days"
+REASON = "asks_reason"
 
 
 async def running(visit: SignedIn) -> int | None:
@@ -80,6 +81,13 @@ def switch_recording(visit: Switcher, running: Running, recording: Field = "") -
     return RedirectResponse("/settings/recording?saved=1", status_code=303)
 
 
+@router.post("/settings/listening")
+def change_listening(visit: Writer, asks_reason: Field = "") -> Response:
+    """Whether whoever opens a recording of somebody else's call says why in words."""
+    changed(visit, {REASON: asks_reason != ""})
+    return RedirectResponse("/settings/recording?saved=1", status_code=303)
+
+
 @router.get("/settings/retention")
 def retention_page(visit: Reader, saved: bool = False) -> Response:
     """How long recordings are kept, and what that means."""
@@ -130,7 +138,7 @@ def _recording(
     return setting(
         visit,
         "settings_recording.html",
-        (RECORDING,),
+        (RECORDING, REASON),
         Permission.RECORDING_MANAGE,
         status=422 if error else 200,
         saved=saved,

@@ -24,6 +24,7 @@ from askfirst.server.accounts import THEMES
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
+from askfirst.server.refusals import Why
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import errorwords, words, zones
@@ -213,11 +214,25 @@ def in_person(visit: SignedIn) -> Visit:
 InPerson = Annotated[Visit, Depends(in_person)]
 
 
+_OPENING = (Permission.CALLS_READ, Permission.RECORDINGS_LISTEN, Permission.RECORDINGS_EXPORT)
+
+
+def _note_attempt(visit: Visit, request: Request, permission: Permission) -> None:
+    """Write down that somebody without the permission tried to open a call or recording."""
+    thing = request.path_params.get("recording") or request.path_params.get("call")
+    if thing is not None and permission in _OPENING:
+        visit.site.listening.refusals.note(visit.who.id, thing, Why.NO_RIGHT, utc_now())
+
+
 def permitted(permission: Permission) -> Callable[..., Visit]:
     """A dependency that lets in who has a permission; raises Refused for others."""
 
-    def let_in(visit: SignedIn) -> Visit:
-        visit.who.person.ensure(permission)
+    def let_in(visit: SignedIn, request: Request) -> Visit:
+        try:
+            visit.who.person.ensure(permission)
+        except Refused:
+            _note_attempt(visit, request, permission)
+            raise
         return visit
 
     return let_in
