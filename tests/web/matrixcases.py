@@ -124,7 +124,7 @@ _RECORDED = {
         (EXPORT, P.CALLS_READ), form={"purpose": "dispute", "wanted": "audio"}, opens=EXPORTED
     ),
     ("POST", "/calls/{call}/shares"): Case(
-        (EXPORT, P.CALLS_READ), 422, form={"recipient": "", "purpose": "dispute", "hours": "24"}
+        (EXPORT, P.CALLS_READ), 422, form={"recipient": "x", "purpose": "dispute", "hours": "24"}
     ),
     ("POST", "/calls/{call}/shares/{share}/end"): Case(
         (EXPORT, P.CALLS_READ), 404, path="/calls/{call}/shares/shr_none/end"
