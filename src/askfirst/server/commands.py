@@ -25,6 +25,7 @@ from askfirst.server import demo as demonstration
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.erasurereplay import replay
 from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
@@ -276,6 +277,7 @@ def _store(folder: Path) -> Iterator[Store]:
         raise NotFound(f"no installation in {folder}; name its folder with --data")
     store = Store.open(folder)
     try:
+        replay(store, utc_now())
         yield store
     finally:
         store.close()

@@ -52,6 +52,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 # Ids of our own rows hold a colon, which no id from outside may: nobody destroys them by name.
 _SALT = "salt:"
 _SEED = "ledger:seed"
+_LIST = "erasures:list"
 
 _tables = sa.MetaData()
 _keys = sa.Table(
@@ -256,6 +257,15 @@ class KeyStore:
     def signing_seed(self) -> bytes:
         """The 32-byte seed of the ledger's signature, made at the first call."""
         return self._get_or_create(_SEED, "seed", "")
+
+    def list_key(self) -> bytes:
+        """The 32-byte key of the hashes on the erasure list, made at the first call."""
+        return self._get_or_create(_LIST, "list", "")
+
+    def scopes(self) -> frozenset[str]:
+        """Every recording and person (call and number in it) that a key or salt is kept for."""
+        with self._transaction("DEFERRED") as connection:
+            return frozenset(connection.execute(sa.select(_keys.c.recording).distinct()).scalars())
 
     def destroy(self, key_id: str) -> bool:
         """Destroy one key and its bytes; False if there was none.

@@ -17,6 +17,8 @@ from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
 from askfirst.server.captioning import Captioning
+from askfirst.server.clock import utc_now
+from askfirst.server.erasurereplay import replay
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs, Orders
 from askfirst.server.overrides import of_installation
@@ -70,6 +72,8 @@ class Node:
             overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
+            # Before anything is served: what a restored backup brought back goes again.
+            replay(store, utc_now())
             jobs = Jobs(store, Finishing(store, heard_by))
             undo.callback(jobs.stop)
             if works:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from askfirst.errors import Unavailable
 from askfirst.server.blobs import Blobs, LocalBlobs
 from askfirst.server.database import migrate, open_engine
+from askfirst.server.erasurelist import FILE, FOLDER, ErasureList
 from askfirst.server.keys import KeyFile, KeyStore
 from askfirst.server.ledger import Ledger
 
@@ -20,7 +21,7 @@ DEFAULT_RETENTION = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Database, key store, objects, ledger and spool of one installation.
+    """Database, key store, objects, ledger, erasure list and spool of one installation.
 
     `worker` is the media worker that has opened it, whose calls are known by that.
     """
@@ -30,6 +31,7 @@ class Store:
     keys: KeyStore
     blobs: Blobs
     ledger: Ledger
+    erasures: ErasureList
     spool: Path
     retention: timedelta = DEFAULT_RETENTION
     worker: str | None = None
@@ -52,6 +54,7 @@ class Store:
         kept, master = folder / "keys" / "keys.db", folder / "keys" / "master.key"
         # A new master key beside old wrapped keys would only hide that the old one is missing.
         keys = KeyStore(kept, KeyFile(master) if kept.exists() else KeyFile.open_or_create(master))
+        erasures = ErasureList(folder / FOLDER / FILE, keys.list_key())
         engine = open_engine(f"sqlite:///{folder / 'askfirst.db'}")
         migrate(engine)
         return cls(
@@ -60,10 +63,12 @@ class Store:
             keys=keys,
             blobs=LocalBlobs(folder / "objects"),
             ledger=Ledger(engine, keys),
+            erasures=erasures,
             spool=folder / "spool",
         )
 
     def close(self) -> None:
         """Let go of the databases."""
         self.engine.dispose()
+        self.erasures.close()
         self.keys.close()
