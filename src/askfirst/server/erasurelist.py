@@ -143,10 +143,11 @@ class ErasureList:
 
     def people(self, kind: Listed) -> Mapping[str, datetime]:
         """Hashes of numbers or mail addresses, each with when its person was forgotten last."""
-        newest = sa.select(_entries.c.mark, sa.func.max(_entries.c.at, type_=UtcDateTime()))
+        newest = sa.func.max(_entries.c.at, type_=UtcDateTime()).label("newest")
+        query = sa.select(_entries.c.mark, newest).where(_entries.c.kind == kind.value)
         with reading(self._engine) as connection:
-            rows = connection.execute(newest.filter_by(kind=kind.value).group_by(_entries.c.mark))
-            return {row[0]: row[1] for row in rows}
+            rows = connection.execute(query.group_by(_entries.c.mark))
+            return {row.mark: row.newest for row in rows}
 
     def number_mark(self, number: str) -> str:
         """The keyed hash of a number (E.164)."""

@@ -175,7 +175,15 @@ def _without(decision: Any, number: str | None) -> Any:
     if decision is None or number is None:
         return decision
     people = [
-        {**party, "number": None} if party["number"] == number else party
+        {**party, "number": None} if _is_same(party["number"], number) else party
         for party in decision["parties"]
     ]
     return {**decision, "parties": people}
+
+
+def _is_same(one: str | None, other: str) -> bool:
+    """Whether two spellings in one call are of one number, its country written or not."""
+    if one is None or one == other:
+        return one is not None
+    short, long = sorted((_digits(one).lstrip("0"), _digits(other).lstrip("0")), key=len)
+    return len(short) > _END and long.endswith(short)
