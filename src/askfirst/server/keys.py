@@ -92,6 +92,10 @@ class KeyWrapper(Protocol):
         """What this is, for people; tells one key from another, reveals none."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections; the wrapper may be used again."""
+        ...
+
 
 class KeyFile:
     """A key-encryption key of 32 random bytes in a file that only its owner may read.
@@ -154,6 +158,9 @@ class KeyFile:
         """Path and fingerprint."""
         return f"key file {self._path} ({self._fingerprint})"
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
@@ -173,8 +180,9 @@ def _utc_now() -> datetime:
 class KeyStore:
     """Wrapped keys in an SQLite file of their own; safe for threads and for several processes.
 
-    `now` gives aware times; `busy_seconds` is how long to wait for another process. The caller
-    closes the store. Every method may raise Unavailable, and then has changed nothing, except
+    `now` gives aware times; `busy_seconds` is how long to wait for another process. `held` is a
+    descriptor with a lock that says that the store is in use, closed with it. The caller closes
+    the store. Every method may raise Unavailable, and then has changed nothing, except
     where it says otherwise.
     """
 
@@ -184,8 +192,10 @@ class KeyStore:
         wrapper: KeyWrapper,
         now: Callable[[], datetime] = _utc_now,
         busy_seconds: float = 30.0,
+        held: int | None = None,
     ) -> None:
         self._wrapper = wrapper
+        self._held = held
         self._now = now
         self._engine = _engine(path, busy_seconds)
         try:
@@ -262,6 +272,25 @@ class KeyStore:
         """The 32-byte key of the hashes on the erasure list, made at the first call."""
         return self._get_or_create(_LIST, "list", "")
 
+    def wrapped_by(self) -> str:
+        """What wraps the keys, for people; reveals none."""
+        return self._wrapper.describe()
+
+    def count(self) -> int:
+        """How many keys, salts and seeds there are."""
+        with self._transaction("DEFERRED") as connection:
+            counted = connection.execute(sa.select(sa.func.count()).select_from(_keys))
+            return int(counted.scalar_one())
+
+    def oldest(self) -> datetime | None:
+        """When the first key was made; None while there is none."""
+        with self._transaction("DEFERRED") as connection:
+            found = connection.execute(
+                sa.select(sa.func.min(_keys.c.created_at, type_=UtcDateTime()))
+            )
+            at: datetime | None = found.scalar()
+            return at
+
     def scopes(self) -> frozenset[str]:
         """Every recording and person (call and number in it) that a key or salt is kept for."""
         with self._transaction("DEFERRED") as connection:
@@ -293,6 +322,20 @@ class KeyStore:
             insert(_erased).values(gone).on_conflict_do_nothing(),
         )
 
+    def ensure_alone(self) -> None:
+        """Return when no other process has the store in use, and none may take it from now on.
+
+        Raises Unavailable where one has.
+        """
+        try:
+            if self._held is not None:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(
+                "another process has this installation open, and would go on with the old key; "
+                "nothing was changed. Stop it first"
+            ) from error
+
     def rewrap(self, new_wrapper: KeyWrapper) -> int:
         """Wrap everything with another key-encryption key, all or nothing, and say how many.
 
@@ -318,8 +361,12 @@ class KeyStore:
         return count
 
     def close(self) -> None:
-        """Close the database; safe to call again."""
+        """Close the database and the wrapper; safe to call again."""
         self._engine.dispose()
+        self._wrapper.close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _row(
         self, key_id: str, kind: str, scope: str, key: bytes, segment_bytes: int

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from askfirst.errors import Unavailable
 from askfirst.server.blobs import Blobs, LocalBlobs
+from askfirst.server.custody import open_keys
 from askfirst.server.database import migrate, open_engine
 from askfirst.server.erasurelist import FILE, FOLDER, ErasureList
-from askfirst.server.keys import KeyFile, KeyStore
+from askfirst.server.keys import KeyStore
 from askfirst.server.ledger import Ledger
+from askfirst.server.openbao import Transit
 
 DEFAULT_RETENTION = timedelta(days=90)
 """How long a recording is kept unless the account says otherwise."""
@@ -37,11 +39,12 @@ class Store:
     worker: str | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path, transit: Transit | None = None) -> Store:
         """Open, or make, the installation in a folder; the caller closes it.
 
+        `transit` is where the keys of a new installation are wrapped; one that is there knows.
         Raises Unavailable when the folder cannot be made or written, KeyUnreadable when the
-        key file is there but cannot be used.
+        key file is there but cannot be used, Misconfigured where the erasure list does not fit.
         """
         try:
             for part in ("spool", "objects", "keys"):
@@ -51,9 +54,8 @@ class Store:
                 f"cannot make the data folder {folder}: {error.strerror}. "
                 "Choose a folder that can be written"
             ) from error
-        kept, master = folder / "keys" / "keys.db", folder / "keys" / "master.key"
         # A new master key beside old wrapped keys would only hide that the old one is missing.
-        keys = KeyStore(kept, KeyFile(master) if kept.exists() else KeyFile.open_or_create(master))
+        keys = open_keys(folder / "keys", transit)
         erasures = ErasureList(folder / FOLDER / FILE, keys.list_key())
         engine = open_engine(f"sqlite:///{folder / 'askfirst.db'}")
         migrate(engine)
