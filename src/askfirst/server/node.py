@@ -21,6 +21,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.erasurereplay import replay
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs, Orders
+from askfirst.server.openbao import Transit
 from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
@@ -53,16 +54,23 @@ class Node:
 
     @classmethod
     def open(
-        cls, folder: Path, recognizer: Recognizer | None = None, *, works: bool = True
+        cls,
+        folder: Path,
+        recognizer: Recognizer | None = None,
+        *,
+        works: bool = True,
+        transit: Transit | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
-        Raises Unavailable while another node has the same folder: what looks cut off to us may
-        be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
-        or overrides of the installation do not hold.
+        `transit` is where a new installation has its keys wrapped. Raises Unavailable while
+        another node has the same folder: what looks cut off to us may be a call that the other
+        one carries, and where something erased cannot be erased again after a restore;
+        InvalidRules, Unverified or InvalidInput where rules or overrides of the installation do
+        not hold.
         """
         _forbid_core_dumps()
-        store = Store.open(folder)
+        store = Store.open(folder, transit)
         with ExitStack() as undo:
             undo.callback(store.close)
             claim = _claim(folder)
