@@ -271,6 +271,8 @@ def _ledger_verify(chosen: argparse.Namespace) -> int:
 
 # verbs of the server
 
+_KEY_VERBS = "askfirst.server.keyverbs"
+
 
 def _server(
     name: str, module: str = "askfirst.server.commands"
@@ -338,6 +340,49 @@ def _add_erase(verbs: Any) -> None:
     _data(verb)
 
 
+def _add_backup(verbs: Any) -> None:
+    inner = verbs.add_parser("backup", help="Back an installation up while it runs.")
+    inner = inner.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    make = add_verb(inner, "make", _server("backup_make", _KEY_VERBS), "Copy it into a new folder.")
+    make.add_argument("folder", type=Path, metavar="FOLDER")
+    make.add_argument(
+        "--with-key", action="store_true", help="with the file that wraps the keys; opens them all"
+    )
+    _data(make)
+
+
+def _add_restore(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, "restore", _server("restore", _KEY_VERBS), "Restore a backup, or try if that works."
+    )
+    verb.add_argument(
+        "folder",
+        nargs="+",
+        metavar="[check] FOLDER",
+        help="the backup; with check it is only tried",
+    )
+    verb.add_argument("--key", type=Path, metavar="FILE", help="the file that wraps its keys")
+    verb.add_argument(
+        "--erasures", type=Path, metavar="FILE", action="append", default=[],
+        help="a further erasure list, such as that of a lost installation",
+    )  # fmt: skip
+    _data(verb)
+
+
+def _add_keys(verbs: Any) -> None:
+    keys = verbs.add_parser("keys", help="What wraps the keys: see, rotate and move it.")
+    inner = keys.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _data(add_verb(inner, "status", _server("keys_status", _KEY_VERBS), "Say how keys are kept."))
+    rotate = _server("keys_rotate", _KEY_VERBS)
+    _data(add_verb(inner, "rotate", rotate, "Wrap all keys with a new one; destroy the old one."))
+    move = add_verb(
+        inner, "move", _server("keys_move", _KEY_VERBS), "Wrap all keys with one elsewhere."
+    )
+    move.add_argument("to", choices=("file", "openbao"))
+    move.add_argument("--settings", type=Path, metavar="FILE.toml", help="askfirst.toml if there")
+    _data(move)
+
+
 def _add_serve(verbs: Any) -> None:
     serve = _server("serve", "askfirst.web.serving")
     verb = add_verb(verbs, "serve", serve, "Serve the pages and the HTTP interface.")
@@ -403,6 +448,9 @@ _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
     _add_demo,
     _add_recordings,
     _add_erase,
+    _add_backup,
+    _add_restore,
+    _add_keys,
     _add_user,
     _add_doctor,
 )

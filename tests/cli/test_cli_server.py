@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,14 @@ def test_a_hold_keeps_a_recording_from_erasure_until_it_is_released(
     held = command("recordings", "hold", recording, *data, "--json")
     assert (held.status, json.loads(held.out)) == (0, {"id": recording, "legal_hold": True})
     kept = command("erase", "--recording", recording, *data, "--json")
-    assert json.loads(kept.out) == {"items": [{"id": recording, "outcome": "held"}]}
+    assert json.loads(kept.out)["items"] == [{"id": recording, "outcome": "held"}]
     assert list((installation / "objects").rglob(f"*{recording}*"))
     released = command("recordings", "release", recording, *data, "--json")
     assert json.loads(released.out) == {"id": recording, "legal_hold": False}
     gone = command("erase", "--recording", recording, *data, "--json")
-    assert json.loads(gone.out) == {"items": [{"id": recording, "outcome": "erased"}]}
+    erased = json.loads(gone.out)
+    assert erased["items"] == [{"id": recording, "outcome": "erased"}]
+    assert datetime.fromisoformat(erased["backups_void_at"]) > datetime.now(UTC) + timedelta(13)
 
 
 def test_a_mandatory_period_keeps_a_recording_from_erasure(
@@ -213,7 +216,10 @@ def test_erasing_a_number_takes_audio_words_and_keys_and_leaves_the_proof(
     number = contact_number(installation)
     done = command("erase", "--number", number, *data)
     told = "the number stands in 1 calls and was forgotten in 1"
-    assert (done.status, done.out) == (0, f"{recording}  erased\n{told}\n")
+    void = f"{datetime.now(UTC) + timedelta(days=14):%Y-%m-%d}"
+    assert (done.status, done.out) == (
+        0, f"{recording}  erased\n{told}\nunreadable in backups by {void}\n",
+    )  # fmt: skip
     for path in installation.rglob("*"):
         assert path.is_dir() or number.encode() not in path.read_bytes(), path.name
     left = [path.name for path in (installation / "objects").rglob("*") if path.is_file()]

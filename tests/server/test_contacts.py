@@ -32,6 +32,7 @@ from askfirst.server.contactcard import KnownPlace, Number
 from askfirst.server.contacttables import contact_numbers, follow_ups
 from askfirst.server.contacttables import contacts as table
 from askfirst.server.database import reading, transaction
+from askfirst.server.objections import policy_for
 from askfirst.server.store import Store
 
 
@@ -303,7 +304,7 @@ def test_a_contact_who_is_never_recorded_forbids_every_call_to_its_numbers(store
     flagged = known(store, contact)
     with reading(store.engine) as connection:
         objecting = [
-            contacts.policy_for(connection, number, Policy(), "NO").contact_objected
+            policy_for(store.erasures, connection, number, Policy(), "NO").contact_objected
             for number in ("48 75 01 03", LONDON, TOLL_FREE, "no number")
         ]
 
@@ -335,10 +336,10 @@ def test_only_lifting_ends_an_objection_and_says_by_whom(store: Store) -> None:
     assert (lifted.never_record_by, lifted.never_record_at) == (OLA, LATER)
 
 
-def test_an_objection_of_the_account_itself_is_kept(writing: sa.Connection) -> None:
+def test_an_objection_of_the_account_itself_is_kept(store: Store, writing: sa.Connection) -> None:
     policy = Policy(contact_objected=True)
 
-    assert contacts.policy_for(writing, NORDIC, policy) is policy
+    assert policy_for(store.erasures, writing, NORDIC, policy) is policy
 
 
 # Consents

@@ -119,6 +119,8 @@ def test_a_dry_run_says_what_would_go_and_then_it_goes(office: Office, name: str
     would = office.erase(**body, dry_run=True)
 
     item = {"id": office.recorded.id, "outcome": "would-erase"}
+    void = datetime.fromisoformat(str(would.pop("backups_void_at")))
+    assert timedelta(days=13) < void - utc_now() <= timedelta(days=14)
     assert would == {
         "dry_run": True, "items": [item], "calls": 1, "notes": 1, "forgotten_in": 0,
         "traces_left": False,

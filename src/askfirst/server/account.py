@@ -33,8 +33,9 @@ class Account:
     `hears_answers` whether announcements may be answered by a spoken yes or no,
     `asks_reason` whether whoever opens a recording of somebody else's call says why in words,
     `first_country` what is wanted before the first call to a country, and
-    `texts` the account's own phrases in notices, by language. `is_demo` is set where everything in
-    the account is made up, and by nobody else's wish.
+    `texts` the account's own phrases in notices, by language. `backup_days` is how long backups of
+    the keys are kept: so many days after an erasure, nothing of it can be read anywhere. `is_demo`
+    is set where everything in the account is made up, and by nobody else's wish.
     """
 
     company: str = ""
@@ -47,6 +48,7 @@ class Account:
     purpose_sentence: str | None = None
     purpose_owner: str | None = None
     retention_days: int | None = None
+    backup_days: int = 14
     announces: bool = True
     beeps: bool = False
     hears_answers: bool = False

@@ -152,6 +152,7 @@ READERS: Mapping[str, Reader] = {
     "purpose_sentence": _maybe(_sentence),
     "purpose_owner": _maybe(_text(120)),
     "retention_days": _maybe(_days),
+    "backup_days": _days,
     "announces": _flag,
     "beeps": _flag,
     "hears_answers": _flag,

@@ -25,6 +25,7 @@ from askfirst.server import demo as demonstration
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.erasurereplay import replay
 from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
@@ -96,7 +97,7 @@ def call(chosen: argparse.Namespace) -> int:
 
 def checkpoint(chosen: argparse.Namespace) -> int:
     """Sign the ledger's present state."""
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         note, key = store.ledger.checkpoint(utc_now()), store.ledger.verifier_key
     if chosen.json:
         _print({"checkpoint": note, "key": key})
@@ -107,7 +108,7 @@ def checkpoint(chosen: argparse.Namespace) -> int:
 
 def verify(chosen: argparse.Namespace) -> int:
     """Hash every entry again; 1 with the reason when something does not hold."""
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         try:
             found = store.ledger.verify()
         except Unverified as error:
@@ -125,14 +126,14 @@ def verify(chosen: argparse.Namespace) -> int:
 
 def prove(chosen: argparse.Namespace) -> int:
     """Prove that an entry is in the ledger; a proof is JSON with and without ``--json``."""
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         _print(store.ledger.prove(chosen.entry, utc_now()))
     return YES
 
 
 def recordings_list(chosen: argparse.Namespace) -> int:
     """List recordings, newest last."""
-    with _store(chosen.data) as store, reading(store.engine) as connection:
+    with opened(chosen.data) as store, reading(store.engine) as connection:
         rows = connection.execute(sa.select(recordings).order_by(recordings.c.id)).all()
     if chosen.json:
         _print(
@@ -159,7 +160,7 @@ def recordings_export(chosen: argparse.Namespace) -> int:
     """Export one recording as a vCon, a WAV file or an evidence bundle; the access is entered."""
     if chosen.signed and chosen.format != "vcon":
         raise InvalidInput(f"--signed is for vCons; a {chosen.format} is not signed this way")
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         with reading(store.engine) as connection:
             of_call = connection.execute(
                 sa.select(recordings.c.call).where(recordings.c.id == chosen.id)
@@ -214,7 +215,7 @@ def recordings_release(chosen: argparse.Namespace) -> int:
 
 def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
     change = legalholds.place if held else legalholds.release
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         try:
             change(store, chosen.id, OPERATOR, chosen.reason, utc_now())
         except NotFound as error:
@@ -225,7 +226,7 @@ def _hold(chosen: argparse.Namespace, *, held: bool) -> int:
 
 def erase(chosen: argparse.Namespace) -> int:
     """Erase one recording, or all of a person by number; --dry-run only says which."""
-    with _store(chosen.data) as store:
+    with opened(chosen.data) as store:
         with reading(store.engine) as connection:
             person = subjectrights.who(
                 connection,
@@ -236,7 +237,8 @@ def erase(chosen: argparse.Namespace) -> int:
         done = subjectrights.erase_person(store, person, None, utc_now(), dry_run=chosen.dry_run)
     if chosen.json:
         person_too = {"calls": done["calls"], "forgotten_in": done["forgotten_in"]}
-        _print({"items": done["items"], **(person_too if chosen.number else {})})
+        void = {} if chosen.dry_run else {"backups_void_at": done["backups_void_at"]}
+        _print({"items": done["items"], **(person_too if chosen.number else {}), **void})
     else:
         for item in done["items"]:
             print(f"{item['id']}  {item['outcome']}")
@@ -245,6 +247,8 @@ def erase(chosen: argparse.Namespace) -> int:
                 f"the number stands in {done['calls']} calls and was forgotten in "
                 f"{done['forgotten_in']}"
             )
+        if not chosen.dry_run:
+            print(f"unreadable in backups by {done['backups_void_at'][:10]}")
     if done["traces_left"]:
         print("askfirst: the database is in use; its log is emptied later", file=sys.stderr)
     return YES
@@ -255,7 +259,7 @@ def user_token(chosen: argparse.Namespace) -> int:
     scopes = [word.strip() for word in chosen.scopes.split(",") if word.strip()]
     lasts = timedelta(days=max(0, min(chosen.days, 10_000)))
     wanted = chosen.email.strip().lower()
-    with _store(chosen.data) as store, transaction(store.engine) as connection:
+    with opened(chosen.data) as store, transaction(store.engine) as connection:
         people = {each.email: each for each in accounts.all_users(connection)}
         if wanted not in people or people[wanted].is_disabled:
             raise NotFound("nobody who may sign in has this address; see the page Users")
@@ -270,12 +274,13 @@ def user_token(chosen: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _store(folder: Path) -> Iterator[Store]:
+def opened(folder: Path) -> Iterator[Store]:
     """An installation that is there already; a mistyped folder does not make another."""
     if not (folder / "askfirst.db").is_file():
         raise NotFound(f"no installation in {folder}; name its folder with --data")
     store = Store.open(folder)
     try:
+        replay(store, utc_now())
         yield store
     finally:
         store.close()

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from askfirst.errors import NotFound, Refused
 from askfirst.model import Role, Source
-from askfirst.policy import Policy
 from askfirst.server.accounttables import users
 from askfirst.server.contactcard import (
     Contact,
@@ -157,8 +156,8 @@ def learn_place(
 def forget(connection: sa.Connection, number: str) -> int:
     """Delete every trace of the contact who has a number; says how many contacts went.
 
-    For `forgetting.forget`, which also empties the database's log. The objection to being recorded
-    goes too: nobody can keep it without keeping the number.
+    For `forgetting.forget`, which also empties the database's log, and has put the objection to
+    being recorded on the erasure list before: nobody has to keep the number for it.
     """
     found = holder(connection, number)
     return 0 if found is None else forget_contact(connection, found)
@@ -267,15 +266,6 @@ def objected(connection: sa.Connection, number: str, default_region: str | None 
     """Whether the contact who has a number is never to be recorded; archived ones count."""
     found = holder(connection, number, default_region)
     return found is not None and get(connection, found).never_record
-
-
-def policy_for(
-    connection: sa.Connection, number: str, policy: Policy, default_region: str | None = None
-) -> Policy:
-    """The policy of a call to a number: the account's, and the contact's objection to it."""
-    if policy.contact_objected or not objected(connection, number, default_region):
-        return policy
-    return replace(policy, contact_objected=True)
 
 
 # Consents

@@ -393,7 +393,7 @@ class Desk:
         A number that is a demo contact's is somebody else's when it calls from outside.
         """
         with reading(self._node.store.engine) as connection:
-            return prepare(connection, user, number)
+            return prepare(self._node.store.erasures, connection, user, number)
 
     def ring_group(self, start: PreCall, line: RingingLine) -> RingGroup:
         """At whom a call from outside rings; for a thread of its own."""
@@ -493,10 +493,10 @@ class Desk:
     def prepare(self, user: User, to: str) -> PreCall:
         """What a user's call to a number would start from; for a thread of its own."""
         callee = self.callee(to)
-        number = to if callee is None else callee.number
-        place = None if callee is None else callee.contact_place
-        with reading(self._node.store.engine) as connection:
-            return prepare(connection, user, number, place, is_simulated=callee is not None)
+        number, place = (to, None) if callee is None else (callee.number, callee.contact_place)
+        store, is_demo = self._node.store, callee is not None
+        with reading(store.engine) as connection:
+            return prepare(store.erasures, connection, user, number, place, is_simulated=is_demo)
 
     def request(self, user: User, start: PreCall, **own: Any) -> CallRequest:
         """What a user's call starts from; `own` is what a provider adds (`CallRequest`)."""
@@ -522,7 +522,7 @@ class Desk:
 
     def look_up(self, number: str) -> Known:
         """What the account knows of whoever joins a call by number; for a thread of its own."""
-        return look_up(self._node.store.engine, number)
+        return look_up(self._node.store, number)
 
     async def _carry(self, live: LiveCall, line: Line) -> None:
         watching = asyncio.create_task(live.watch(self.clock))

@@ -46,12 +46,12 @@ def search(store: Store, folders: Iterable[Path], texts: Iterable[str]) -> Empty
     files = bytes_searched = 0
     where: list[str] = []
     control = False
-    for name, data in _everything(store, folders):
+    for name, data in everything(store, folders):
         files += 1
         bytes_searched += len(data)
         if any(needle in data for needle in needles):
             where.append(f"{name} (words)")
-        for samples, rate in _as_sound(data):
+        for samples, rate in as_sound(data):
             if find_tone(samples, rate, MARKER_HZ):
                 where.append(name)
                 break
@@ -59,7 +59,8 @@ def search(store: Store, folders: Iterable[Path], texts: Iterable[str]) -> Empty
     return EmptyDisk(files, bytes_searched, bool(where), control, tuple(where))
 
 
-def _everything(store: Store, folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+def everything(store: Store, folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of every file in folders, and of what the store's keys open, in clear."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
@@ -76,7 +77,7 @@ def _decoded(data: bytes) -> Iterator[tuple[npt.NDArray[np.int16], int]]:
         yield channel, rate
 
 
-def _as_sound(data: bytes) -> Iterator[tuple[npt.NDArray[np.int16], int]]:
+def as_sound(data: bytes) -> Iterator[tuple[npt.NDArray[np.int16], int]]:
     """Everything that these bytes could be as sound: a known container, else raw samples."""
     yield from _decoded(data)
     for at in range(0, len(data), _CHUNK_BYTES):

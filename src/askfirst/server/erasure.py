@@ -28,6 +28,7 @@ from askfirst.server.database import (
     segments,
     transaction,
 )
+from askfirst.server.erasurelist import Listed
 from askfirst.server.recorder import remove_folder
 from askfirst.server.store import Store
 
@@ -162,6 +163,8 @@ def erase(store: Store, recording: str, at: datetime) -> None:
             f"recording {recording} is under a legal hold or a mandatory period; it is erased "
             "once that is released"
         )
+    # First on the list: a backup that is restored must not bring back what went meanwhile.
+    store.erasures.add(Listed.RECORDING, [recording], at)
     destroy(store, recording)
     with transaction(store.engine) as connection:
         open_ = (erasures.c.recording == recording) & erasures.c.done_at.is_(None)

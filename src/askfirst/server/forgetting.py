@@ -20,7 +20,9 @@ from askfirst.server import callnotes, contacts, waiting
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import plain, standard
+from askfirst.server.contacttables import contacts as contact_rows
 from askfirst.server.database import calls, parties, reading, recordings, scrub, transaction
+from askfirst.server.erasurelist import Listed
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -66,9 +68,11 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     The salts are destroyed with them, so that no commitment in the ledger can be tied to a number
     again; the entries stay. What the agent wrote about these calls goes too. Other calls follow
     when they are over and their last recording goes. The contact, and whoever has one of the
-    numbers, is deleted, and with it that this person was never to be recorded.
+    numbers, is deleted; that this person was never to be recorded stays, as a keyed hash, on the
+    erasure list.
     """
     at = utc_now()
+    _enter(store, numbers, contact, at)
     with transaction(store.engine) as connection:
         spelled = spellings(connection, numbers)
         rows = connection.execute(
@@ -84,6 +88,25 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     if not done and not gone:
         return Forgotten(0)
     return Forgotten(done, _scrubbed(store))
+
+
+def _enter(store: Store, numbers: Collection[str], contact: str | None, at: datetime) -> None:
+    """Put somebody on the erasure list, before anything of them is forgotten."""
+    with reading(store.engine) as connection:
+        holders = {contacts.holder(connection, number) for number in numbers} | {contact}
+        found = {each for each in holders if each is not None}
+        rows = connection.execute(
+            sa.select(contact_rows.c.email, contact_rows.c.never_record, contact_rows.c.id).where(
+                contact_rows.c.id.in_(found)
+            )
+        ).all()
+        never: set[str] = set()
+        for row in rows:
+            if row.never_record:
+                never |= {each.number for each in contacts.get(connection, row.id).numbers}
+    store.erasures.say_never(sorted(never), at)
+    store.erasures.add(Listed.CONTACT, sorted(found), at)
+    store.erasures.add_people(numbers, [row.email for row in rows], at)
 
 
 def carry_out(store: Store, at: datetime, call: str | None = None) -> int:
@@ -121,6 +144,7 @@ def _carry_out(store: Store, at: datetime, of: Collection[str] | None) -> int:
 def _forget_in(store: Store, order: Any, at: datetime) -> None:
     """Take one party's number out of a call that is over."""
     party = int(waiting.detail_of(order))
+    store.erasures.add(Listed.PARTY, [f"{order.ref}/{party}"], at)
     store.keys.destroy_salt(f"{order.ref}/{party}")
     with transaction(store.engine) as connection:
         of_party = (parties.c.call == order.ref) & (parties.c.number_in_call == party)
@@ -151,7 +175,15 @@ def _without(decision: Any, number: str | None) -> Any:
     if decision is None or number is None:
         return decision
     people = [
-        {**party, "number": None} if party["number"] == number else party
+        {**party, "number": None} if _is_same(party["number"], number) else party
         for party in decision["parties"]
     ]
     return {**decision, "parties": people}
+
+
+def _is_same(one: str | None, other: str) -> bool:
+    """Whether two spellings in one call are of one number, its country written or not."""
+    if one is None or one == other:
+        return one is not None
+    short, long = sorted((_digits(one).lstrip("0"), _digits(other).lstrip("0")), key=len)
+    return len(short) > _END and long.endswith(short)

@@ -52,6 +52,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 # Ids of our own rows hold a colon, which no id from outside may: nobody destroys them by name.
 _SALT = "salt:"
 _SEED = "ledger:seed"
+_LIST = "erasures:list"
 
 _tables = sa.MetaData()
 _keys = sa.Table(
@@ -89,6 +90,10 @@ class KeyWrapper(Protocol):
 
     def describe(self) -> str:
         """What this is, for people; tells one key from another, reveals none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; the wrapper may be used again."""
         ...
 
 
@@ -153,6 +158,9 @@ class KeyFile:
         """Path and fingerprint."""
         return f"key file {self._path} ({self._fingerprint})"
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
@@ -172,8 +180,9 @@ def _utc_now() -> datetime:
 class KeyStore:
     """Wrapped keys in an SQLite file of their own; safe for threads and for several processes.
 
-    `now` gives aware times; `busy_seconds` is how long to wait for another process. The caller
-    closes the store. Every method may raise Unavailable, and then has changed nothing, except
+    `now` gives aware times; `busy_seconds` is how long to wait for another process. `held` is a
+    descriptor with a lock that says that the store is in use, closed with it. The caller closes
+    the store. Every method may raise Unavailable, and then has changed nothing, except
     where it says otherwise.
     """
 
@@ -183,8 +192,10 @@ class KeyStore:
         wrapper: KeyWrapper,
         now: Callable[[], datetime] = _utc_now,
         busy_seconds: float = 30.0,
+        held: int | None = None,
     ) -> None:
         self._wrapper = wrapper
+        self._held = held
         self._now = now
         self._engine = _engine(path, busy_seconds)
         try:
@@ -257,6 +268,34 @@ class KeyStore:
         """The 32-byte seed of the ledger's signature, made at the first call."""
         return self._get_or_create(_SEED, "seed", "")
 
+    def list_key(self) -> bytes:
+        """The 32-byte key of the hashes on the erasure list, made at the first call."""
+        return self._get_or_create(_LIST, "list", "")
+
+    def wrapped_by(self) -> str:
+        """What wraps the keys, for people; reveals none."""
+        return self._wrapper.describe()
+
+    def count(self) -> int:
+        """How many keys, salts and seeds there are."""
+        with self._transaction("DEFERRED") as connection:
+            counted = connection.execute(sa.select(sa.func.count()).select_from(_keys))
+            return int(counted.scalar_one())
+
+    def oldest(self) -> datetime | None:
+        """When the first key was made; None while there is none."""
+        with self._transaction("DEFERRED") as connection:
+            found = connection.execute(
+                sa.select(sa.func.min(_keys.c.created_at, type_=UtcDateTime()))
+            )
+            at: datetime | None = found.scalar()
+            return at
+
+    def scopes(self) -> frozenset[str]:
+        """Every recording and person (call and number in it) that a key or salt is kept for."""
+        with self._transaction("DEFERRED") as connection:
+            return frozenset(connection.execute(sa.select(_keys.c.recording).distinct()).scalars())
+
     def destroy(self, key_id: str) -> bool:
         """Destroy one key and its bytes; False if there was none.
 
@@ -283,6 +322,20 @@ class KeyStore:
             insert(_erased).values(gone).on_conflict_do_nothing(),
         )
 
+    def ensure_alone(self) -> None:
+        """Return when no other process has the store in use, and none may take it from now on.
+
+        Raises Unavailable where one has.
+        """
+        try:
+            if self._held is not None:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(
+                "another process has this installation open, and would go on with the old key; "
+                "nothing was changed. Stop it first"
+            ) from error
+
     def rewrap(self, new_wrapper: KeyWrapper) -> int:
         """Wrap everything with another key-encryption key, all or nothing, and say how many.
 
@@ -308,8 +361,12 @@ class KeyStore:
         return count
 
     def close(self) -> None:
-        """Close the database; safe to call again."""
+        """Close the database and the wrapper; safe to call again."""
         self._engine.dispose()
+        self._wrapper.close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _row(
         self, key_id: str, kind: str, scope: str, key: bytes, segment_bytes: int

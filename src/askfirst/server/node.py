@@ -17,8 +17,11 @@ from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
 from askfirst.server.captioning import Captioning
+from askfirst.server.clock import utc_now
+from askfirst.server.erasurereplay import replay
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs, Orders
+from askfirst.server.openbao import Transit
 from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
@@ -51,16 +54,23 @@ class Node:
 
     @classmethod
     def open(
-        cls, folder: Path, recognizer: Recognizer | None = None, *, works: bool = True
+        cls,
+        folder: Path,
+        recognizer: Recognizer | None = None,
+        *,
+        works: bool = True,
+        transit: Transit | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
-        Raises Unavailable while another node has the same folder: what looks cut off to us may
-        be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
-        or overrides of the installation do not hold.
+        `transit` is where a new installation has its keys wrapped. Raises Unavailable while
+        another node has the same folder: what looks cut off to us may be a call that the other
+        one carries, and where something erased cannot be erased again after a restore;
+        InvalidRules, Unverified or InvalidInput where rules or overrides of the installation do
+        not hold.
         """
         _forbid_core_dumps()
-        store = Store.open(folder)
+        store = Store.open(folder, transit)
         with ExitStack() as undo:
             undo.callback(store.close)
             claim = _claim(folder)
@@ -70,6 +80,8 @@ class Node:
             overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
+            # Before anything is served: what a restored backup brought back goes again.
+            replay(store, utc_now())
             jobs = Jobs(store, Finishing(store, heard_by))
             undo.callback(jobs.stop)
             if works:

@@ -67,3 +67,12 @@ accesses = sa.Index(
     sqlite_where=sa.text(IS_ACCESS),
     postgresql_where=sa.text(IS_ACCESS),
 )
+
+# What is known of keys and backups is asked for on a page, and stands among very many entries.
+IS_KEEPING = """(entry LIKE '%"kind":"keys.%' OR entry LIKE '%"kind":"backup.%')"""
+keepings = sa.Index(
+    "ix_ledger_entries_keeping",
+    ledger_entries.c.position,
+    sqlite_where=sa.text(IS_KEEPING),
+    postgresql_where=sa.text(IS_KEEPING),
+)

@@ -16,14 +16,16 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts
+from askfirst.server import contacts, objections
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
+from askfirst.server.erasurelist import ErasureList
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
+from askfirst.server.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class PreCall:
 
 
 def prepare(
+    erasures: ErasureList,
     connection: sa.Connection,
     user: User | None,
     number: str,
@@ -98,7 +101,7 @@ def prepare(
     place = (user.place if user is not None else None) or wishes.home_place
     return PreCall(
         account=wishes,
-        policy=contacts.policy_for(connection, number, wishes.policy()),
+        policy=objections.policy_for(erasures, connection, number, wishes.policy()),
         number=number,
         contact=contact,
         agent_places=(place,) if place else (),
@@ -107,14 +110,15 @@ def prepare(
     )
 
 
-def look_up(engine: sa.Engine, number: str) -> Known:
+def look_up(store: Store, number: str) -> Known:
     """What the account knows of whoever joins a call by number; for a thread of its own."""
-    with reading(engine) as connection:
+    with reading(store.engine) as connection:
+        never = objections.objected(store.erasures, connection, number)
         holder = contacts.holder(connection, number)
         if holder is None:
-            return Known()
+            return Known(has_objected=never)
         contact = contacts.get(connection, holder)
-    return Known(tuple(sorted({place.code for place in contact.places})), contact.never_record)
+    return Known(tuple(sorted({place.code for place in contact.places})), never)
 
 
 def _first_calls(

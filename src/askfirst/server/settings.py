@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.server.openbao import Transit
 from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
@@ -28,10 +29,11 @@ class Settings:
     cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
     `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
     signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
-    telephone exchange for calls out of the house, stated in the file alone. `media_workers` are the
-    processes that carry calls, 0 for this one itself, and `calls_per_worker` how many each takes at
-    one time. A program that is asked to end lets calls go on for `drain_seconds`. `sources` says
-    where each value came from.
+    telephone exchange for calls out of the house, stated in the file alone; so is `openbao`, where
+    the keys of a new installation are wrapped, and to where ``askfirst keys move`` moves them.
+    `media_workers` are the processes that carry calls, 0 for this one itself, and
+    `calls_per_worker` how many each takes at one time. A program that is asked to end lets calls
+    go on for `drain_seconds`. `sources` says where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +48,7 @@ class Settings:
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
     sip: Trunk | None = None
+    openbao: Transit | None = None
     media_workers: int = 0
     calls_per_worker: int = 16
     drain_seconds: int = 0
@@ -78,7 +81,10 @@ class Settings:
             value = getattr(self, each.name)
             if value is not None and each.name != "sources":
                 told[each.name] = str(value) if isinstance(value, Path) else value
-        return told if self.sip is None else {**told, "sip": self.sip.to_json()}
+        for name, table in (("sip", self.sip), ("openbao", self.openbao)):
+            if table is not None:
+                told[name] = table.to_json()
+        return told
 
     @classmethod
     def from_json(cls, told: Mapping[str, object]) -> Settings:
@@ -111,7 +117,9 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            shown = "what it is" if key == "sip" else repr(value)  # it may hold a password
+            shown = (
+                "what it is" if key in ("sip", "openbao") else repr(value)
+            )  # it may hold a password
             faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
@@ -215,6 +223,16 @@ def _trunk(value: object) -> Trunk:
         raise ValueError(f"a trunk that can be used: {error}") from error
 
 
+def _transit(value: object) -> Transit:
+    """The table `openbao`; its token is in the environment or in the file that it names."""
+    if not isinstance(value, Mapping):
+        raise ValueError("a table [openbao] in the settings file")
+    try:
+        return Transit.from_json(value)
+    except Misconfigured as error:
+        raise ValueError(f"a place that can be used: {error}") from error
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "host": _text,
     "port": _number(1, 65_535),
@@ -228,6 +246,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "roles": _roles,
     "open_metrics": _flag,
     "sip": _trunk,
+    "openbao": _transit,
     "media_workers": _number(0, 64),
     "calls_per_worker": _number(1, 500),
     "drain_seconds": _number(0, 86_400),

@@ -12,7 +12,7 @@ from askfirst.model import Purpose
 from askfirst.notice import NoticeFacts
 from askfirst.policy import Policy
 from askfirst.ports import Clock, TelephonyCall
-from askfirst.server import contacts
+from askfirst.server import objections
 from askfirst.server.call import Call
 from askfirst.server.database import reading
 from askfirst.server.node import Node
@@ -57,7 +57,9 @@ async def simulate(
     simulator = load(TELEPHONY, "simulator")(clock, persona, markers=markers)
     wanted = request or request_for(persona)
     with reading(node.store.engine) as connection:
-        policy = contacts.policy_for(connection, wanted.number, wanted.policy)
+        policy = objections.policy_for(
+            node.store.erasures, connection, wanted.number, wanted.policy
+        )
     call = Call(
         node.store,
         clock,

@@ -10,9 +10,12 @@ import sqlalchemy as sa
 
 from askfirst.errors import Unavailable
 from askfirst.server.blobs import Blobs, LocalBlobs
+from askfirst.server.custody import open_keys
 from askfirst.server.database import migrate, open_engine
-from askfirst.server.keys import KeyFile, KeyStore
+from askfirst.server.erasurelist import FILE, FOLDER, ErasureList
+from askfirst.server.keys import KeyStore
 from askfirst.server.ledger import Ledger
+from askfirst.server.openbao import Transit
 
 DEFAULT_RETENTION = timedelta(days=90)
 """How long a recording is kept unless the account says otherwise."""
@@ -20,7 +23,7 @@ DEFAULT_RETENTION = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Database, key store, objects, ledger and spool of one installation.
+    """Database, key store, objects, ledger, erasure list and spool of one installation.
 
     `worker` is the media worker that has opened it, whose calls are known by that.
     """
@@ -30,16 +33,18 @@ class Store:
     keys: KeyStore
     blobs: Blobs
     ledger: Ledger
+    erasures: ErasureList
     spool: Path
     retention: timedelta = DEFAULT_RETENTION
     worker: str | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path, transit: Transit | None = None) -> Store:
         """Open, or make, the installation in a folder; the caller closes it.
 
+        `transit` is where the keys of a new installation are wrapped; one that is there knows.
         Raises Unavailable when the folder cannot be made or written, KeyUnreadable when the
-        key file is there but cannot be used.
+        key file is there but cannot be used, Misconfigured where the erasure list does not fit.
         """
         try:
             for part in ("spool", "objects", "keys"):
@@ -49,9 +54,9 @@ class Store:
                 f"cannot make the data folder {folder}: {error.strerror}. "
                 "Choose a folder that can be written"
             ) from error
-        kept, master = folder / "keys" / "keys.db", folder / "keys" / "master.key"
         # A new master key beside old wrapped keys would only hide that the old one is missing.
-        keys = KeyStore(kept, KeyFile(master) if kept.exists() else KeyFile.open_or_create(master))
+        keys = open_keys(folder / "keys", transit)
+        erasures = ErasureList(folder / FOLDER / FILE, keys.list_key())
         engine = open_engine(f"sqlite:///{folder / 'askfirst.db'}")
         migrate(engine)
         return cls(
@@ -60,10 +65,12 @@ class Store:
             keys=keys,
             blobs=LocalBlobs(folder / "objects"),
             ledger=Ledger(engine, keys),
+            erasures=erasures,
             spool=folder / "spool",
         )
 
     def close(self) -> None:
         """Let go of the databases."""
         self.engine.dispose()
+        self.erasures.close()
         self.keys.close()

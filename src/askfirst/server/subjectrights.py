@@ -15,9 +15,10 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidRequest, NotFound
-from askfirst.ledger import commit
+from askfirst.ledger import commit, timestamp
 from askfirst.model import RecordingState
-from askfirst.server import audit, contacts, erasure, forgetting
+from askfirst.server import audit, contacts, erasure, forgetting, keeping
+from askfirst.server.account import account
 from askfirst.server.contactcard import aware, standard
 from askfirst.server.contacttables import follow_ups
 from askfirst.server.database import calls, parties, reading, recordings, transaction
@@ -65,6 +66,7 @@ class Erased(TypedDict):
     notes: int
     forgotten_in: int
     traces_left: bool
+    backups_void_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +182,11 @@ def erase_person(
     where its call goes on; the last three are erased, and the numbers forgotten, once that is
     over. `calls` and `notes` count what is about the person, `forgotten_in` the calls that the
     numbers were taken out of. `traces_left` says that the database's log could not be emptied
-    now and may hold deleted text until the next sweep. Raises NotFound where nothing fits.
+    now and may hold deleted text until the next sweep. `backups_void_at` is when the last backup
+    goes from which it could still be read (RFC 3339). Raises NotFound where nothing fits.
     """
     with reading(store.engine) as connection:
+        void_at = keeping.void_at(account(connection), at)
         rows = _recordings_of(connection, person)
         found = found_of(connection, person)
     if not rows and not any(found.values()):
@@ -204,6 +208,7 @@ def erase_person(
         "notes": found["notes"],
         "forgotten_in": forgotten.calls,
         "traces_left": not forgotten.is_scrubbed,
+        "backups_void_at": timestamp(void_at),
     }
 
 

@@ -24,7 +24,7 @@ def wait(connection: sa.Connection, kind: str, ref: str, detail: str | int, at: 
 
     `detail` is the reason of an erasure, or the number in its call of who is to be forgotten.
     """
-    order = f"{kind}:{ref}:{detail}"
+    order = order_id(kind, ref, detail)
     known = connection.execute(
         sa.select(outbox.c.sent_at).where(outbox.c.id == order)
     ).one_or_none()
@@ -32,6 +32,11 @@ def wait(connection: sa.Connection, kind: str, ref: str, detail: str | int, at: 
         connection.execute(outbox.insert().values(id=order, kind=kind, ref=ref, created_at=at))
     elif known.sent_at is not None:
         connection.execute(outbox.update().where(outbox.c.id == order).values(sent_at=None))
+
+
+def order_id(kind: str, ref: str, detail: str | int) -> str:
+    """The id under which an order is kept."""
+    return f"{kind}:{ref}:{detail}"
 
 
 def orders(connection: sa.Connection, kind: str) -> Sequence[Any]:

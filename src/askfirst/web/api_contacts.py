@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Mode, Source
-from askfirst.server import audit, contacts
+from askfirst.server import audit, contacts, objections
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Contact, Draft, KnownPlace, Number
@@ -165,6 +165,8 @@ def change_contact(visit: Writer, contact: str, wanted: ChangedContact) -> dict[
         found = contacts.change(
             connection, contact, draft, now, default_region=visit.account.region
         )
+        if objections.take_over(visit.site.store.erasures, connection, user.id, now):
+            found = contacts.get(connection, contact)
         fields = sorted(wanted.model_fields_set)
         audit.note(connection, now, user.id, "contact.changed", contact, {"fields": fields})
     return shown(found)
@@ -218,6 +220,7 @@ def added(visit: Visit, wanted: NewContact) -> Contact:
     draft = _drafted(Draft(owner=user.id), wanted, user.id, now)
     with transaction(visit.site.store.engine) as connection:
         made = contacts.add(connection, draft, now, default_region=visit.account.region)
+        objections.take_over(visit.site.store.erasures, connection, user.id, now)
         audit.note(connection, now, user.id, "contact.added", made)
         return contacts.get(connection, made)
 
@@ -244,7 +247,7 @@ def objected(visit: Visit, contact: str, *, wanted: bool, why: str = "") -> Cont
         if wanted:
             contacts.never_record(connection, contact, user.id, now, why)
         else:
-            contacts.may_record_again(connection, contact, user.id, now)
+            objections.end(visit.site.store.erasures, connection, contact, user.id, now)
         if before.never_record is not wanted:
             audit.note(connection, now, user.id, action, contact)
         return contacts.get(connection, contact)
@@ -266,6 +269,7 @@ def imported(visit: Visit, content: bytes, *, write: bool) -> Report:
     if write:
         numbers = {key: len(getattr(report, key)) for key in ("added", "updated", "skipped")}
         with transaction(engine) as connection:
+            objections.take_over(visit.site.store.erasures, connection, user.id, now)
             audit.note(connection, now, user.id, "contacts.imported", detail=numbers)
     return report
 

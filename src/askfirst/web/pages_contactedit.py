@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
-from askfirst.server import audit, contacts
+from askfirst.server import audit, contacts, objections
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Contact, Number, checked, standard
 from askfirst.server.database import reading, transaction
@@ -90,6 +90,7 @@ def _write(
     if not fields:
         return
     contacts.change(connection, found.id, draft, now, default_region=region)
+    objections.take_over(visit.site.store.erasures, connection, visit.who.id, now)
     detail = {"fields": sorted(fields)}
     audit.note(connection, now, visit.who.id, "contact.changed", found.id, detail)
 
