@@ -21,6 +21,8 @@ PREFIXES = (
     "tok",
     "ring",
     "med",
+    "que",
+    "prop",
 )
 
 

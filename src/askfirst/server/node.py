@@ -70,7 +70,7 @@ class Node:
             overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
-            jobs = Jobs(store, Finishing(store, heard_by))
+            jobs = Jobs(store, Finishing(store, heard_by), rules)
             undo.callback(jobs.stop)
             if works:
                 jobs.start()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from askfirst.audio.container import decode
 from askfirst.audio.mixing import to_pcm
@@ -90,6 +92,37 @@ class Playback:
             return self._asset(recording, kind)
         except NotFound:
             return None
+
+    def note(self, identity: str) -> bytes:
+        """What somebody wrote about a recording or a call, by the id of the object.
+
+        Raises KeyUnreadable once that was erased.
+        """
+        subject = identity.partition("/")[0]
+        return open_sealed(
+            self._store.blobs.read(identity),
+            self._store.keys.get(identity),
+            associated_data(1, subject, "note"),
+            ASSET_SEGMENT_BYTES,
+        )
+
+    def for_cutting(self, recording: str) -> NDArray[np.int16]:
+        """Both sides at 16 kHz in file time, (channels, n), for making a shorter file of them.
+
+        Raises Refused for a recording that is neither ready nor quarantined.
+        """
+        state, _ = self._about(recording)
+        if state not in (RecordingState.READY.value, RecordingState.QUARANTINED.value):
+            raise Refused(f"recording {recording} is {state} and cannot be cut")
+        return decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)[0]
+
+    def ensure_opens(self, recording: str) -> None:
+        """Open the file of a recording and hear nothing of it; for the check.
+
+        Raises KeyUnreadable, Unverified or NotFound where it does not open, InvalidInput where
+        it is no sound.
+        """
+        decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)
 
     def call_time(self, recording: str) -> list[tuple[int, int, int]]:
         """Segments as (file_ms, from_ms, to_ms), in file order: file time to call time."""
