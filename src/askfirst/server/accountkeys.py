@@ -96,7 +96,9 @@ def _version(key: str, value: object) -> int:
 
 
 def _kinds(key: str, value: object) -> list[str]:
-    if not isinstance(value, list | tuple) or not set(SECOND_PERSON).issuperset(value):
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(kind, str) and kind in SECOND_PERSON for kind in value
+    ):
         raise refuse(key, value, f"a list of {', '.join(SECOND_PERSON)}")
     return [kind for kind in SECOND_PERSON if kind in value]
 

@@ -19,8 +19,9 @@ from askfirst.errors import InvalidInput, KeyUnreadable, NotFound, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Verdict
 from askfirst.rules import Rulebook
-from askfirst.server import erasure
+from askfirst.server import approvals, erasure
 from askfirst.server.account import account
+from askfirst.server.approvalkinds import KINDS
 from askfirst.server.database import (
     calls,
     consents,
@@ -108,6 +109,7 @@ def check_all(store: Store, rules: Rulebook, at: datetime) -> int:
     raised += _check_files(store, at)
     _close_erased(store, at)
     age(store, at)
+    approvals.expire(store, KINDS, at)
     with transaction(store.engine) as connection:
         if connection.execute(queue_checks.update().values(at=at)).rowcount == 0:
             connection.execute(queue_checks.insert().values(id=1, at=at))
