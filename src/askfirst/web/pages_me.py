@@ -15,6 +15,7 @@ from askfirst.server.reception import RING_MS
 from askfirst.web import callwords, words
 from askfirst.web.bodies import Before
 from askfirst.web.page import render
+from askfirst.web.pages_queue import questions
 from askfirst.web.visit import SignedIn, Visit
 
 router = APIRouter()
@@ -43,6 +44,7 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
         names=names,
         kinds=visit.said(callwords.OPENINGS),
         purposes=visit.said(callwords.PURPOSES),
+        questions=questions(visit),
         times=[_time(visit, factor) for factor in accounts.TIME_FACTORS],
         flashes=[("good", visit.say("Saved."))] if saved else [],
     )
