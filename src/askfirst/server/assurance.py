@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -65,7 +66,7 @@ def report(connection: sa.Connection, begins_at: datetime, ends_at: datetime) ->
         calls.c.ended_at.is_not(None),
     )
 
-    def of(query: sa.Select[tuple[str]]) -> set[str]:
+    def of(query: sa.Select[Any]) -> set[str]:
         return set(connection.execute(query.where(within)).scalars())
 
     every = of(sa.select(calls.c.id))

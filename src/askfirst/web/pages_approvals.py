@@ -33,6 +33,9 @@ def approvals_page(visit: SignedIn) -> Response:
 def settle(visit: InPerson, proposal: str, verdict: Annotated[str, Form()] = "") -> Response:
     """Approve or decline somebody's proposal; one's own can only be taken back."""
     store, now = visit.site.store, utc_now()
+    with reading(store.engine) as connection:
+        found = approvals.proposal(connection, proposal)
+    visit.who.person.ensure(KINDS[found.kind].permission(found))
     try:
         if verdict == "approve":
             done = approvals.approve(store, KINDS, proposal, visit.who.person, now)
