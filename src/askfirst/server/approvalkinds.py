@@ -6,14 +6,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from askfirst.server import queuedecision
+from askfirst.server import holdrelease, queuedecision
 from askfirst.server.access import Permission, Person
 from askfirst.server.approvals import Effect, Kinds, Proposal, ProposalKind
 from askfirst.server.guardedsettings import settings_effect, settings_permission
 from askfirst.server.legalholds import release
 from askfirst.server.store import Store
 
-SETTINGS, HOLD_RELEASE = "settings", "hold-release"
+SETTINGS = "settings"
 
 
 def _hold_permission(_proposal: Proposal) -> Permission:
@@ -40,6 +40,6 @@ KINDS: Kinds = {
     queuedecision.QUEUE_ERASE: _QUEUE,
     queuedecision.QUEUE_KEEP: _QUEUE,
     SETTINGS: ProposalKind(settings_permission, settings_effect),
-    HOLD_RELEASE: ProposalKind(_hold_permission, _hold_effect),
+    holdrelease.KIND: ProposalKind(_hold_permission, _hold_effect),
 }
 """A kind for every word of the setting `second_person`."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -224,13 +224,13 @@ def _ensure_decides(found: Proposal, kinds: Kinds, person: Person, at: datetime)
             "this is your own proposal; somebody else with the same permission approves it"
         )
     if found.state is not ProposalState.OPEN:
-        raise _taken()
+        _refuse_taken()
     if at >= found.expires_at:
         raise Refused("this proposal has run out; propose the change again")
 
 
-def _taken() -> Refused:
-    return Refused("this proposal was decided by somebody else meanwhile; look at it again")
+def _refuse_taken() -> NoReturn:
+    raise Refused("this proposal was decided by somebody else meanwhile; look at it again")
 
 
 def _close(
@@ -247,7 +247,7 @@ def _close(
         .values(state=state.value, decided_by=person, decided_at=at)
     )
     if done.rowcount != 1:
-        raise _taken()
+        _refuse_taken()
     by = {"person": person} if person else {}
     data = {"proposal": found.id, "kind": found.kind, **by}
     store.ledger.append(connection, _ENTRIES[state], at, data=data)

@@ -87,6 +87,17 @@ def newest_reason(store: Store, recording: str) -> HoldReason | None:
     )
 
 
+def ensure_reason(reason: str) -> str:
+    """A reason with its spaces in order; InvalidInput where it is too short or too long."""
+    reason = " ".join(reason.split())
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        raise InvalidInput(
+            f"found a reason of {len(reason)} characters; expected {SHORTEST_REASON} to "
+            f"{LONGEST_REASON}: say why, so that others can tell when it ends"
+        )
+    return reason
+
+
 def _change(
     store: Store,
     recording: str,
@@ -98,12 +109,7 @@ def _change(
     until: datetime | None = None,
 ) -> str | None:
     """The call of a recording whose hold was changed; None where it was so already."""
-    reason = " ".join(reason.split())
-    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
-        raise InvalidInput(
-            f"found a reason of {len(reason)} characters; expected {SHORTEST_REASON} to "
-            f"{LONGEST_REASON}: say why, so that others can tell when it ends"
-        )
+    reason = ensure_reason(reason)
     with reading(store.engine) as connection:
         row = connection.execute(
             sa.select(recordings.c.state, recordings.c.legal_hold, recordings.c.hold_until).where(
