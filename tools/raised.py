@@ -22,7 +22,10 @@ SHOWN = (
     # Files that are uploaded.
     "audio/container.py",
     # What pages and the phone call: people, settings, contacts, calls and their recordings.
-    "server/access.py", "server/account.py", "server/accountkeys.py", "server/accounts.py",
+    "server/access.py", "server/approvals.py", "server/assurance.py", "server/cutting.py",
+    "server/excerpts.py", "server/guardedsettings.py", "server/queue.py",
+    "server/queuedecision.py", "server/queuetexts.py",
+    "server/account.py", "server/accountkeys.py", "server/accounts.py",
     "server/call.py", "server/callfilter.py", "server/callnotes.py", "server/callreader.py",
     "server/callsearch.py", "server/consulting.py", "server/contactcard.py",
     "server/contactimport.py", "server/contacts.py", "server/contactsearch.py",
@@ -39,7 +42,8 @@ SHOWN = (
     "telephony/conversation.py", "telephony/externalline.py", "telephony/progress.py",
     "telephony/siplink.py", "telephony/sipprovider.py", "telephony/siptrunk.py",
     "telephony/webrtc.py",
-    "web/aftercall.py", "web/api_calls.py", "web/api_captions.py", "web/api_consulting.py",
+    "web/aftercall.py", "web/api_queue.py", "web/pages_assurance.py", "web/pages_queue.py",
+    "web/api_calls.py", "web/api_captions.py", "web/api_consulting.py",
     "web/api_contacts.py",
     "web/api_live.py", "web/api_recordings.py", "web/api_sound.py", "web/asgiwire.py",
     "web/bodies.py",

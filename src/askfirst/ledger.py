@@ -102,6 +102,7 @@ class Kind(StrEnum):
     RECORDING_CHECKED = "recording.checked"
     RECORDING_READY = "recording.ready"
     RECORDING_QUARANTINED = "recording.quarantined"
+    RECORDING_CUT = "recording.cut"
     RECORDING_ERASED = "recording.erased"
     ERASURE_INTENDED = "erasure.intended"
     ERASURE_REPLAYED = "erasure.replayed"
@@ -128,6 +129,14 @@ class Kind(StrEnum):
     ACCESS_REFUSED = "access.refused"
     GATE_FAILED = "gate.failed"
     OUTCOME_SETTLED = "outcome.settled"
+    QUEUE_RAISED = "queue.raised"
+    QUEUE_ASKED = "queue.asked"
+    QUEUE_ANSWERED = "queue.answered"
+    QUEUE_DECIDED = "queue.decided"
+    APPROVAL_ASKED = "approval.asked"
+    APPROVAL_GIVEN = "approval.given"
+    APPROVAL_DECLINED = "approval.declined"
+    APPROVAL_EXPIRED = "approval.expired"
 
 
 Datum = str | int | bool

@@ -79,6 +79,16 @@ def quarantined(verdict: Verdict, language: str = "en") -> Outcome:
     return Outcome(OutcomeCode.QUARANTINED, say(language, f"outcome.{key}"))
 
 
+def to_check(language: str = "en") -> Outcome:
+    """The outcome of a call whose recording somebody has to check before it is heard."""
+    return Outcome(OutcomeCode.QUARANTINED, say(language, "outcome.to_check"))
+
+
+def released(language: str = "en") -> Outcome:
+    """The outcome of a call whose recording somebody has checked and let go."""
+    return Outcome(OutcomeCode.RECORDED, say(language, "outcome.released"))
+
+
 def cut_off(was_kept: bool, language: str = "en") -> Outcome:
     """The outcome of a call that a crash of the system ended."""
     if was_kept:

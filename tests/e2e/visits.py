@@ -12,14 +12,16 @@ from tests.web.test_rights import ANYBODY, NEEDED, SIGNED_IN
 from askfirst.server import accounts
 from askfirst.server.access import Permission, Person
 from askfirst.server.clock import utc_now
-from askfirst.server.database import transaction
+from askfirst.server.database import reading, transaction
+from askfirst.server.queue import Wanted, items
 from askfirst.web.app import routes
 
 ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|zip|ics|js|txt)$")
 """Addresses that programs read; they have no page."""
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
-NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND})
+EXCERPT = "/compliance/items/{item}/sound"
+NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND, EXCERPT})
 """What scripts and players ask for, parts of pages, and what only leads on to a page."""
 
 FIRST_RUN = "/setup/{token}"
@@ -77,6 +79,9 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
     if gap == "token":
         with installation.store() as store, transaction(store.engine) as connection:
             return accounts.make_link(connection, installation.ids["people"]["other"], utc_now())
+    if gap == "item":
+        with installation.store() as store, reading(store.engine) as connection:
+            return items(connection, Wanted())[0].id
     ids = installation.ids
     known = {
         "code": "NO",

@@ -29,6 +29,7 @@ from askfirst.rules import packaged
 from askfirst.server import (
     account,
     accounts,
+    approvals,
     callnotes,
     contacts,
     externalcall,
@@ -51,6 +52,8 @@ from askfirst.server.listening import Listening
 from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.server.notetables import call_notes, saved_views, subject_requests
+from askfirst.server.queue import Finding, Reason, raise_item
+from askfirst.server.queuetables import queue_items
 from askfirst.server.recordingreader import ledger_size
 from askfirst.server.settings import Settings
 from askfirst.server.subjectrights import RequestKind, Who, receive
@@ -246,6 +249,9 @@ class Office:
                 return str(self._on_loop(self.live().hold))
             case "view":
                 return self._view()
+            case "item":
+                with transaction(self.site.store.engine) as connection:
+                    connection.execute(queue_items.update().values(state="asked"))
             case "contact":
                 with transaction(self.site.store.engine) as connection:
                     contacts.restore(connection, self.things["contact"], utc_now())
@@ -382,7 +388,17 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
         receive(store, connection, RequestKind.ACCESS, Who(contact=contact), agent.id, now)
         _insert_spare(connection, spare, agent.id, store)
+        doubt = Finding(Reason.PLACE_NAMED, recorded.call, recorded.id, from_ms=0, to_ms=60_000)
+        item = raise_item(store, connection, doubt, now)
+        proposal = approvals.propose(
+            store, connection, "settings", agent.id, {"beeps": False}, {"beeps": True}, now
+        )
+        # What is in doubt is locked; the other routes are about what is not.
+        of_recorded = recordings.c.id == recorded.id
+        connection.execute(recordings.update().where(of_recorded).values(state="ready"))
     return {
+        "item": str(item),
+        "proposal": proposal,
         "call": recorded.call,
         "recording": recorded.id,
         "spare": spare["call"],

@@ -163,6 +163,18 @@ _NOTES = {
     ("POST", "/calls/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
     ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
 }
+ASKED = {"decision": "ask-agent", "comment": "Did you tell them?"}
+RUDE = {"text": "They were rude"}
+_QUEUE = {
+    ("GET", "/compliance/items/{item}"): Case((P.QUEUE_READ,)),
+    ("POST", "/compliance/items/{item}"): Case((P.QUEUE_DECIDE,), 303, form=ASKED),
+    ("GET", "/compliance/items/{item}/sound"): Case((P.QUEUE_DECIDE,), opens=PLAYED),
+    ("POST", f"{API}/queue/{{item}}/decision"): Case((P.QUEUE_DECIDE,), json=ASKED),
+    ("POST", "/compliance/approvals/{proposal}"): Case((P.SETTINGS_WRITE,), 422, form={}),
+    ("POST", "/me/questions/{item}"): Case((), 303, Rule.OWNERS, form={"text": "I did"}),
+    ("POST", "/calls/{call}/complaint"): Case((P.CALLS_READ,), 303, form=RUDE),
+    ("POST", f"{LIVE_CALL}/complaint"): Case((P.CALLS_READ,), 201, json=RUDE),
+}
 _CONTACTS = {
     ("GET", "/contacts/{contact}"): Case((P.CONTACTS_READ,)),
     ("GET", CONTACT): Case((P.CONTACTS_READ,)),
@@ -242,7 +254,7 @@ _LIVE = {
     ),
 }
 CASES: Mapping[Route, Case] = {
-    **_PUBLIC, **_RECORDED, **_NOTES, **_CONTACTS, **_ACCOUNT, **_LIVE
+    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_CONTACTS, **_ACCOUNT, **_LIVE
 }  # fmt: skip
 """Every route whose path names a thing; one that is not here fails the first test."""
 

@@ -35,6 +35,15 @@ LISTS = sorted(
 )
 """Pages and lists that name nothing."""
 
+QUEUE = (
+    "/compliance",
+    "/compliance/assurance",
+    "/compliance/assurance.csv",
+    "/api/v1/queue",
+    "/api/v1/assurance",
+)
+"""Lists that name calls to auditors, too."""
+
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
@@ -173,8 +182,8 @@ def test_no_list_shows_what_its_reader_does_not_reach(
         answer = office.ask(reader, "GET", path, params={"q": NOTED} if "search" in path else {})
         is_read = reaches(role, relation, P.CALLS_READ)
         is_own = relation is Relation.OWNER
-        # Who reads the audit log sees which calls were opened, and nothing of them.
-        is_audited = path in ("/audit", "/api/v1/access-events")
+        # Who reads the audit log or the queue sees which calls it is about, and nothing of them.
+        is_audited = path in ("/audit", "/api/v1/access-events", *QUEUE)
         is_named = is_read or (is_audited and reaches(role, relation, P.AUDIT_READ))
         if path == "/me":  # who opened one's own calls, whatever one's role is now
             is_named = is_own

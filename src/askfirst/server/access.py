@@ -43,6 +43,8 @@ class Permission(StrEnum):
     LEDGER_READ = "ledger.read"
     RULES_REVIEW = "rules.review"
     ERASURE_MANAGE = "erasure.manage"
+    QUEUE_READ = "queue.read"
+    QUEUE_DECIDE = "queue.decide"
 
 
 class Reach(IntEnum):
@@ -86,6 +88,8 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.LEDGER_READ: _ALL,
         _P.RULES_REVIEW: _ALL,
         _P.ERASURE_MANAGE: _ALL,
+        _P.QUEUE_READ: _ALL,
+        _P.QUEUE_DECIDE: _ALL,
     },
     UserRole.ADMIN: {
         _P.RECORDING_MANAGE: _ALL,
@@ -95,6 +99,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.AUDIT_READ: _ALL,
     },
     UserRole.AUDITOR: {
+        _P.QUEUE_READ: _ALL,
         _P.AUDIT_READ: _ALL,
         _P.LEDGER_READ: _ALL,
         _P.SETTINGS_READ: _ALL,

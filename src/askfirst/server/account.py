@@ -6,7 +6,7 @@ purpose sentence and an owner. Wishes become the `Policy` of every call; nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
@@ -26,16 +26,18 @@ from askfirst.server.contactcard import countries
 class Account:
     """The account's settings; the defaults are those of a new account.
 
-    `wishes` are further policy keys (`askfirst.policy`). `notice_version` counts the employee
-    notice; 0: there is none yet. `notice_text` is what was published of it, by language; without
-    one the packaged text counts (`employeenotice`). `announces` is whether announcements are
-    played at the answer, `beeps` whether a soft tone is heard while a call is recorded,
-    `hears_answers` whether announcements may be answered by a spoken yes or no,
-    `asks_reason` whether whoever opens a recording of somebody else's call says why in words,
-    `first_country` what is wanted before the first call to a country, and
-    `texts` the account's own phrases in notices, by language. `backup_days` is how long backups of
-    the keys are kept: so many days after an erasure, nothing of it can be read anywhere. `is_demo`
-    is set where everything in the account is made up, and by nobody else's wish.
+    `backup_days` is how long backups of the keys are kept: so many days after an erasure, nothing
+    of it can be read anywhere. `unverified_days` is how long a recording waits for somebody to
+    verify it before it is erased; None: for ever. `second_person` are the kinds of changes that
+    wait for somebody else's consent (`approvals`). `wishes` are further policy keys
+    (`askfirst.policy`). `notice_version` counts the employee notice; 0: there is none yet.
+    `notice_text` is what was published of it, by language; without one the packaged text counts
+    (`employeenotice`). `announces` is whether announcements are played at the answer, `beeps`
+    whether a soft tone is heard while a call is recorded, `hears_answers` whether announcements
+    may be answered by a spoken yes or no, `asks_reason` whether whoever opens a recording of
+    somebody else's call says why in words, `first_country` what is wanted before the first call to
+    a country, and `texts` the account's own phrases in notices, by language. `is_demo` is set
+    where everything in the account is made up, and by nobody else's wish.
     """
 
     company: str = ""
@@ -49,6 +51,8 @@ class Account:
     purpose_owner: str | None = None
     retention_days: int | None = None
     backup_days: int = 14
+    unverified_days: int | None = 14
+    second_person: Sequence[str] = field(default_factory=list)
     announces: bool = True
     beeps: bool = False
     hears_answers: bool = False

@@ -24,6 +24,9 @@ PHRASES = ("purpose", "recipients", "destination", "alternative")
 FIRST_COUNTRY = WARN, REVIEW = ("warn", "review")
 """Before the first call to a country: a warning, or nothing until somebody reviewed its rules."""
 
+SECOND_PERSON = ("queue-erase", "queue-keep", "settings", "hold-release")
+"""What may be made to wait for a second person: the kinds of `approvals`."""
+
 _OWN_KEYS = frozenset({"recording_enabled", "lawful_basis", "purpose", "contact_objected"})
 
 Reader = Callable[[str, object], object]
@@ -92,6 +95,14 @@ def _version(key: str, value: object) -> int:
     return value
 
 
+def _kinds(key: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(kind, str) and kind in SECOND_PERSON for kind in value
+    ):
+        raise refuse(key, value, f"a list of {', '.join(SECOND_PERSON)}")
+    return [kind for kind in SECOND_PERSON if kind in value]
+
+
 def _wishes(key: str, value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
         raise refuse(key, value, "policy keys and their values")
@@ -153,6 +164,8 @@ READERS: Mapping[str, Reader] = {
     "purpose_owner": _maybe(_text(120)),
     "retention_days": _maybe(_days),
     "backup_days": _days,
+    "unverified_days": _maybe(_days),
+    "second_person": _kinds,
     "announces": _flag,
     "beeps": _flag,
     "hears_answers": _flag,

@@ -139,6 +139,7 @@ recordings = sa.Table(
     sa.Column("lost_frames", sa.Integer, nullable=False, default=0),
     sa.Column("is_truncated", sa.Boolean, nullable=False, default=False),
     sa.Column("legal_hold", sa.Boolean, nullable=False, default=False),
+    sa.Column("hold_until", UtcDateTime),  # when somebody is to look at the hold again
     sa.Column("mandatory", sa.String(16)),
     sa.Column("expires_at", UtcDateTime),
     sa.Column("failure", sa.Text),

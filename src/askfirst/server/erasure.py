@@ -139,6 +139,14 @@ def is_intended(connection: sa.Connection, recording: str) -> bool:
     return connection.execute(query).one_or_none() is not None
 
 
+def is_waiting(connection: sa.Connection, recording: str) -> bool:
+    """Whether the erasure of a recording was asked for and waits for a hold, a duty or a call."""
+    query = sa.select(outbox.c.id).where(
+        outbox.c.kind == waiting.ERASE, outbox.c.ref == recording, outbox.c.sent_at.is_(None)
+    )
+    return connection.execute(query).first() is not None
+
+
 def erase(store: Store, recording: str, at: datetime) -> None:
     """Carry out an intended erasure; safe to repeat. What was never intended is not erased.
 

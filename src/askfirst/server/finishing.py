@@ -29,7 +29,9 @@ from askfirst.server import peaks
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.playback import Playback
+from askfirst.server.queue import Finding, Reason, notice_window, raise_item
 from askfirst.server.recorder import remove_folder
+from askfirst.server.recordingreader import stretches_of
 from askfirst.server.sealing import seal_recording, write_asset
 from askfirst.server.store import Store
 from askfirst.speech.transcribe import utterances
@@ -145,6 +147,10 @@ class Finishing:
                     "elements": sorted(found.elements_heard),
                 },
             )
+            if quarantine is not None:
+                from_ms, to_ms = notice_window(stretches_of(connection, recording))
+                finding = Finding(Reason.NOT_HEARD, call, recording, from_ms=from_ms, to_ms=to_ms)
+                raise_item(self.store, connection, finding, at)
             self.store.ledger.append(
                 connection,
                 Kind.RECORDING_READY if quarantine is None else Kind.RECORDING_QUARANTINED,

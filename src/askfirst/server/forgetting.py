@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from askfirst.errors import AskfirstError
 from askfirst.model import RecordingState
-from askfirst.server import callnotes, contacts, waiting
+from askfirst.server import callnotes, contacts, queuetexts, waiting
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import plain, standard
@@ -156,6 +156,7 @@ def _forget_in(store: Store, order: Any, at: datetime) -> None:
             calls.update().where(of_call).values(decision=_without(decision, number))
         )
         callnotes.forget(connection, [order.ref], at)
+        queuetexts.forget(store, connection, order.ref)
         waiting.end(connection, order, at)
 
 

@@ -23,6 +23,8 @@ PREFIXES = (
     "med",
     "lnk",
     "shr",
+    "que",
+    "prop",
 )
 
 

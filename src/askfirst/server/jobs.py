@@ -30,7 +30,8 @@ from askfirst.errors import KeyUnreadable, Unavailable, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
-from askfirst.server import erasure, sweep
+from askfirst.rules import Rulebook, packaged
+from askfirst.server import cutting, erasure, queuecheck, sweep
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
 from askfirst.server.finishing import Finishing
@@ -45,6 +46,7 @@ LISTEN_S = 1.0
 """How often the engine looks for messages to its jobs, and whether it shall end; we send none."""
 
 _SWEEP_DAILY = "17 3 * * *"
+_CHECK_HOURLY = "47 * * * *"
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
 
@@ -56,9 +58,10 @@ class Jobs:
     at once, because whoever takes a yes back does not wait.
     """
 
-    def __init__(self, store: Store, finishing: Finishing) -> None:
+    def __init__(self, store: Store, finishing: Finishing, rules: Rulebook | None = None) -> None:
         self.store = store
         self.finishing = finishing
+        self.rules = packaged() if rules is None else rules
         self._lock = threading.Lock()
         self._handles: list[WorkflowHandle[None]] = []
         self._is_started = False
@@ -90,7 +93,13 @@ class Jobs:
                     "workflow_fn": _sweep,
                     "schedule": _SWEEP_DAILY,
                     "context": None,
-                }
+                },
+                {
+                    "schedule_name": "check",
+                    "workflow_fn": _check_all,
+                    "schedule": _CHECK_HOURLY,
+                    "context": None,
+                },
             ]
         )
         for known in DBOS.list_workflows(status=["PENDING", "ENQUEUED"], name=list(_WORKFLOWS)):
@@ -191,7 +200,28 @@ def _finish(call: str) -> None:
             log.exception("job.finish-failed call=%s", call)
             _fail(call, _fault_of(error, fault).value)
             break
+    else:
+        _examine_safely(call)
     _checkpoint()
+
+
+@DBOS.workflow(name="hear")
+def _hear(call: str) -> None:
+    """Transcribe what a decision has let go, and look at it as after a call."""
+    try:
+        _transcribe(call)
+        _examine_step(call)
+    except Exception:
+        # What was let go stays so, without words: the next order for the call hears it.
+        log.exception("job.hear-failed call=%s", call)
+
+
+def _examine_safely(call: str) -> None:
+    try:
+        _examine_step(call)
+    except Exception:
+        # The recording is finished; the hourly check looks at it again.
+        log.exception("job.examine-failed call=%s", call)
 
 
 def _fault_of(error: Exception, fault: Fault) -> Fault:
@@ -218,7 +248,16 @@ def _sweep(_scheduled: datetime, _context: object) -> None:
     _sweep_step()
 
 
-_WORKFLOWS: dict[str, Callable[[str], None]] = {"finish": _finish, "erase": _erase}
+@DBOS.workflow(name="check-all")
+def _check_all(_scheduled: datetime, _context: object) -> None:
+    _check_step()
+
+
+_WORKFLOWS: dict[str, Callable[[str], None]] = {
+    "finish": _finish,
+    "erase": _erase,
+    "hear": _hear,
+}
 
 
 @DBOS.step(name="seal", **_RETRYING)
@@ -244,6 +283,20 @@ _FINISHING = (
     (_check, Fault.RECOGNISER),
     (_transcribe, Fault.RECOGNISER),
 )
+
+
+@DBOS.step(name="examine", **_RETRYING)
+def _examine_step(call: str) -> None:
+    jobs = _jobs()
+    queuecheck.examine(jobs.store, jobs.rules, call, utc_now())
+
+
+@DBOS.step(name="check-all")
+def _check_step() -> None:
+    jobs = _jobs()
+    cutting.carry_out(jobs.store)
+    queuecheck.check_all(jobs.store, jobs.rules, utc_now())
+    jobs.dispatch()
 
 
 @DBOS.step(name="checkpoint")

@@ -36,13 +36,24 @@ class HoldReason:
     at: datetime
 
 
-def place(store: Store, recording: str, person: str, reason: str, at: datetime) -> None:
+def place(
+    store: Store,
+    recording: str,
+    person: str,
+    reason: str,
+    at: datetime,
+    until: datetime | None = None,
+) -> None:
     """Keep a recording whatever its time, and whatever erasure is asked for.
 
-    Raises NotFound, InvalidInput for a reason that is too short or too long, Refused for a
-    recording that is erased.
+    `until` is when somebody is to look at it again: nothing is released then. Of a recording that
+    is held already it is moved, with the new reason. Raises InvalidInput for a time that is past,
+    NotFound, InvalidInput for a reason that is too short or too long, Refused for a recording that
+    is erased.
     """
-    _change(store, recording, person, reason, at, is_held=True)
+    if until is not None and until <= at:
+        raise InvalidInput(f"found {timestamp(until)} as the end of a hold; expected a later time")
+    _change(store, recording, person, reason, at, is_held=True, until=until)
 
 
 def release(store: Store, recording: str, person: str, reason: str, at: datetime) -> None:
@@ -76,19 +87,32 @@ def newest_reason(store: Store, recording: str) -> HoldReason | None:
     )
 
 
-def _change(
-    store: Store, recording: str, person: str, reason: str, at: datetime, *, is_held: bool
-) -> str | None:
-    """The call of a recording whose hold was changed; None where it was so already."""
+def ensure_reason(reason: str) -> str:
+    """A reason with its spaces in order; InvalidInput where it is too short or too long."""
     reason = " ".join(reason.split())
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
         raise InvalidInput(
             f"found a reason of {len(reason)} characters; expected {SHORTEST_REASON} to "
             f"{LONGEST_REASON}: say why, so that others can tell when it ends"
         )
+    return reason
+
+
+def _change(
+    store: Store,
+    recording: str,
+    person: str,
+    reason: str,
+    at: datetime,
+    *,
+    is_held: bool,
+    until: datetime | None = None,
+) -> str | None:
+    """The call of a recording whose hold was changed; None where it was so already."""
+    reason = ensure_reason(reason)
     with reading(store.engine) as connection:
         row = connection.execute(
-            sa.select(recordings.c.state, recordings.c.legal_hold).where(
+            sa.select(recordings.c.state, recordings.c.legal_hold, recordings.c.hold_until).where(
                 recordings.c.id == recording
             )
         ).one_or_none()
@@ -96,7 +120,7 @@ def _change(
         raise NotFound(f"no recording {recording}")
     if row.state == RecordingState.ERASED.value:
         raise Refused(f"recording {recording} is erased; there is nothing left to hold")
-    if bool(row.legal_hold) is is_held:
+    if bool(row.legal_hold) is is_held and (until is None or until == row.hold_until):
         return None
     said = {"held": is_held, "reason": reason, "person": person, "at": timestamp(at)}
     # First the reason: a hold nobody knows the reason of is one that nobody dares to release.
@@ -108,9 +132,9 @@ def _change(
             .where(
                 recordings.c.id == recording,
                 recordings.c.state != RecordingState.ERASED.value,
-                recordings.c.legal_hold.is_not(is_held),
+                recordings.c.legal_hold.is_(row.legal_hold),
             )
-            .values(legal_hold=is_held)
+            .values(legal_hold=is_held, hold_until=until)
             .returning(recordings.c.call)
         ).one_or_none()
         if changed is None:

@@ -82,7 +82,7 @@ class Node:
             recover(store)
             # Before anything is served: what a restored backup brought back goes again.
             replay(store, utc_now())
-            jobs = Jobs(store, Finishing(store, heard_by))
+            jobs = Jobs(store, Finishing(store, heard_by), rules)
             undo.callback(jobs.stop)
             if works:
                 jobs.start()

@@ -7,13 +7,16 @@ contact's side opens when the recording is ready. A person's access is written d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
-from askfirst.audio.container import decode
+from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.audio.mixing import to_pcm
 from askfirst.audio.resample import resample
-from askfirst.errors import KeyUnreadable, NotFound, Refused, Unverified
+from askfirst.errors import InvalidInput, KeyUnreadable, NotFound, Refused, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.server.clock import utc_now
@@ -28,6 +31,7 @@ _OWN_SIDE_STATES = (
     RecordingState.CHECKING.value,
     RecordingState.READY.value,
 )
+_EXCERPT_STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)
 
 
 class Playback:
@@ -84,12 +88,101 @@ class Playback:
             raise Refused(f"recording {recording} is {state} and cannot be played")
         return self._asset(recording, "audio")
 
+    def excerpt(
+        self,
+        recording: str,
+        from_ms: int,
+        to_ms: int,
+        *,
+        person: str,
+        purpose: str,
+        item: str,
+        is_own: bool,
+        at: datetime,
+    ) -> bytes:
+        """A range of call time as Ogg/Opus, for `excerpts`; with `is_own` our side alone.
+
+        The access with its range is in the ledger before anything is read. Raises Refused unless
+        the recording is ready or quarantined with a file that can be read, InvalidInput where
+        nothing of the range was kept.
+        """
+        with transaction(self._store.engine) as connection:
+            row = connection.execute(
+                sa.select(recordings, calls.c.direction)
+                .join(calls)
+                .where(recordings.c.id == recording)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(f"no recording {recording}")
+            if row.state not in _EXCERPT_STATES or row.failure is not None:
+                raise Refused(f"recording {recording} is {row.state} or cannot be read")
+            self._store.ledger.append(
+                connection,
+                Kind.ACCESS_PLAYED,
+                at,
+                call=row.call,
+                recording=recording,
+                data={
+                    "person": person,
+                    "purpose": purpose,
+                    "item": item,
+                    "from_ms": from_ms,
+                    "to_ms": to_ms,
+                },
+            )
+        parts = [
+            (file_ms + max(from_ms, start) - start, file_ms + min(to_ms, end) - start)
+            for file_ms, start, end in self.call_time(recording)
+            if start < to_ms and end > from_ms
+        ]
+        if not parts:
+            raise InvalidInput(f"nothing of {from_ms} to {to_ms} ms was kept")
+        samples, _ = decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)
+        if is_own:
+            own = 0 if row.direction == "outbound" else 1
+            samples = samples[own : own + 1]
+        ms = SAMPLE_RATE_HZ // 1000
+        return encode_ogg_opus(
+            np.concatenate([samples[:, first * ms : last * ms] for first, last in parts], axis=1)
+        )
+
     def asset(self, recording: str, kind: str) -> bytes | None:
         """Something derived from a recording, such as its transcript; None while there is none."""
         try:
             return self._asset(recording, kind)
         except NotFound:
             return None
+
+    def note(self, identity: str) -> bytes:
+        """What somebody wrote about a recording or a call, by the id of the object.
+
+        Raises KeyUnreadable once that was erased.
+        """
+        subject = identity.partition("/")[0]
+        return open_sealed(
+            self._store.blobs.read(identity),
+            self._store.keys.get(identity),
+            associated_data(1, subject, "note"),
+            ASSET_SEGMENT_BYTES,
+        )
+
+    def for_cutting(self, recording: str) -> NDArray[np.int16]:
+        """Both sides at 16 kHz in file time, (channels, n), for making a shorter file of them.
+
+        Raises Refused for a recording that is neither ready nor quarantined.
+        """
+        state, _ = self._about(recording)
+        if state not in (RecordingState.READY.value, RecordingState.QUARANTINED.value):
+            raise Refused(f"recording {recording} is {state} and cannot be cut")
+        return decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)[0]
+
+    def ensure_opens(self, recording: str) -> None:
+        """Open the file of a recording and hear nothing of it; for the check.
+
+        Raises KeyUnreadable, Unverified or NotFound where it does not open, InvalidInput where
+        it is no sound.
+        """
+        decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)
 
     def call_time(self, recording: str) -> list[tuple[int, int, int]]:
         """Segments as (file_ms, from_ms, to_ms), in file order: file time to call time."""

@@ -270,6 +270,21 @@ def write_asset(store: Store, recording: str, kind: str, data: bytes, at: dateti
         connection.execute(assets.insert().values(**asset, created_at=at))
 
 
+def write_note(store: Store, subject: str, data: bytes) -> str:
+    """Keep what somebody wrote about a recording or a call, encrypted; gives the object's id.
+
+    Its key goes with that of the subject.
+    """
+    return str(_put_asset(store, subject, "note", data)["id"])
+
+
+def replace_audio(store: Store, recording: str, data: bytes) -> dict[str, object]:
+    """Keep another final file of a recording beside the first; gives the row that is to stand
+    in place of the first one's.
+    """
+    return _put_asset(store, recording, "audio", data)
+
+
 def _put_asset(store: Store, recording: str, kind: str, data: bytes) -> dict[str, object]:
     """Encrypt, store create-only, read back and compare; gives the row to insert."""
     asset_id = f"{recording}/{kind}-{os.urandom(6).hex()}"

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
+from starlette.responses import Response
 
-from askfirst.server import account, accounts, audit
+from askfirst.server import accounts, audit, guardedsettings
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.server.guardedsettings import Changed
 from askfirst.web.bodies import Body, Keys
 from askfirst.web.visit import InPerson, SignedIn, Visit, permitted
 
@@ -42,22 +44,32 @@ def settings(visit: Reader) -> dict[str, object]:
 
 
 @router.patch("/settings")
-def change_settings(visit: SignedIn, wanted: Keys) -> dict[str, object]:
-    """Change settings, all or none; the recording switch needs its own permission."""
-    return asdict(changed(visit, wanted))
+def change_settings(visit: SignedIn, wanted: Keys, response: Response) -> dict[str, object]:
+    """Change settings, all or none; the recording switch needs its own permission.
+
+    What the account wants a second person for is not changed yet: the answer then is 202 with the
+    settings as they are and the `proposal` that waits.
+    """
+    done = changed(visit, wanted)
+    if done.proposal is None:
+        return asdict(done.account)
+    response.status_code = 202
+    return {**asdict(done.account), "proposal": done.proposal}
 
 
-def changed(visit: Visit, wanted: dict[str, Any]) -> account.Account:
-    """The account's settings after a change by the visit's person; raises Refused."""
+def changed(visit: Visit, wanted: dict[str, Any]) -> Changed:
+    """The account's settings after a change by the visit's person, with what waits for a second
+    one; raises Refused.
+    """
     if wanted.keys() - {RECORDING} or not wanted:
         visit.who.person.ensure(Permission.SETTINGS_WRITE)
     if RECORDING in wanted:
         visit.who.person.ensure(Permission.RECORDING_MANAGE)
     with transaction(visit.site.store.engine) as connection:
-        changed_to = account.change(connection, wanted, visit.who.id, utc_now())
+        done = guardedsettings.change(visit.site.store, connection, wanted, visit.who.id, utc_now())
     if RECORDING in wanted:
-        visit.site.carrier.switch_recording(changed_to.recording_enabled)
-    return changed_to
+        visit.site.carrier.switch_recording(done.account.recording_enabled)
+    return done
 
 
 class NewUser(Body):

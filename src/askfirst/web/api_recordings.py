@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
 from askfirst.errors import Unavailable
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
-from askfirst.server import accounts, legalholds
+from askfirst.server import accounts, holdrelease, legalholds
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -38,9 +39,13 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 class Why(Body):
-    """The reason of a legal hold or its release; kept with the recording, never in the ledger."""
+    """The reason of a legal hold or its release; kept with the recording, never in the ledger.
+
+    `until` is when somebody is to look at the hold again: nothing is released then.
+    """
 
     reason: str
+    until: AwareDatetime | None = None
 
 
 @router.get("/recordings")
@@ -108,16 +113,16 @@ def bundle(visit: Exporter, recording: str, link: str = "") -> Response:
 def hold(visit: Holder, recording: str, why: Why) -> dict[str, object]:
     """Keep a recording whatever its time and whatever erasure is asked for."""
     ensure_reach(visit, Permission.RECORDINGS_HOLD, recording)
-    legalholds.place(visit.site.store, recording, visit.who.id, why.reason, utc_now())
+    legalholds.place(visit.site.store, recording, visit.who.id, why.reason, utc_now(), why.until)
     return {"id": recording, "legal_hold": True}
 
 
 @router.delete("/recordings/{recording}/hold")
 def release(visit: Holder, recording: str, why: Why) -> dict[str, object]:
-    """Let a recording go its way again."""
+    """Let a recording go its way again; where a second person is wanted, `proposal` waits."""
     ensure_reach(visit, Permission.RECORDINGS_HOLD, recording)
-    legalholds.release(visit.site.store, recording, visit.who.id, why.reason, utc_now())
-    return {"id": recording, "legal_hold": False}
+    proposal = holdrelease.release(visit.site.store, recording, visit.who.id, why.reason, utc_now())
+    return {"id": recording, "legal_hold": proposal is not None, "proposal": proposal}
 
 
 @router.get("/access-events")

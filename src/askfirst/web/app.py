@@ -28,6 +28,7 @@ from askfirst.web import (
     api_ledger,
     api_live,
     api_metrics,
+    api_queue,
     api_reception,
     api_recordings,
     api_search,
@@ -36,6 +37,8 @@ from askfirst.web import (
     api_tokens,
     api_workers,
     pages_account,
+    pages_approvals,
+    pages_assurance,
     pages_calllist,
     pages_callnotes,
     pages_calls,
@@ -49,6 +52,7 @@ from askfirst.web import (
     pages_policies,
     pages_prompts,
     pages_providers,
+    pages_queue,
     pages_recordings,
     pages_reviews,
     pages_rules,
@@ -87,6 +91,7 @@ APIS = (
     api_external.router,
     api_tokens.router,
     api_workers.router,
+    api_queue.router,
 )
 PAGES = (
     api_health.router,
@@ -115,6 +120,9 @@ PAGES = (
     pages_recordings.router,
     pages_shares.router,
     pages_workers.router,
+    pages_queue.router,
+    pages_approvals.router,
+    pages_assurance.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

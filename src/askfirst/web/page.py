@@ -16,7 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.responses import HTMLResponse
 
+from askfirst.server import queue
 from askfirst.server.access import Permission
+from askfirst.server.database import reading
 from askfirst.web import callwords, captionwords, phonewords, words
 from askfirst.web.visit import Visit
 from askfirst.web.words import LANGUAGES
@@ -27,6 +29,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
+    ("/compliance", words.mark("Compliance"), Permission.QUEUE_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),
@@ -55,7 +58,11 @@ def render(
         "demo": visit.account.is_demo,
         "may": visit.may,
         "navigation": [
-            (href, visit.say(label), visit.path == href or visit.path.startswith(f"{href}/"))
+            (
+                href,
+                _labelled(visit, href, label),
+                visit.path == href or visit.path.startswith(f"{href}/"),
+            )
             for href, label, permission in _NAVIGATION
             if permission is None or visit.may(permission)
         ],
@@ -70,6 +77,16 @@ def render(
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+
+def _labelled(visit: Visit, href: str, label: str) -> str:
+    """The words of an entry; that of compliance says how much waits there."""
+    said = visit.say(label)
+    if href != "/compliance":
+        return said
+    with reading(visit.site.store.engine) as connection:
+        waiting = sum(queue.counts(connection).values())
+    return f"{said} ({waiting})" if waiting else said
 
 
 @cache

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.errors import AskfirstError, NotFound, Refused
+from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused
 from askfirst.model import RecordingState
-from askfirst.server import audit, erasure, legalholds
+from askfirst.server import audit, erasure, holdrelease, legalholds
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallLine
 from askfirst.server.clock import utc_now
@@ -62,10 +63,11 @@ def export(
 
 
 @router.post("/calls/{call}/hold")
-def hold(visit: Holder, call: str, reason: Reason = "") -> Response:
-    """Place a legal hold, with a reason."""
+def hold(visit: Holder, call: str, reason: Reason = "", until: Reason = "") -> Response:
+    """Place a legal hold, with a reason and perhaps a day on which to look at it again."""
     recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
-    legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now())
+    looked_at = _day(until) if until else None
+    legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now(), looked_at)
     return _back(call)
 
 
@@ -73,7 +75,7 @@ def hold(visit: Holder, call: str, reason: Reason = "") -> Response:
 def release(visit: Holder, call: str, reason: Reason = "") -> Response:
     """Release a legal hold, with a reason."""
     recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
-    legalholds.release(visit.site.store, recording, visit.who.id, reason, utc_now())
+    holdrelease.release(visit.site.store, recording, visit.who.id, reason, utc_now())
     return _back(call)
 
 
@@ -113,6 +115,14 @@ def erase(visit: Eraser, call: str) -> Response:
         # The intention stands; the job, the next sweep or the next start carries it out.
         log.error("erasure.waits recording=%s error=%s", recording, type(error).__name__)
     return _back(call)
+
+
+def _day(text: str) -> datetime:
+    """The beginning of a day in UTC."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError as error:
+        raise InvalidInput("found no day; expected one such as 2026-11-24") from error
 
 
 def _reached(visit: Visit, permission: Permission, call: str) -> str:

@@ -33,6 +33,8 @@ ERASURES: Mapping[str, str] = {
     "undone": words.mark("the agent undid it"),
     "retention": words.mark("its time was over"),
     "request": words.mark("somebody asked for it"),
+    "not-given": words.mark("the notice was not given"),
+    "unverified": words.mark("nobody verified the notice in time"),
 }
 DUTIES: Mapping[str, str] = {
     "mifid2": words.mark("MiFID II wants it kept"),

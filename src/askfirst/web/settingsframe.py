@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import Depends
 from starlette.responses import Response
 
 from askfirst.server import account, accounts
 from askfirst.server.access import TABLE, Permission
+from askfirst.server.approvals import open_proposals
 from askfirst.server.database import reading
 from askfirst.web import words
 from askfirst.web.page import render
@@ -66,6 +68,7 @@ def setting(
         changes = account.last_changes(connection)
         names = accounts.names(connection)
         wants = account.account(connection)
+        waits = _waiting(connection, keys)
     own = [changes[key] for key in keys if key in changes]
     return render(
         visit,
@@ -78,8 +81,20 @@ def setting(
         who_may=who_may(visit, permission),
         permission=permission.value,
         may_change=visit.may(permission),
-        saved=saved,
+        saved=saved and not waits,
+        waits=waits,
         **context,
+    )
+
+
+def _waiting(connection: sa.Connection, keys: Iterable[str]) -> bool:
+    """Whether a change of one of these settings waits for a second person."""
+    wanted = set(keys)
+    return any(
+        key.partition(".")[0] in wanted
+        for each in open_proposals(connection)
+        if each.kind == "settings"
+        for key in each.after
     )
 
 

@@ -8,7 +8,7 @@ from alembic import op
 import askfirst.server.database
 
 revision = "0017"
-down_revision = "0012"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

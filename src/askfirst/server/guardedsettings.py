@@ -1,0 +1,181 @@
+"""Settings that a second person may have to agree to: what tightens takes effect at once.
+
+A change is taken apart, key by key, policies too. What can only make recording rarer, or keep more
+of a promise, is done; the rest waits as one proposal and nothing of it happens before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from askfirst.errors import Refused
+from askfirst.server import account, approvals
+from askfirst.server.access import Permission, Person
+from askfirst.server.account import Account
+from askfirst.server.approvals import Effect, Proposal
+from askfirst.server.store import Store
+
+KIND = "settings"
+RECORDING = "recording_enabled"
+WISHES = "wishes"
+GUARDED = frozenset(
+    {
+        RECORDING,
+        WISHES,
+        "announces",
+        "hears_answers",
+        "first_country",
+        "lawful_basis",
+        "purpose",
+        "retention_days",
+        "unverified_days",
+        "second_person",
+        "notice_version",
+    }
+)
+"""Settings that change what is recorded or kept; the others are nobody else's matter."""
+
+_TIGHTER_ON = frozenset(
+    {"always_ask", "require_works_agreement", "forbid_if_localisation_violated"}
+)
+_TIGHTER_OFF = frozenset(
+    # The guarantee is a condition under which a law asks for less: to give it loosens.
+    {RECORDING, "external_share_links", "hears_answers", "works_agreement_on_file"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The settings after a change, and the proposal that waits for the rest of it, if any."""
+
+    account: Account
+    proposal: str | None = None
+
+
+def change(
+    store: Store,
+    connection: sa.Connection,
+    wanted: Mapping[str, Any],
+    person: str,
+    at: datetime,
+    reason: str = "",
+) -> Changed:
+    """Change settings, or propose what needs a second person; raises InvalidRequest as `account`.
+
+    What is wrong is said before anything is done, also of what would only be proposed.
+    """
+    before = account.account(connection)
+    if KIND not in before.second_person or not GUARDED.intersection(wanted):
+        return Changed(account.change(connection, wanted, person, at))
+    with connection.begin_nested() as tried:
+        after = account.change(connection, wanted, person, at)
+        tried.rollback()
+    now, later = _taken_apart(before, after, wanted)
+    done = account.change(connection, now, person, at) if now else before
+    if not later:
+        return Changed(done)
+    was = {key: _value(before, key) for key in later}
+    return Changed(
+        done, approvals.propose(store, connection, KIND, person, was, later, at, reason=reason)
+    )
+
+
+def settings_permission(found: Proposal) -> Permission:
+    """The permission of the change that was proposed."""
+    only_switch = set(found.after) == {RECORDING}
+    return Permission.RECORDING_MANAGE if only_switch else Permission.SETTINGS_WRITE
+
+
+def settings_effect(store: Store, found: Proposal, person: Person, at: datetime) -> Effect:
+    """Change the settings as proposed. Raises Refused where one of them was changed meanwhile."""
+    if RECORDING in found.after:
+        person.ensure(Permission.RECORDING_MANAGE)
+
+    def write(connection: sa.Connection) -> None:
+        present = account.account(connection)
+        moved = [key for key, was in found.before.items() if _value(present, key) != was]
+        if moved:
+            raise Refused(
+                f"{', '.join(sorted(moved))} was changed since this was proposed; decline it and "
+                "propose the change again"
+            )
+        wishes = dict(present.wishes or {})
+        values: dict[str, Any] = {}
+        for key, value in found.after.items():
+            if key.startswith(f"{WISHES}."):
+                wishes[key.removeprefix(f"{WISHES}.")] = value
+                values[WISHES] = wishes
+            else:
+                values[key] = value
+        account.change(connection, values, person.id, at)
+
+    return Effect(write)
+
+
+def tightens(key: str, before: Any, after: Any) -> bool:
+    """Whether a new value of a setting, or of a policy ``wishes.…``, can only make things stricter.
+
+    False in doubt: it then waits.
+    """
+    key = key.removeprefix(f"{WISHES}.")
+    if key in _TIGHTER_ON:
+        return after is True
+    if key in _TIGHTER_OFF:
+        return after is False
+    if key == "unknown_location":
+        return bool(after == "forbid")
+    if key == "first_country":
+        return bool(after == "review")
+    if key == "forbid_jurisdictions":
+        return set(after or ()) >= set(before or ())
+    if key == "external_processors":
+        return set(after or ()) <= set(before or ())
+    if key == "minimum_proof":
+        return after is not None and (before is None or after >= before)
+    if key == "second_person":
+        return set(after or ()) >= set(before or ())
+    return False
+
+
+def _taken_apart(
+    before: Account, after: Account, wanted: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is done at once, and what waits: by setting, policies by ``wishes.…``."""
+    now: dict[str, Any] = {}
+    later: dict[str, Any] = {}
+    for key in wanted:
+        value = getattr(after, key)
+        if key == WISHES:
+            continue
+        was = getattr(before, key)
+        if key not in GUARDED or value == was or tightens(key, was, value):
+            now[key] = value
+        else:
+            later[key] = value
+    if WISHES in wanted:
+        mine = dict(before.wishes or {})
+        for key in sorted(mine.keys() | (after.wishes or {}).keys()):
+            name = f"{WISHES}.{key}"
+            was, value = _value(before, name), _value(after, name)
+            if value == was:
+                mine[key] = value
+            elif tightens(name, was, value):
+                mine[key] = value
+                now[WISHES] = mine
+            else:
+                later[name] = value
+    return now, later
+
+
+def _value(wants: Account, key: str) -> Any:
+    """A setting as JSON has it; a policy that was never set is its default."""
+    if not key.startswith(f"{WISHES}."):
+        return getattr(wants, key)
+    name = key.removeprefix(f"{WISHES}.")
+    value = getattr(wants.policy(), name)
+    return list(value) if isinstance(value, tuple) else value
