@@ -37,6 +37,8 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/settings/prompts/{language}/{digest}"): P.SETTINGS_WRITE,
     ("POST", "/settings/prompts/{language}/{digest}/remove"): P.SETTINGS_WRITE,
     ("GET", "/settings/prompts/{language}/{digest}/sound"): P.SETTINGS_READ,
+    ("GET", "/settings/keys"): P.SETTINGS_READ,
+    ("POST", "/settings/keys"): P.SETTINGS_WRITE,
     ("GET", "/settings/retention"): P.SETTINGS_READ,
     ("POST", "/settings/retention"): P.SETTINGS_WRITE,
     ("GET", "/settings/notice"): P.SETTINGS_READ,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from askfirst.errors import AskfirstError, Refused, Unverified
@@ -19,6 +20,7 @@ from askfirst.server.callreader import CallRecord, ensure_reaches
 from askfirst.server.database import reading
 from askfirst.server.finishing import from_bytes
 from askfirst.server.gaps import gaps_of, pauses_of
+from askfirst.server.keeping import void_at
 from askfirst.server.legalholds import HoldReason
 from askfirst.server.listening import ListeningPurpose
 from askfirst.server.peaks import peaks_of
@@ -61,6 +63,7 @@ class Known:
     hearables: Sequence[Hearable]
     erased: Erased | None
     erased_because: str
+    void_at: datetime | None
     duty: str
     hold: HoldReason | None
     ledger: LedgerState
@@ -102,6 +105,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         hearables=recordingview.hearables(visit, record, seen),
         erased=gone,
         erased_because=visit.say(recordingview.ERASURES.get(gone.reason, "")) if gone else "",
+        void_at=void_at(visit.account, gone.at) if gone and gone.at else None,
         duty=visit.say(recordingview.DUTIES.get(duty, "")) if duty else "",
         hold=hold if hold is not None and hold.is_held == line.legal_hold else None,
         ledger=_ledger(visit, [position for position, _ in entries], size, checks=checks),
