@@ -18,6 +18,7 @@ from askfirst.policy import Policy
 from askfirst.server import contacts, erasure, forgetting, legalholds, objections, subjectrights
 from askfirst.server.clock import utc_now
 from askfirst.server.database import parties, reading, transaction
+from askfirst.server.erasurelist import Listed
 from askfirst.server.erasurereplay import replay, returned
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
@@ -233,4 +234,17 @@ def test_replaying_twice_is_replaying_once(kept: Kept) -> None:
 
     assert replay(store, utc_now()).counts() == {"recordings": 1, "calls": 1, "contacts": 1}
     assert not replay(store, utc_now())
+    store.close()
+
+
+def test_a_list_that_was_lost_is_made_again_of_what_the_database_knows(kept: Kept) -> None:
+    folder, call, recording = kept
+    erase(folder)
+    shutil.rmtree(folder / "erased")
+
+    Node.open(folder, Scripted()).close()
+
+    store = Store.open(folder)
+    assert store.erasures.ids(Listed.RECORDING) == {recording}
+    assert store.erasures.ids(Listed.PARTY) == {f"{call}/1"}
     store.close()

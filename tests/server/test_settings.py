@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askfirst.errors import Misconfigured
+from askfirst.server.openbao import Transit
 from askfirst.server.settings import Settings, read_settings
 
 
@@ -140,3 +141,23 @@ def test_a_process_of_our_own_gets_the_same_settings(tmp_path: Path) -> None:
     assert Settings.from_json(told) == stated
     assert stated.sip is not None
     assert (stated.media_workers, stated.calls_per_worker, stated.drain_seconds) == (2, 3, 60)
+
+
+def test_openbao_is_stated_in_the_file_and_passed_on_without_its_token(tmp_path: Path) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text('[openbao]\naddress = "https://bao.example:8200/"\nkey = "calls"\n')
+
+    found = read_settings(file, {}, {})
+
+    assert found.openbao == Transit("https://bao.example:8200", key="calls")
+    assert Settings.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("table", ['token = "s3cret"', 'address = "bao"', "address = 1"])
+def test_a_place_of_openbao_that_cannot_be_used_is_named(tmp_path: Path, table: str) -> None:
+    file = tmp_path / "askfirst.toml"
+    file.write_text(f"[openbao]\n{table}\n")
+
+    with pytest.raises(Misconfigured, match="openbao") as error:
+        read_settings(file, {}, {})
+    assert "s3cret" not in str(error.value)

@@ -43,6 +43,8 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/shared/{token}/audio"): ANYBODY,
     ("POST", "/calls/{call}/shares"): P.RECORDINGS_EXPORT,
     ("POST", "/calls/{call}/shares/{share}/end"): P.RECORDINGS_EXPORT,
+    ("GET", "/settings/keys"): P.SETTINGS_READ,
+    ("POST", "/settings/keys"): P.SETTINGS_WRITE,
     ("GET", "/settings/retention"): P.SETTINGS_READ,
     ("POST", "/settings/retention"): P.SETTINGS_WRITE,
     ("GET", "/settings/notice"): P.SETTINGS_READ,

@@ -380,3 +380,26 @@ def test_only_recordings_that_run_are_counted_and_only_where_calls_are_carried(
     monkeypatch.setattr(Carrier, "running_calls", running_calls)
 
     assert "2 recordings are running" in admin.get("/settings/recording?turn=off").text
+
+
+def test_the_page_of_keys_says_how_they_are_kept_and_shows_none(
+    ready: Site, admin: TestClient
+) -> None:
+    master = (ready.store.folder / "keys" / "master.key").read_bytes()
+
+    page = admin.get("/settings/keys").text
+
+    assert ready.store.keys.wrapped_by() in page
+    assert "unreadable in backups by" in page
+    assert master.hex() not in page
+
+
+def test_how_long_backups_of_keys_are_kept_is_set_on_their_page(admin: TestClient) -> None:
+    wrong = admin.post("/settings/keys", data={"backup_days": "for ever"})
+    assert wrong.status_code == 422
+    assert "Write 1 to 3650 days." in wrong.text
+
+    done = admin.post("/settings/keys", data={"backup_days": "30"}, follow_redirects=False)
+
+    assert (done.status_code, done.headers["location"]) == (303, "/settings/keys?saved=1")
+    assert 'value="30"' in admin.get("/settings/keys").text

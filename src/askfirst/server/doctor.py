@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sqlite3
-import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from askfirst.errors import Misconfigured
 from askfirst.rules import packaged
+from askfirst.server import custodyreport
 from askfirst.server.checkup import Finding, missing, ok, warning
 from askfirst.server.listener import certificate, microphone, port
 from askfirst.server.settings import Settings, read_settings
@@ -59,7 +59,9 @@ def examine(
         *found,
         folder(settings.data),
         space(settings.data),
-        *keys(settings.data),
+        *custodyreport.keys(settings, environment),
+        *custodyreport.erasures(settings.data),
+        *custodyreport.backups(settings.data, now),
         database(settings.data),
         clock(settings.data, now),
         recogniser(),
@@ -111,16 +113,6 @@ def space(data: Path) -> Finding:
     if free < FREE_BYTES * 5:
         return warning("space", says, "make room soon")
     return ok("space", says)
-
-
-def keys(data: Path) -> Iterator[Finding]:
-    """Whether nobody else can read the keys, where there are any."""
-    found = data / "keys"
-    if found.is_dir():
-        if stat.S_IMODE(found.stat().st_mode) & 0o077:
-            yield warning("keys", "others on this machine can read them", f"chmod 700 {found}")
-        else:
-            yield ok("keys", "nobody else can read them")
 
 
 def database(data: Path) -> Finding:

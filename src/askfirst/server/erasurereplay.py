@@ -22,7 +22,16 @@ from askfirst.server.account import account
 from askfirst.server.contactcard import standard
 from askfirst.server.contacttables import contact_numbers
 from askfirst.server.contacttables import contacts as contact_rows
-from askfirst.server.database import calls, outbox, parties, reading, recordings, scrub, transaction
+from askfirst.server.database import (
+    calls,
+    erasures,
+    outbox,
+    parties,
+    reading,
+    recordings,
+    scrub,
+    transaction,
+)
 from askfirst.server.erasurelist import Listed
 from askfirst.server.store import Store
 
@@ -99,6 +108,7 @@ def replay(store: Store, at: datetime) -> Returned:
     For whoever opens an installation, before anything is served. Raises Unavailable where
     something could not be erased: nothing may be served then.
     """
+    _complete(store, at)
     found = returned(store)
     if not found:
         return found
@@ -128,6 +138,24 @@ def replay(store: Store, at: datetime) -> Returned:
             "start again"
         )
     return found
+
+
+def _complete(store: Store, at: datetime) -> None:
+    """Put on the list what the database knows to be erased: from before there was a list, or of
+    one that was lost.
+    """
+    with reading(store.engine) as connection:
+        gone = connection.execute(
+            sa.select(erasures.c.recording).where(erasures.c.done_at.is_not(None))
+        ).scalars()
+        erased = set(gone)
+        done = connection.execute(
+            sa.select(outbox).where(outbox.c.kind == waiting.FORGET, outbox.c.sent_at.is_not(None))
+        ).all()
+    store.erasures.add(Listed.RECORDING, sorted(erased), at)
+    store.erasures.add(
+        Listed.PARTY, sorted(f"{order.ref}/{waiting.detail_of(order)}" for order in done), at
+    )
 
 
 def _erase_again(store: Store, recording: str, at: datetime) -> None:

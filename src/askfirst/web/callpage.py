@@ -21,6 +21,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.finishing import from_bytes
 from askfirst.server.gaps import gaps_of, pauses_of
+from askfirst.server.keeping import void_at
 from askfirst.server.legalholds import HoldReason
 from askfirst.server.listening import Link
 from askfirst.server.peaks import peaks_of
@@ -66,6 +67,7 @@ class Known:
     hearables: Sequence[Hearable]
     erased: Erased | None
     erased_because: str
+    void_at: datetime | None
     duty: str
     hold: HoldReason | None
     ledger: LedgerState
@@ -115,6 +117,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         hearables=recordingview.hearables(visit, record, seen),
         erased=gone,
         erased_because=visit.say(recordingview.ERASURES.get(gone.reason, "")) if gone else "",
+        void_at=void_at(visit.account, gone.at) if gone and gone.at else None,
         duty=visit.say(recordingview.DUTIES.get(duty, "")) if duty else "",
         hold=hold if hold is not None and hold.is_held == line.legal_hold else None,
         ledger=_ledger(visit, [position for position, _ in entries], size, checks=checks),

@@ -17,6 +17,7 @@ from askfirst.server.access import Permission
 from askfirst.server.callreader import CallLine
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.server.keeping import void_at
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.recordingreader import mandatory
 from askfirst.web import recordingview
@@ -92,6 +93,7 @@ def confirm(visit: Eraser, call: str) -> Response:
         line=line,
         duty=visit.say(recordingview.DUTIES.get(duty, duty)) if duty else "",
         is_over=line.ended_at is not None,
+        void_at=void_at(visit.account, utc_now()),
     )
 
 
