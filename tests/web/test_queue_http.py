@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 from tests.server import rig
-from tests.server.test_finishing import TOLD, Listening, finished
+from tests.server.test_finishing import NOTICE, TOLD, Listening, finished
 from tests.server.test_queuecheck import UNTOLD
 from tests.web.conftest import add, problem, signed_in
 
@@ -292,3 +292,50 @@ def test_another_period_has_no_calls(office: Office) -> None:
     found = office.auditor.get(f"{API}/assurance?from=2020-01-01&to=2020-01-31").json()
 
     assert found["counts"]["calls"] == 0
+
+
+def test_a_decision_that_was_not_chosen_is_asked_for(office: Office) -> None:
+    answer = office.officer.post(
+        f"/compliance/items/{office.item}", data={"comment": "I have listened"}
+    )
+
+    assert answer.status_code == 422
+    assert "Choose one of the list." in answer.text
+    assert "checked" not in office.officer.get(f"/compliance/items/{office.item}").text
+
+
+def test_the_second_person_is_turned_on_and_off_among_the_policies(ready: Site) -> None:
+    first = signed_in(ready, add(ready, UserRole.ADMIN, name="first"))
+    asked = {"second_person_asked": "1", "announces": "on", "automatic_notice": "on"}
+
+    on = {**asked, "second_person": ["settings", "queue-erase"], "unverified_days": "21"}
+    assert first.post("/settings/policies", data=on).status_code == 303
+    wants = first.get(f"{API}/settings").json()
+    assert wants["second_person"] == ["queue-erase", "settings"]
+    assert wants["unverified_days"] == 21
+
+    off = first.post("/settings/policies", data={**asked, "unverified_days": "soon"})
+    assert off.status_code == 422
+    off = first.post("/settings/policies", data=asked, follow_redirects=True)
+    assert "waits for a second person" in off.text
+    assert first.get(f"{API}/settings").json()["second_person"] == ["queue-erase", "settings"]
+
+
+def test_a_hold_is_released_by_two(ready: Site, tmp_path: Path) -> None:
+    first = signed_in(ready, add(ready, UserRole.COMPLIANCE, name="first"))
+    second = signed_in(ready, add(ready, UserRole.COMPLIANCE, name="second"))
+    call = finished(ready.store, tmp_path, Listening(NOTICE), *TOLD)
+    path, why = f"{API}/recordings/{call.recordings[0]}/hold", {"reason": "a claim"}
+    late = {**why, "until": "2001-01-01T00:00:00Z"}
+    assert first.put(path, json=late).status_code == 422
+    assert first.put(path, json={**why, "until": "2999-01-01T00:00:00Z"}).status_code == 200
+    with transaction(ready.store.engine) as connection:
+        account.change(connection, {"second_person": ["hold-release"]}, None, utc_now())
+
+    asked = first.request("DELETE", path, json=why).json()
+    assert asked["legal_hold"] is True
+    decide = f"/compliance/approvals/{asked['proposal']}"
+    assert first.post(decide, data={"verdict": "approve"}).status_code == 403
+    assert rig.recording_rows(ready.store)[0].legal_hold
+    assert second.post(decide, data={"verdict": "approve"}).status_code == 303
+    assert not rig.recording_rows(ready.store)[0].legal_hold

@@ -13,10 +13,11 @@ from askfirst.errors import InvalidInput, InvalidRequest
 from askfirst.policy import MANDATORY_RECORDING, PROFILES
 from askfirst.rulefile import SECTORS
 from askfirst.rules import Rulebook
-from askfirst.server.accountkeys import FIRST_COUNTRY
+from askfirst.server.accountkeys import FIRST_COUNTRY, SECOND_PERSON
 from askfirst.web.api_account import changed
 from askfirst.web.bodies import Filled
 from askfirst.web.placewords import by_name, every_place
+from askfirst.web.queuewords import KINDS
 from askfirst.web.settingsframe import Reader, Writer, setting
 from askfirst.web.settingwords import PROOFS, REGIMES
 from askfirst.web.settingwords import SECTORS as SECTOR_WORDS
@@ -24,7 +25,10 @@ from askfirst.web.visit import Visit
 
 router = APIRouter()
 
-KEYS = ("wishes", "announces", "beeps", "hears_answers", "first_country")
+KEYS = (
+    "wishes", "announces", "beeps", "hears_answers", "first_country", "unverified_days",
+    "second_person",
+)  # fmt: skip
 FLAGS = (
     "always_ask", "automatic_notice", "special_category_expected", "no_third_party_guarantee",
     "external_share_links", "require_works_agreement", "works_agreement_on_file",
@@ -66,6 +70,8 @@ def change_policies(visit: Writer, form: Filled) -> Response:
                 "beeps": values["beeps"],
                 "hears_answers": values["hears_answers"],
                 "first_country": values["first_country"],
+                "unverified_days": _days(values["unverified_days"]),
+                "second_person": values["second_person"],
             },
         )
     except InvalidInput as error:
@@ -86,6 +92,8 @@ def _present(visit: Visit) -> dict[str, Any]:
         "mandatory_recording": policy.mandatory_recording or "",
         "minimum_proof": "" if policy.minimum_proof is None else str(int(policy.minimum_proof)),
         "first_country": wants.first_country,
+        "unverified_days": "" if wants.unverified_days is None else str(wants.unverified_days),
+        "second_person": list(wants.second_person),
         "announces": wants.announces,
         "beeps": wants.beeps,
         "hears_answers": wants.hears_answers,
@@ -109,6 +117,11 @@ def _filled_in(form: FormData, visit: Visit) -> dict[str, Any]:
         ],
         "forbid_jurisdictions": [str(each) for each in form.getlist("forbid_jurisdictions")],
         "forbid_more": str(form.get("forbid_more", "")).strip(),
+        "unverified_days": str(form.get("unverified_days", present["unverified_days"])).strip(),
+        # No kind is ticked, or the question was not asked.
+        "second_person": [str(each) for each in form.getlist("second_person")]
+        if "second_person_asked" in form
+        else present["second_person"],
     }
     return values
 
@@ -150,6 +163,11 @@ def _wishes(values: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
+def _days(text: str) -> object:
+    """Days as a number; what is no number is left to the setting to refuse."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def _forbidden(values: Mapping[str, Any]) -> list[str]:
     more = [values["forbid_more"]] if values["forbid_more"] else []
     return sorted({*values["forbid_jurisdictions"], *more})
@@ -179,6 +197,7 @@ def _policies(
         + ([(own.sector, own.sector)] if own.sector and own.sector not in SECTORS else []),
         regimes=[(code, visit.say(text)) for code, text in REGIMES.items()],
         proofs=[(str(level), visit.say(text)) for level, text in PROOFS.items()],
+        second_persons=[(kind, visit.say(KINDS[kind])) for kind in SECOND_PERSON],
         places=by_name(places),
         place_name=lambda code: places.get(code, code),
     )

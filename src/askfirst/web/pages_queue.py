@@ -123,17 +123,23 @@ def item_page(visit: Reader, item: str) -> Response:
 def decide(
     visit: Decider,
     item: str,
-    decision: Annotated[Decision, Form()],
+    decision: Text = "",
     comment: Text = "",
     keep_from: Text = "",
 ) -> Response:
     """Decide an item; what is wrong, and that somebody else was first, is said on its page."""
+    if decision not in set(Decision):
+        said = visit.say("Choose one of the list.")
+        return _item(visit, item, error=said, comment=comment, status=422)
+    wanted = Decision(decision)
     try:
-        from_ms = _call_time(keep_from) if decision is Decision.KEEP_FROM else None
-        decided(visit, item, Wish(decision, comment, from_ms))
+        from_ms = _call_time(keep_from) if wanted is Decision.KEEP_FROM else None
+        decided(visit, item, Wish(wanted, comment, from_ms))
     except (InvalidInput, Refused) as error:
         status = 409 if isinstance(error, Refused) else 422
-        return _item(visit, item, error=visit.told(error), comment=comment, status=status)
+        return _item(
+            visit, item, error=visit.told(error), comment=comment, status=status, chosen=decision
+        )
     return RedirectResponse(f"/compliance/items/{item}", status_code=303)
 
 
@@ -174,7 +180,13 @@ def questions(visit: Visit) -> list[dict[str, Any]]:
 
 
 def _item(
-    visit: Visit, identity: str, *, error: str = "", comment: str = "", status: int = 200
+    visit: Visit,
+    identity: str,
+    *,
+    error: str = "",
+    comment: str = "",
+    chosen: str = "",
+    status: int = 200,
 ) -> Response:
     store = visit.site.store
     with reading(store.engine) as connection:
@@ -202,6 +214,7 @@ def _item(
         states=visit.said(queuewords.STATES),
         error=error,
         comment=comment,
+        chosen=chosen,
     )
 
 
