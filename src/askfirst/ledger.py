@@ -116,6 +116,7 @@ class Kind(StrEnum):
     ACCESS_PLAYED = "access.played"
     ACCESS_READ = "access.read"
     ACCESS_EXPORTED = "access.exported"
+    ACCESS_CERTIFIED = "access.certified"
     GATE_FAILED = "gate.failed"
     OUTCOME_SETTLED = "outcome.settled"
 

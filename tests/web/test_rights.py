@@ -97,6 +97,8 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/api/v1/ledger/entries/{position}"): P.LEDGER_READ,
     ("GET", "/api/v1/ledger/proofs/{position}"): P.LEDGER_READ,
     ("GET", "/calls/{call}"): P.CALLS_READ,
+    ("GET", "/calls/{call}/certificate"): P.CERTIFICATES_READ,
+    ("GET", "/calls/{call}/certificate.pdf"): P.CERTIFICATES_READ,
     ("POST", "/calls/{call}/listen"): P.RECORDINGS_LISTEN,
     ("POST", "/calls/{call}/export"): P.RECORDINGS_EXPORT,
     ("POST", "/calls/{call}/hold"): P.RECORDINGS_HOLD,

@@ -42,10 +42,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; every row has as many cells as there are columns."""
+    """Rows under columns; every row has as many cells as there are columns.
+
+    `weights` are the columns' widths beside one another, equal without; the cells of the columns
+    `codes` (from 0) are set in equal widths, as hashes are.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    weights: Sequence[int] = ()
+    codes: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.columns or any(len(row) != len(self.columns) for row in self.rows):
@@ -136,7 +142,14 @@ def _fact(fact: Fact) -> dict[str, object]:
 def _table(table: Table) -> dict[str, object]:
     return {
         "columns": [_set(each) for each in table.columns],
-        "rows": [[_set(each) for each in row] for row in table.rows],
+        "weights": list(table.weights or (1,) * len(table.columns)),
+        "rows": [
+            [
+                {"text": _set(each), "is_code": place in table.codes}
+                for place, each in enumerate(row)
+            ]
+            for row in table.rows
+        ],
     }
 
 

@@ -101,11 +101,13 @@ def transcript(visit: Listener, recording: str) -> dict[str, object]:
     return {"recording": recording, "utterances": read_transcript(visit, recording)}
 
 
-def found_call(visit: Visit, call: str) -> CallRecord:
-    """A call that the visit's person may read. Raises NotFound, Refused."""
+def found_call(
+    visit: Visit, call: str, permission: Permission = Permission.CALLS_READ
+) -> CallRecord:
+    """A call that the visit's person reaches with a permission. Raises NotFound, Refused."""
     store = visit.site.store
     with reading(store.engine) as connection:
-        return call_record(store, connection, visit.who.person, call)
+        return call_record(store, connection, visit.who.person, call, permission)
 
 
 def linked(

@@ -88,6 +88,7 @@ OPENINGS: Mapping[str, str] = {
     "access.played": words.mark("listened"),
     "access.read": words.mark("read the transcript"),
     "access.exported": words.mark("exported it"),
+    "access.certified": words.mark("made a certificate"),
 }
 PURPOSES: Mapping[str, str] = {
     ListeningPurpose.QUALITY: words.mark("Quality of service"),
