@@ -94,6 +94,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/api/v1/subject-requests"): P.ERASURE_MANAGE,
     ("GET", "/api/v1/search"): P.CALLS_READ,
     ("GET", "/api/v1/ledger/checkpoint"): P.LEDGER_READ,
+    ("GET", "/api/v1/ledger/consistency"): P.LEDGER_READ,
     ("GET", "/api/v1/ledger/entries/{position}"): P.LEDGER_READ,
     ("GET", "/api/v1/ledger/proofs/{position}"): P.LEDGER_READ,
     ("GET", "/calls/{call}"): P.CALLS_READ,

@@ -30,7 +30,8 @@ from askfirst.errors import KeyUnreadable, Unavailable, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
-from askfirst.server import erasure, sweep
+from askfirst.server import dailycheckpoints, erasure, sweep
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
 from askfirst.server.finishing import Finishing
@@ -45,6 +46,9 @@ LISTEN_S = 1.0
 """How often the engine looks for messages to its jobs, and whether it shall end; we send none."""
 
 _SWEEP_DAILY = "17 3 * * *"
+_CHECKPOINT_HOURLY = "41 * * * *"
+"""Signs once a day; what could not be stamped or published is tried again every hour."""
+
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
 
@@ -56,9 +60,15 @@ class Jobs:
     at once, because whoever takes a yes back does not wait.
     """
 
-    def __init__(self, store: Store, finishing: Finishing) -> None:
+    def __init__(
+        self,
+        store: Store,
+        finishing: Finishing,
+        checkpoints: CheckpointSettings | None = None,
+    ) -> None:
         self.store = store
         self.finishing = finishing
+        self.checkpoints = checkpoints or CheckpointSettings()
         self._lock = threading.Lock()
         self._handles: list[WorkflowHandle[None]] = []
         self._is_started = False
@@ -86,11 +96,15 @@ class Jobs:
         DBOS.apply_schedules(
             [
                 {
-                    "schedule_name": "sweep",
-                    "workflow_fn": _sweep,
-                    "schedule": _SWEEP_DAILY,
+                    "schedule_name": name,
+                    "workflow_fn": workflow,
+                    "schedule": schedule,
                     "context": None,
                 }
+                for name, workflow, schedule in (
+                    ("sweep", _sweep, _SWEEP_DAILY),
+                    ("checkpoint", _daily, _CHECKPOINT_HOURLY),
+                )
             ]
         )
         for known in DBOS.list_workflows(status=["PENDING", "ENQUEUED"], name=list(_WORKFLOWS)):
@@ -218,6 +232,11 @@ def _sweep(_scheduled: datetime, _context: object) -> None:
     _sweep_step()
 
 
+@DBOS.workflow(name="daily-checkpoint")
+def _daily(_scheduled: datetime, _context: object) -> None:
+    _daily_step()
+
+
 _WORKFLOWS: dict[str, Callable[[str], None]] = {"finish": _finish, "erase": _erase}
 
 
@@ -263,6 +282,12 @@ def _sweep_step() -> None:
     sweep.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
+
+
+@DBOS.step(name="daily-checkpoint")
+def _daily_step() -> None:
+    jobs = _jobs()
+    dailycheckpoints.run(jobs.store, jobs.checkpoints, utc_now())
 
 
 @DBOS.step(name="fail")

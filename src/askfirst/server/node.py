@@ -17,6 +17,7 @@ from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
 from askfirst.server.captioning import Captioning
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs, Orders
 from askfirst.server.overrides import of_installation
@@ -51,9 +52,16 @@ class Node:
 
     @classmethod
     def open(
-        cls, folder: Path, recognizer: Recognizer | None = None, *, works: bool = True
+        cls,
+        folder: Path,
+        recognizer: Recognizer | None = None,
+        *,
+        works: bool = True,
+        checkpoints: CheckpointSettings | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
+
+        `checkpoints` says where each day's checkpoint goes.
 
         Raises Unavailable while another node has the same folder: what looks cut off to us may
         be a call that the other one carries; InvalidRules, Unverified or InvalidInput where rules
@@ -70,7 +78,7 @@ class Node:
             overrides = of_installation(folder, rules)
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
-            jobs = Jobs(store, Finishing(store, heard_by))
+            jobs = Jobs(store, Finishing(store, heard_by), checkpoints)
             undo.callback(jobs.stop)
             if works:
                 jobs.start()

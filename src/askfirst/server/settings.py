@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
@@ -30,8 +31,9 @@ class Settings:
     signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
     telephone exchange for calls out of the house, stated in the file alone. `media_workers` are the
     processes that carry calls, 0 for this one itself, and `calls_per_worker` how many each takes at
-    one time. A program that is asked to end lets calls go on for `drain_seconds`. `sources` says
-    where each value came from.
+    one time. A program that is asked to end lets calls go on for `drain_seconds`. `checkpoints` is
+    where each day's checkpoint goes, stated in the file alone. `sources` says where each value
+    came from.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +51,7 @@ class Settings:
     media_workers: int = 0
     calls_per_worker: int = 16
     drain_seconds: int = 0
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -72,11 +75,14 @@ class Settings:
         return self.origin.startswith("https:")
 
     def to_json(self) -> dict[str, object]:
-        """What `from_json` reads; with passwords, for the pipe to our own processes only."""
+        """What `from_json` reads; with passwords, for the pipe to our own processes only.
+
+        Where checkpoints go is left out: those processes sign none.
+        """
         told: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and each.name != "sources":
+            if value is not None and each.name not in ("sources", "checkpoints"):
                 told[each.name] = str(value) if isinstance(value, Path) else value
         return told if self.sip is None else {**told, "sip": self.sip.to_json()}
 
@@ -111,7 +117,9 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            shown = "what it is" if key == "sip" else repr(value)  # it may hold a password
+            shown = (
+                "what it is" if key in ("sip", "checkpoints") else repr(value)
+            )  # it may hold a password
             faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
@@ -215,6 +223,15 @@ def _trunk(value: object) -> Trunk:
         raise ValueError(f"a trunk that can be used: {error}") from error
 
 
+def _checkpoints(value: object) -> CheckpointSettings:
+    if not isinstance(value, Mapping):
+        raise ValueError("a table [checkpoints] in the settings file")
+    try:
+        return CheckpointSettings.parse(value)
+    except (OSError, UnicodeError, InvalidInput) as error:
+        raise ValueError(f"places for checkpoints that can be used: {error}") from error
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "host": _text,
     "port": _number(1, 65_535),
@@ -231,4 +248,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "media_workers": _number(0, 64),
     "calls_per_worker": _number(1, 500),
     "drain_seconds": _number(0, 86_400),
+    "checkpoints": _checkpoints,
 }
