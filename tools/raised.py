@@ -29,7 +29,7 @@ SHOWN = (
     "server/csvlines.py", "server/database.py",
     "server/demodata.py", "server/desk.py", "server/employeenotice.py", "server/erasure.py",
     "server/export.py", "server/followuplist.py", "server/followups.py", "server/ledger.py",
-    "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
+    "server/ledgercheck.py", "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
     "server/offer.py", "server/peaks.py",
     "server/ownnumbers.py", "server/ownprompts.py", "server/playback.py", "server/reception.py",
     "server/savedviews.py", "server/sealing.py", "server/texts.py", "server/trunktest.py",

@@ -15,7 +15,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.web.app import routes
 
-ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|pdf|zip|ics|js|txt)$")
+ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|zip|ics|js|txt)$")
 """Addresses that programs read; they have no page."""
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
