@@ -22,11 +22,17 @@ from askfirst.errors import InvalidInput
 LONGEST_WORD = 76
 """Letters of a word that fits a line; a longer one is broken, as no font and no page has room."""
 
+LONGEST_WORD_OF_A_CELL = 20
+"""The same in the cell of a table that is not set as code."""
+
 MOST_LETTERS = 2_000_000
 """Letters of a whole paper; more is no paper that somebody reads."""
 
 _BREAK = "\u200b"
-_LONG = re.compile(rf"[^\s{_BREAK}]{{{LONGEST_WORD + 1},}}")
+_LONG, _LONG_IN_A_CELL = (
+    re.compile(rf"[^\s{_BREAK}]{{{longest + 1},}}")
+    for longest in (LONGEST_WORD, LONGEST_WORD_OF_A_CELL)
+)
 # Controls, halves of characters, and what turns the direction of the letters after it around.
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -141,7 +147,7 @@ def _fact(fact: Fact) -> dict[str, object]:
 
 def _table(table: Table) -> dict[str, object]:
     return {
-        "columns": [_set(each) for each in table.columns],
+        "columns": [_LONG_IN_A_CELL.sub(_broken, plain(each)) for each in table.columns],
         "weights": list(table.weights or (1,) * len(table.columns)),
         "rows": [
             [
@@ -151,6 +157,11 @@ def _table(table: Table) -> dict[str, object]:
             for row in table.rows
         ],
     }
+
+
+def _cell(text: str, *, is_code: bool) -> dict[str, object]:
+    shown = _set(text) if is_code else _LONG_IN_A_CELL.sub(_broken, plain(text))
+    return {"text": shown, "is_code": is_code}
 
 
 def _set(text: str) -> str:

@@ -205,7 +205,8 @@ def _notices(visit: Visit, found: Certified) -> Section:
                 language=decision["notice"]["language"],
             )
         )
-        quotations.append(text)
+        # A decision is kept with the company left open; its name is the only thing filled in here.
+        quotations.append(text.replace("{company}", visit.account.company or "–"))
     return Section(visit.say("Notice"), facts, paragraphs, quotations)
 
 
@@ -235,14 +236,14 @@ def _answers(visit: Visit, found: Certified) -> Section:
 
 def _recording(visit: Visit, found: Certified) -> Section:
     line = found.record.line
-    title = visit.say("Recording")
+    title = visit.say("The recording")
     if line.recording is None:
         return Section(title, paragraphs=[visit.say("Nothing was recorded.")])
     none = visit.say("none")
     first = line.first_contact_ms
     state = visit.say(callwords.RECORDING_STATES[line.recording_state or "spool"])
     facts = [
-        Fact(visit.say("Recording"), line.recording, is_code=True),
+        Fact(visit.say("The recording"), line.recording, is_code=True),
         Fact(visit.say("State"), state),
         Fact(
             visit.say("First kept sound of theirs"),
@@ -296,10 +297,10 @@ def _checked(visit: Visit, found: Certified) -> str:
 def _ledger(visit: Visit, found: Certified) -> Section:
     grounds, line = found.grounds, found.record.line
     rows = [
-        [str(each.position), str(each.entry["at"]), each.kind, each.leaf]
+        [str(each.position), str(each.entry["at"])[:19].replace("T", " "), each.kind, each.leaf]
         for each in grounds.standings
     ]
-    columns = [visit.say("Entry"), visit.say("At (UTC)"), visit.say("Kind"), visit.say("Leaf hash")]
+    columns = [visit.say("No."), visit.say("At (UTC)"), visit.say("Kind"), visit.say("Leaf hash")]
     commands = ["askfirst ledger verify"]
     if grounds.standings:
         commands.insert(0, f"askfirst ledger prove {grounds.standings[-1].position}")
@@ -321,7 +322,7 @@ def _ledger(visit: Visit, found: Certified) -> Section:
                 " with one that you were given by another way; these commands check the rest:"
             )
         ],
-        tables=[Table(columns, rows, (2, 6, 6, 20), frozenset({3}))],
+        tables=[Table(columns, rows, (12, 27, 33, 92), frozenset({1, 2, 3}))],
         commands=commands,
     )
 
