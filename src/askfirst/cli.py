@@ -237,6 +237,15 @@ def _add_ledger(verbs: Any) -> None:
     verify = add_verb(inner, "verify", _ledger_verify, "Check a bundle, or the whole ledger.")
     verify.add_argument("bundle", nargs="?", type=Path, metavar="BUNDLE.zip")
     verify.add_argument("--key", help="the ledger's public key, known from elsewhere")
+    verify.add_argument(
+        "--checkpoint",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="checkpoints of the whole ledger that were kept elsewhere",
+    )
     _data(verify)
     _data(add_verb(inner, "checkpoint", _server("checkpoint"), "Sign the ledger's present state."))
     prove = add_verb(inner, "prove", _server("prove"), "Prove that an entry is in the ledger.")
@@ -247,6 +256,11 @@ def _add_ledger(verbs: Any) -> None:
 def _ledger_verify(chosen: argparse.Namespace) -> int:
     if chosen.bundle is None:
         return _server("verify")(chosen)
+    if chosen.checkpoint:
+        raise InvalidInput(
+            "--checkpoint is for the whole ledger; a bundle has the proofs for its own. Leave "
+            "either out"
+        )
     if find_spec("cryptography") is None:
         raise NotInstalled("the verifier of bundles (cryptography)", "verify")
     if not chosen.bundle.is_file():

@@ -63,6 +63,7 @@ __all__ = [
     "parse_verifier_key",
     "root",
     "sign_note",
+    "split_notes",
     "timestamp",
     "verifier_key",
     "verify_consistency",
@@ -127,6 +128,7 @@ class Kind(StrEnum):
     ACCESS_SHARED = "access.shared"
     ACCESS_UNSHARED = "access.unshared"
     ACCESS_REFUSED = "access.refused"
+    ACCESS_CERTIFIED = "access.certified"
     GATE_FAILED = "gate.failed"
     OUTCOME_SETTLED = "outcome.settled"
     QUEUE_RAISED = "queue.raised"
@@ -348,6 +350,18 @@ def parse_note(text: str) -> tuple[Checkpoint, tuple[NoteSignature, ...]]:
     return _parse_checkpoint(body), tuple(_parse_signature(line) for line in lines)
 
 
+def split_notes(text: str) -> tuple[str, ...]:
+    """The notes of a file that holds several, with empty lines between; raises InvalidInput.
+
+    Line ends and empty lines at the ends do not matter; nothing is parsed or verified.
+    """
+    blocks = [each for each in re.split(r"\n{2,}", text.replace("\r\n", "\n").strip("\n")) if each]
+    if not blocks or len(blocks) % 2:
+        raise InvalidInput("no checkpoints; expected three lines, an empty one, and a signature")
+    pairs = zip(blocks[::2], blocks[1::2], strict=True)
+    return tuple(f"{text}\n\n{signed}\n" for text, signed in pairs)
+
+
 def verify_note(
     text: str, key_name: str, public_key: bytes, verify: Callable[[bytes, bytes], None]
 ) -> Checkpoint:
@@ -429,7 +443,8 @@ proofs.jsonl       for each entry, the hashes that lead to the root of the newes
 checkpoints/       signed statements "so many entries, this root" (C2SP signed note)
 consistency.json   hashes that show each checkpoint to be a continuation of the one before
 key.txt            the public key that signed; compare it with the one you were given elsewhere
-extra/             further documents, such as time stamps, if there are any
+extra/             further documents, if there are any; extra/stamps/ holds time stamps of an
+                   authority (RFC 3161) over checkpoints, each named after its size and day
 verify.py          checks all of this: python verify.py BUNDLE.zip --key 'KEY FROM ELSEWHERE'
 
 verify.py needs Python 3.11 and the package cryptography, nothing of askfirst. Whoever doubts it
@@ -438,6 +453,9 @@ can write another: tree and proofs are RFC 6962 and RFC 9162 with SHA-256, entri
 What it shows: these entries stood in the ledger, at these places, when the newest checkpoint was
 signed, and nothing before an older checkpoint was changed later. What it cannot show: that the
 signer never kept a second ledger. That takes a checkpoint or a time stamp kept by somebody else.
+
+verify.py only compares a stamp with its checkpoint. Whether the authority made it says openssl:
+openssl ts -verify -in extra/stamps/STAMP.tsr -data checkpoints/SIZE.txt -CAfile AUTHORITY.pem
 """
 
 _EXTRA_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")

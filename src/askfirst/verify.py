@@ -35,6 +35,7 @@ _ONCE = ("manifest.json", "entries.jsonl", "proofs.jsonl", "consistency.json", "
 _PROSE = ("README.txt", "verify.py")
 _FILE = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z")
+_STAMP_FILE = re.compile(r"extra/stamps/([0-9]{16})-[0-9]{4}-[0-9]{2}-[0-9]{2}[.]tsr")
 _CHECKPOINT_FILE = re.compile(r"checkpoints/[0-9]{16}[.]txt")
 
 
@@ -57,6 +58,18 @@ class CheckedEntry:
 
 
 @dataclass(frozen=True)
+class CheckedStamp:
+    """A time stamp (RFC 3161) whose hash is that of a checkpoint; `at` is the time it states.
+
+    Whose stamp it is was not checked: that takes the authority's certificate, and openssl.
+    """
+
+    path: str
+    size: int
+    at: str
+
+
+@dataclass(frozen=True)
 class Report:
     """What has been shown. `key_from_outside` says whether the reader brought the key along.
 
@@ -71,6 +84,7 @@ class Report:
     key_from_outside: bool
     entries: tuple[CheckedEntry, ...]
     extra: tuple[str, ...]
+    stamps: tuple[CheckedStamp, ...] = ()
 
     def text(self) -> str:
         """The report for people, several lines."""
@@ -89,6 +103,13 @@ class Report:
             yield "  by another way, and run again with --key."
         yield "  LIMIT: a signer could keep two ledgers. Only a checkpoint or a time stamp kept by"
         yield "  somebody else bounds that."
+        for stamp in self.stamps:
+            yield f"  time stamp over the checkpoint of size {stamp.size}: {stamp.at}"
+        if self.stamps:
+            one = self.stamps[-1]
+            yield "  LIMIT: that an authority made these stamps was not checked. Unpack, then run:"
+            yield f"  openssl ts -verify -in {one.path} -CAfile AUTHORITY.pem \\"
+            yield f"    -data checkpoints/{one.size:016d}.txt"
         for name in self.extra:
             yield f"  not examined here: {name}"
         for entry in self.entries:
@@ -121,6 +142,7 @@ def verify(bundle: str | Path | bytes, expected_vkey: str | None = None) -> Repo
     newest = notes[-1]
     _continuous(files, notes)
     entries = tuple(_entries(files, newest))
+    stamps = tuple(_stamps(files))
     for name, found in (
         ("origin", newest.origin),
         ("size", newest.size),
@@ -135,7 +157,15 @@ def verify(bundle: str | Path | bytes, expected_vkey: str | None = None) -> Repo
         vkey=vkey,
         key_from_outside=expected_vkey is not None,
         entries=entries,
-        extra=tuple(sorted(set(files) - {*_ONCE, *_PROSE} - {note.path for note in notes})),
+        extra=tuple(
+            sorted(
+                set(files)
+                - {*_ONCE, *_PROSE}
+                - {note.path for note in notes}
+                - {stamp.path for stamp in stamps}
+            )
+        ),
+        stamps=stamps,
     )
 
 
@@ -346,6 +376,72 @@ def _read_entry(what: str, index: int, content: str) -> CheckedEntry:
     if call is not None and not (isinstance(call, str) and re.fullmatch(r"[a-z0-9_]+", call)):
         raise VerificationError(f"{what}: the call is not an id")
     return CheckedEntry(index, at, kind, call)
+
+
+# Time stamps (RFC 3161 §2.4.2): the hash in them, read from DER by place
+
+_HASHES = {
+    bytes.fromhex("608648016503040201"): hashlib.sha256,
+    bytes.fromhex("608648016503040202"): hashlib.sha384,
+    bytes.fromhex("608648016503040203"): hashlib.sha512,
+}
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+_TST_INFO = bytes.fromhex("2a864886f70d0109100104")
+_INTEGER, _OCTETS, _OID, _TIMESTAMP, _SEQUENCE, _EXPLICIT = 2, 4, 6, 24, 48, 160
+
+
+def _stamps(files: dict[str, bytes]) -> Iterator[CheckedStamp]:
+    for path in sorted(files):
+        match = _STAMP_FILE.fullmatch(path)
+        if match is None:
+            continue
+        note = files.get(f"checkpoints/{match[1]}.txt")
+        if note is None:
+            raise VerificationError(f"{path}: there is no checkpoint of its size")
+        name, imprint, at = _read_stamp(path, files[path])
+        _same(f"{path}, hash of the checkpoint", _HASHES[name](note).digest(), imprint)
+        yield CheckedStamp(path, int(match[1]), at)
+
+
+def _read_stamp(path: str, raw: bytes) -> tuple[bytes, bytes, str]:
+    """The name of the hash, the hash and the time of a stamp."""
+    (response,) = _parts(path, raw, _SEQUENCE)
+    status, content, *_ = [*_parts(path, response, _SEQUENCE, _SEQUENCE), b""]
+    if _parts(path, status, _INTEGER)[0] not in (b"\x00", b"\x01"):
+        raise VerificationError(f"{path}: the authority gave no stamp")
+    kind, wrapped = _parts(path, content, _OID, _EXPLICIT)
+    (signed,) = _parts(path, wrapped, _SEQUENCE)
+    _, _, inner = _parts(path, signed, _INTEGER, None, _SEQUENCE)
+    inner_kind, octets = _parts(path, inner, _OID, _EXPLICIT)
+    if (kind, inner_kind) != (_SIGNED_DATA, _TST_INFO):
+        raise VerificationError(f"{path}: not a time stamp")
+    (body,) = _parts(path, _parts(path, octets, _OCTETS)[0], _SEQUENCE)
+    wanted = (_INTEGER, _OID, _SEQUENCE, _INTEGER, _TIMESTAMP)
+    _, _, stamped, _, at = _parts(path, body, *wanted)
+    algorithm, imprint = _parts(path, stamped, _SEQUENCE, _OCTETS)
+    (name,) = _parts(path, algorithm, _OID)
+    time = re.fullmatch(rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9.]+)Z", at)
+    if name not in _HASHES or time is None:
+        raise VerificationError(f"{path}: a hash or a time that is not known here")
+    year, month, day, hour, minute, second = (part.decode("ascii") for part in time.groups())
+    return name, imprint, f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+
+
+def _parts(path: str, raw: bytes, *tags: int | None) -> list[bytes]:
+    """The contents of the first elements in DER; None takes any tag, what follows is left."""
+    found = []
+    for tag in tags:
+        if len(raw) < 2 or (tag is not None and raw[0] != tag):
+            raise VerificationError(f"{path}: not a time stamp in DER")
+        length, start = raw[1], 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(raw[2:start], "big")
+        if not 2 <= start <= 6 or raw[1] == 0x80 or start + length > len(raw):
+            raise VerificationError(f"{path}: cut short, or not DER")
+        found.append(raw[start : start + length])
+        raw = raw[start + length :]
+    return found
 
 
 # The tree, from its definition, top down (RFC 6962 §2.1)

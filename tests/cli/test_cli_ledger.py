@@ -101,7 +101,7 @@ def test_a_whole_ledger_that_holds_is_a_yes(
     done = process("ledger", "verify", "--data", str(called[0]), "--json")
     document = json.loads(done.out)
     assert (text.status, done.status) == (0, 0)
-    assert list(document) == ["verified", "size", "root", "checkpoints"]
+    assert list(document) == ["verified", "size", "root", "checkpoints", "pinned"]
     assert document["verified"] is True
     assert text.out.startswith(f"{document['size']} entries, ")
 
@@ -153,3 +153,46 @@ def test_a_checkpoint_is_signed_once_for_one_head(
     first, again = (process("ledger", "checkpoint", "--data", str(installation)) for _ in range(2))
     assert (first.status, first.out.splitlines()[0]) == (0, "askfirst.local/ledger")
     assert first == again
+
+
+def test_a_checkpoint_kept_elsewhere_is_continued(
+    process: Callable[..., Any], called: tuple[Path, Any], tmp_path: Path
+) -> None:
+    note = process("ledger", "checkpoint", "--data", str(called[0])).out
+    (tmp_path / "one.txt").write_text(note, encoding="utf-8")
+    (tmp_path / "several.txt").write_text(f"{note}\n{note}\n", encoding="utf-8")
+    files = (str(tmp_path / "one.txt"), str(tmp_path / "several.txt"))
+
+    text = process("ledger", "verify", "--data", str(called[0]), "--checkpoint", *files)
+    done = process("ledger", "verify", "--data", str(called[0]), "--checkpoint", *files, "--json")
+
+    assert text.status == 0, text.err
+    assert "continues 3 kept elsewhere" in text.out
+    assert json.loads(done.out)["pinned"] == 3
+
+
+def test_a_checkpoint_kept_elsewhere_of_another_ledger_is_a_no(
+    process: Callable[..., Any], called: tuple[Path, Any], tmp_path: Path
+) -> None:
+    note = process("ledger", "checkpoint", "--data", str(called[0])).out
+    first, _, rest = note.partition("\n")
+    (tmp_path / "other.txt").write_text(f"{first}\n1{rest}", encoding="utf-8")
+    wanted = ("--checkpoint", str(tmp_path / "other.txt"))
+
+    done = process("ledger", "verify", "--data", str(called[0]), *wanted)
+
+    assert done.status == 1
+    assert "kept elsewhere" in done.out
+
+
+@pytest.mark.parametrize("content", ["hello", "", None])
+def test_a_file_without_checkpoints_is_misuse(
+    process: Callable[..., Any], called: tuple[Path, Any], tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "none.txt"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+
+    done = process("ledger", "verify", "--data", str(called[0]), "--checkpoint", str(path))
+
+    assert done.status == 2

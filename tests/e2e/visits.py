@@ -16,7 +16,7 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.queue import Wanted, items
 from askfirst.web.app import routes
 
-ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|zip|ics|js|txt)$")
+ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|zip|ics|js|txt)$")
 """Addresses that programs read; they have no page."""
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"

@@ -12,8 +12,10 @@ from tests.server import rig
 from tests.server.rig import BYE, HELLO, KEYED
 
 from askfirst.errors import Unavailable
+from askfirst.ledger import Kind, parse_note, split_notes
 from askfirst.model import Word
 from askfirst.ports import RecognizerCapabilities
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.database import erasures, outbox, transaction
 from askfirst.server.node import Node
 from askfirst.server.store import Store
@@ -209,3 +211,17 @@ def test_a_job_speaks_in_ids_only(node: Node, tmp_path: Path) -> None:
     assert b"finish:call_" in found
     assert rig.NORWAY[1:].encode() not in found
     assert replace(node.store).folder == node.store.folder
+
+
+def test_the_daily_checkpoint_is_signed_and_published_by_schedule(tmp_path: Path) -> None:
+    wanted = CheckpointSettings(file=tmp_path / "notes.txt")
+    node = Node.open(tmp_path / "data", Scripted(), checkpoints=wanted)
+    try:
+        with transaction(node.store.engine) as connection:
+            node.store.ledger.append(connection, Kind.RETENTION_SWEPT, rig.AT, data={})
+        DBOS.trigger_schedule("checkpoint").get_result()
+    finally:
+        node.close()
+
+    (note,) = split_notes((tmp_path / "notes.txt").read_text(encoding="utf-8"))
+    assert parse_note(note)[0].size == 1

@@ -58,7 +58,7 @@ def test_an_entry_stands_only_with_its_change(store: Store) -> None:
     [
         ("UPDATE ledger_entries SET entry = replace(entry, '0', '7') WHERE position = 2", "2 was"),
         ("DELETE FROM ledger_entries WHERE position = 2", "missing"),
-        ("DELETE FROM ledger_entries WHERE position = 4", "head"),
+        ("DELETE FROM ledger_entries WHERE position = 4", "entries 4 to 4 were removed"),
         ("UPDATE ledger_head SET size = 4", "head"),
         ("UPDATE checkpoints SET size = 3", "checkpoint"),
     ],

@@ -92,6 +92,7 @@ PERSON = {
 }  # fmt: skip
 LISTEN, EXPORT, HOLD = P.RECORDINGS_LISTEN, P.RECORDINGS_EXPORT, P.RECORDINGS_HOLD
 PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
+CERTIFIED = "access.certified"
 LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
@@ -115,6 +116,8 @@ _PUBLIC = {
 }
 _RECORDED = {
     ("GET", "/calls/{call}"): Case((P.CALLS_READ,)),
+    ("GET", "/calls/{call}/certificate"): Case((P.CERTIFICATES_READ,), opens=CERTIFIED),
+    ("GET", "/calls/{call}/certificate.pdf"): Case((P.CERTIFICATES_READ,), opens=CERTIFIED),
     ("GET", LIVE_CALL): Case((P.CALLS_READ,)),
     ("GET", RECORDING): Case((P.CALLS_READ,)),
     ("POST", "/calls/{call}/listen"): Case(

@@ -29,6 +29,7 @@ class Permission(StrEnum):
 
     CALLS_MAKE = "calls.make"
     CALLS_READ = "calls.read"
+    CERTIFICATES_READ = "certificates.read"
     CALLS_WATCH = "calls.watch"
     CONTACTS_READ = "contacts.read"
     CONTACTS_WRITE = "contacts.write"
@@ -63,6 +64,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     UserRole.AGENT: {
         _P.CALLS_MAKE: _OWN,
         _P.CALLS_READ: _OWN,
+        _P.CERTIFICATES_READ: _OWN,
         _P.CONTACTS_READ: _ALL,
         _P.CONTACTS_WRITE: _ALL,
         _P.RECORDINGS_LISTEN: _OWN,
@@ -70,6 +72,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     UserRole.SUPERVISOR: {
         _P.CALLS_MAKE: _OWN,
         _P.CALLS_READ: _TEAM,
+        _P.CERTIFICATES_READ: _TEAM,
         _P.CALLS_WATCH: _TEAM,
         _P.CONTACTS_READ: _ALL,
         _P.CONTACTS_WRITE: _ALL,
@@ -78,6 +81,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
+        _P.CERTIFICATES_READ: _ALL,
         _P.CONTACTS_READ: _ALL,
         _P.RECORDINGS_LISTEN: _ALL,
         _P.RECORDINGS_EXPORT: _ALL,
@@ -100,6 +104,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     },
     UserRole.AUDITOR: {
         _P.QUEUE_READ: _ALL,
+        _P.CERTIFICATES_READ: _ALL,
         _P.AUDIT_READ: _ALL,
         _P.LEDGER_READ: _ALL,
         _P.SETTINGS_READ: _ALL,

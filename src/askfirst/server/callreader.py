@@ -133,9 +133,15 @@ def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> lis
     return [_line(row) for row in rows]
 
 
-def call_record(store: Store, connection: sa.Connection, person: Person, call: str) -> CallRecord:
-    """One call in full. Raises NotFound, Refused where the person does not reach it."""
-    ensure_reaches(connection, person, Permission.CALLS_READ, call)
+def call_record(
+    store: Store,
+    connection: sa.Connection,
+    person: Person,
+    call: str,
+    permission: Permission = Permission.CALLS_READ,
+) -> CallRecord:
+    """One call in full. Raises NotFound, Refused where the permission does not reach it."""
+    ensure_reaches(connection, person, permission, call)
     line = _line(connection.execute(_lines().where(calls.c.id == call)).one())
     decision = connection.execute(sa.select(calls.c.decision).where(calls.c.id == call)).scalar()
     return CallRecord(
@@ -172,6 +178,15 @@ def ensure_reaches(
         raise NotFound(f"no call {call}")
     if not found.is_reached:
         raise Refused(f"call {call} is not among those that you reach with {permission.value}")
+
+
+def reaches(connection: sa.Connection, person: Person, permission: Permission, call: str) -> bool:
+    """Whether a permission of a person reaches a call. Raises NotFound."""
+    try:
+        ensure_reaches(connection, person, permission, call)
+    except Refused:
+        return False
+    return True
 
 
 def _lines() -> sa.Select[Any]:
@@ -232,7 +247,7 @@ def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
     if not person.may(permission):
         return reached
     match permission:
-        case Permission.CALLS_READ:
+        case Permission.CALLS_READ | Permission.CERTIFICATES_READ:
             return sa.or_(reached, _untaken_by(person))
         case Permission.RECORDINGS_LISTEN:
             message = sa.and_(_untaken_by(person), calls.c.answered_at.is_not(None))

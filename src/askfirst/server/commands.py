@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from askfirst.audio.container import decode, encode_wav
 from askfirst.clock import LoopClock, run_scaled
 from askfirst.errors import InvalidInput, NotFound, Unverified
-from askfirst.ledger import Kind
+from askfirst.ledger import Kind, split_notes
 from askfirst.policy import PLACE_CODE, Policy
 from askfirst.server import accounts, legalholds, subjectrights, tokens
 from askfirst.server import demo as demonstration
@@ -108,9 +108,10 @@ def checkpoint(chosen: argparse.Namespace) -> int:
 
 def verify(chosen: argparse.Namespace) -> int:
     """Hash every entry again; 1 with the reason when something does not hold."""
+    pinned = [note for path in chosen.checkpoint for note in _notes(path)]
     with opened(chosen.data) as store:
         try:
-            found = store.ledger.verify()
+            found = store.ledger.verify(pinned)
         except Unverified as error:
             if chosen.json:
                 _print({"verified": False, "error": str(error)})
@@ -120,8 +121,20 @@ def verify(chosen: argparse.Namespace) -> int:
     if chosen.json:
         _print({"verified": True, **asdict(found)})
     else:
-        print(f"{found.size} entries, {found.checkpoints} checkpoints, root {found.root}: holds")
+        elsewhere = f", continues {found.pinned} kept elsewhere" if pinned else ""
+        print(
+            f"{found.size} entries, {found.checkpoints} checkpoints, root {found.root}: "
+            f"holds{elsewhere}"
+        )
     return YES
+
+
+def _notes(path: Path) -> tuple[str, ...]:
+    """The checkpoints in a file."""
+    try:
+        return split_notes(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, InvalidInput) as error:
+        raise InvalidInput(f"--checkpoint {path} cannot be read: {error}") from error
 
 
 def prove(chosen: argparse.Namespace) -> int:

@@ -31,7 +31,8 @@ from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.rules import Rulebook, packaged
-from askfirst.server import cutting, erasure, queuecheck, sweep
+from askfirst.server import cutting, dailycheckpoints, erasure, queuecheck, sweep
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
 from askfirst.server.finishing import Finishing
@@ -47,6 +48,9 @@ LISTEN_S = 1.0
 
 _SWEEP_DAILY = "17 3 * * *"
 _CHECK_HOURLY = "47 * * * *"
+_CHECKPOINT_HOURLY = "41 * * * *"
+"""Signs once a day; what could not be stamped or published is tried again every hour."""
+
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
 
@@ -58,10 +62,17 @@ class Jobs:
     at once, because whoever takes a yes back does not wait.
     """
 
-    def __init__(self, store: Store, finishing: Finishing, rules: Rulebook | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        finishing: Finishing,
+        rules: Rulebook | None = None,
+        checkpoints: CheckpointSettings | None = None,
+    ) -> None:
         self.store = store
         self.finishing = finishing
         self.rules = packaged() if rules is None else rules
+        self.checkpoints = checkpoints or CheckpointSettings()
         self._lock = threading.Lock()
         self._handles: list[WorkflowHandle[None]] = []
         self._is_started = False
@@ -89,17 +100,16 @@ class Jobs:
         DBOS.apply_schedules(
             [
                 {
-                    "schedule_name": "sweep",
-                    "workflow_fn": _sweep,
-                    "schedule": _SWEEP_DAILY,
+                    "schedule_name": name,
+                    "workflow_fn": workflow,
+                    "schedule": schedule,
                     "context": None,
-                },
-                {
-                    "schedule_name": "check",
-                    "workflow_fn": _check_all,
-                    "schedule": _CHECK_HOURLY,
-                    "context": None,
-                },
+                }
+                for name, workflow, schedule in (
+                    ("sweep", _sweep, _SWEEP_DAILY),
+                    ("check", _check_all, _CHECK_HOURLY),
+                    ("checkpoint", _daily, _CHECKPOINT_HOURLY),
+                )
             ]
         )
         for known in DBOS.list_workflows(status=["PENDING", "ENQUEUED"], name=list(_WORKFLOWS)):
@@ -253,6 +263,11 @@ def _check_all(_scheduled: datetime, _context: object) -> None:
     _check_step()
 
 
+@DBOS.workflow(name="daily-checkpoint")
+def _daily(_scheduled: datetime, _context: object) -> None:
+    _daily_step()
+
+
 _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "finish": _finish,
     "erase": _erase,
@@ -316,6 +331,12 @@ def _sweep_step() -> None:
     sweep.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
+
+
+@DBOS.step(name="daily-checkpoint")
+def _daily_step() -> None:
+    jobs = _jobs()
+    dailycheckpoints.run(jobs.store, jobs.checkpoints, utc_now())
 
 
 @DBOS.step(name="fail")

@@ -13,14 +13,15 @@ from importlib.resources import files
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from askfirst import ledger, merkle
-from askfirst.errors import NotFound, Unverified
+from askfirst.errors import InvalidInput, NotFound
+from askfirst.server import ledgercheck
 from askfirst.server.database import checkpoints, ledger_entries, ledger_head, reading, transaction
 from askfirst.server.keys import KeyStore
+from askfirst.server.stamps import stamps
 
 KEY_NAME = "askfirst.local/ledger"
 """Origin of the log and name of its key, as C2SP checkpoints want one."""
@@ -28,11 +29,15 @@ KEY_NAME = "askfirst.local/ledger"
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger whose every entry was hashed again and whose every checkpoint holds."""
+    """A ledger whose every entry was hashed again and whose every checkpoint holds.
+
+    `pinned` counts the checkpoints kept elsewhere that it continues.
+    """
 
     size: int
     root: str
     checkpoints: int
+    pinned: int = 0
 
 
 class Ledger:
@@ -104,10 +109,11 @@ class Ledger:
             connection.execute(checkpoints.insert().values(size=frontier.size, at=at, note=note))
         return note
 
-    def verify(self) -> Verified:
+    def verify(self, pinned: Sequence[str] = ()) -> Verified:
         """Hash every entry again and check every checkpoint against what was hashed.
 
-        Raises Unverified naming the first position or checkpoint that does not hold.
+        `pinned` are checkpoints (notes) that were kept elsewhere. Raises Unverified naming what
+        does not hold, and where; InvalidInput for a pinned text that is no checkpoint.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(
@@ -115,35 +121,34 @@ class Ledger:
             ).all()
             notes = connection.execute(sa.select(checkpoints).order_by(checkpoints.c.size)).all()
             head = connection.execute(sa.select(ledger_head)).one_or_none()
-        frontier = merkle.Frontier()
-        roots = {0: frontier.root}
-        for row in rows:
-            if row.position != frontier.size:
-                raise Unverified(
-                    f"found ledger entry {row.position}, expected {frontier.size}: "
-                    "an entry is missing. Compare with a checkpoint kept elsewhere"
-                )
-            leaf = merkle.leaf_hash(row.entry.encode())
-            if leaf != row.leaf:
-                raise Unverified(f"ledger entry {row.position} was changed after it was written")
-            frontier = frontier.append(leaf)
-            roots[frontier.size] = frontier.root
-        kept = (0, merkle.Frontier().to_list()) if head is None else (head.size, head.frontier)
-        if kept != (frontier.size, frontier.to_list()):
-            raise Unverified(
-                f"the ledger's head says size {kept[0]}, its entries give {frontier.size}"
-            )
-        for row in notes:
-            point = ledger.verify_note(row.note, KEY_NAME, self._public, self._check)
-            if point.size != row.size or roots.get(point.size) != point.root:
-                raise Unverified(f"the checkpoint at size {row.size} does not fit the entries")
-        return Verified(frontier.size, frontier.root.hex(), len(notes))
+        written = ledgercheck.Written(
+            entries=[(row.position, row.entry, bytes(row.leaf)) for row in rows],
+            notes=[(row.size, row.note) for row in notes],
+            head=None if head is None else (head.size, head.frontier),
+        )
+        root = ledgercheck.check(written, KEY_NAME, self._public, pinned)
+        return Verified(len(rows), root.hex(), len(notes), len(pinned))
 
-    def _check(self, signature: bytes, message: bytes) -> None:
-        try:
-            Ed25519PublicKey.from_public_bytes(self._public).verify(signature, message)
-        except InvalidSignature as error:
-            raise Unverified("the signature under a checkpoint is not the ledger's") from error
+    def consistency(self, older: int, newer: int) -> dict[str, Any]:
+        """A proof that the ledger of one size continues that of a smaller one, as JSON.
+
+        Raises InvalidInput for sizes that are not in order, NotFound for more than there is.
+        """
+        leaves = self._leaves()
+        if newer > len(leaves):
+            raise NotFound(f"no ledger of {newer} entries; it has {len(leaves)}")
+        if not 0 < older <= newer:
+            raise InvalidInput(
+                f"found sizes {older} and {newer}; expected two from 1, the smaller one first"
+            )
+        tree = merkle.Tree(leaves)
+        return {
+            "from": older,
+            "to": newer,
+            "from_root": tree.root(older).hex(),
+            "to_root": tree.root(newer).hex(),
+            "proof": [node.hex() for node in tree.consistency(older, newer)],
+        }
 
     def entries(self, call: str | None = None) -> list[tuple[int, dict[str, object]]]:
         """Entries with their positions, of one call or all."""
@@ -178,7 +183,7 @@ class Ledger:
         }
 
     def bundle(self, call: str, at: datetime, extra: Mapping[str, bytes] | None = None) -> bytes:
-        """The evidence bundle of one call: entries, proofs, checkpoints, key, verifier."""
+        """The evidence bundle of one call: entries, proofs, checkpoints, stamps, key, verifier."""
         self.checkpoint(at)
         with reading(self._engine) as connection:
             rows = connection.execute(
@@ -190,6 +195,7 @@ class Ledger:
                 row.note
                 for row in connection.execute(sa.select(checkpoints).order_by(checkpoints.c.size))
             ]
+            stamped = stamps(connection)
         if not rows:
             raise NotFound(f"the ledger has no entries of the call {call}")
         return ledger.bundle(
@@ -198,7 +204,7 @@ class Ledger:
             notes,
             self.verifier_key,
             files("askfirst").joinpath("verify.py").read_text(encoding="utf-8"),
-            extra=extra,
+            extra={**stamped, **(extra or {})},
         )
 
     def _leaves(self) -> list[bytes]:

@@ -17,6 +17,7 @@ from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
 from askfirst.server.captioning import Captioning
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.erasurereplay import replay
 from askfirst.server.finishing import Finishing
@@ -60,14 +61,15 @@ class Node:
         *,
         works: bool = True,
         transit: Transit | None = None,
+        checkpoints: CheckpointSettings | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
-        `transit` is where a new installation has its keys wrapped. Raises Unavailable while
-        another node has the same folder: what looks cut off to us may be a call that the other
-        one carries, and where something erased cannot be erased again after a restore;
-        InvalidRules, Unverified or InvalidInput where rules or overrides of the installation do
-        not hold.
+        `transit` is where a new installation has its keys wrapped, `checkpoints` where each day's
+        checkpoint goes. Raises Unavailable while another node has the same folder: what looks cut
+        off to us may be a call that the other one carries, and where something erased cannot be
+        erased again after a restore; InvalidRules, Unverified or InvalidInput where rules or
+        overrides of the installation do not hold.
         """
         _forbid_core_dumps()
         store = Store.open(folder, transit)
@@ -82,7 +84,7 @@ class Node:
             recover(store)
             # Before anything is served: what a restored backup brought back goes again.
             replay(store, utc_now())
-            jobs = Jobs(store, Finishing(store, heard_by), rules)
+            jobs = Jobs(store, Finishing(store, heard_by), rules, checkpoints)
             undo.callback(jobs.stop)
             if works:
                 jobs.start()

@@ -13,12 +13,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.openbao import Transit
 from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
 PREFIX = "ASKFIRST_"
 ROLES = ("web", "worker", "media")
+
+
+TABLES = ("sip", "openbao", "checkpoints")
+"""Settings that are tables of the file; they may hold passwords, and no message shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Settings:
     the keys of a new installation are wrapped, and to where ``askfirst keys move`` moves them.
     `media_workers` are the processes that carry calls, 0 for this one itself, and
     `calls_per_worker` how many each takes at one time. A program that is asked to end lets calls
-    go on for `drain_seconds`. `sources` says where each value came from.
+    go on for `drain_seconds`. `checkpoints` is where each day's checkpoint goes, stated in the
+    file alone. `sources` says where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +58,7 @@ class Settings:
     media_workers: int = 0
     calls_per_worker: int = 16
     drain_seconds: int = 0
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -75,11 +82,14 @@ class Settings:
         return self.origin.startswith("https:")
 
     def to_json(self) -> dict[str, object]:
-        """What `from_json` reads; with passwords, for the pipe to our own processes only."""
+        """What `from_json` reads; with passwords, for the pipe to our own processes only.
+
+        Where checkpoints go is left out: those processes sign none.
+        """
         told: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and each.name != "sources":
+            if value is not None and each.name not in ("sources", "checkpoints"):
                 told[each.name] = str(value) if isinstance(value, Path) else value
         for name, table in (("sip", self.sip), ("openbao", self.openbao)):
             if table is not None:
@@ -117,9 +127,7 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            shown = (
-                "what it is" if key in ("sip", "openbao") else repr(value)
-            )  # it may hold a password
+            shown = "what it is" if key in TABLES else repr(value)  # it may hold a password
             faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
@@ -233,6 +241,15 @@ def _transit(value: object) -> Transit:
         raise ValueError(f"a place that can be used: {error}") from error
 
 
+def _checkpoints(value: object) -> CheckpointSettings:
+    if not isinstance(value, Mapping):
+        raise ValueError("a table [checkpoints] in the settings file")
+    try:
+        return CheckpointSettings.parse(value)
+    except (OSError, UnicodeError, InvalidInput) as error:
+        raise ValueError(f"places for checkpoints that can be used: {error}") from error
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "host": _text,
     "port": _number(1, 65_535),
@@ -250,4 +267,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "media_workers": _number(0, 64),
     "calls_per_worker": _number(1, 500),
     "drain_seconds": _number(0, 86_400),
+    "checkpoints": _checkpoints,
 }

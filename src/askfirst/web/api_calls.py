@@ -113,12 +113,17 @@ def transcript(visit: Listener, recording: str) -> dict[str, object]:
     return {"recording": recording, "utterances": read_transcript(visit, recording)}
 
 
-def found_call(visit: Visit, call: str) -> CallRecord:
-    """A call that the visit's person may read; raises NotFound, Refused and writes that down."""
+def found_call(
+    visit: Visit, call: str, permission: Permission = Permission.CALLS_READ
+) -> CallRecord:
+    """A call that the visit's person reaches with a permission.
+
+    Raises NotFound, and Refused after having written the attempt down.
+    """
     store, person = visit.site.store, visit.who.person
     try:
         with reading(store.engine) as connection:
-            return call_record(store, connection, person, call)
+            return call_record(store, connection, person, call, permission)
     except Refused:
         visit.site.listening.refusals.note(person.id, call, Why.NO_RIGHT, utc_now())
         raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
+from askfirst.canonical import MAX_INT
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.web.bodies import Position
@@ -33,3 +34,13 @@ def entry(visit: Reader, position: Position) -> dict[str, object]:
 def proof(visit: Reader, position: Position) -> dict[str, Any]:
     """That one entry is in the ledger of a fresh checkpoint: hashes from leaf to root."""
     return visit.site.store.ledger.prove(position, utc_now())
+
+
+@router.get("/consistency")
+def consistency(
+    visit: Reader,
+    older: Annotated[int, Query(alias="from", ge=1, le=MAX_INT)],
+    newer: Annotated[int, Query(alias="to", ge=1, le=MAX_INT)],
+) -> dict[str, Any]:
+    """That the ledger of size `to` continues that of size `from` (RFC 6962, section 2.1.2)."""
+    return visit.site.store.ledger.consistency(older, newer)

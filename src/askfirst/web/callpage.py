@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from askfirst.errors import AskfirstError, Refused, Unverified
+from askfirst.errors import AskfirstError, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Utterance
 from askfirst.server import legalholds
 from askfirst.server.access import Permission
-from askfirst.server.callreader import CallRecord, ensure_reaches
+from askfirst.server.callreader import CallRecord, reaches
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.finishing import from_bytes
@@ -184,14 +184,8 @@ def _said(visit: Visit, recording: str) -> list[Utterance]:
 
 
 def _may(visit: Visit, permission: Permission, call: str) -> bool:
-    if not visit.may(permission):
-        return False
-    try:
-        with reading(visit.site.store.engine) as connection:
-            ensure_reaches(connection, visit.who.person, permission, call)
-    except Refused:
-        return False
-    return True
+    with reading(visit.site.store.engine) as connection:
+        return reaches(connection, visit.who.person, permission, call)
 
 
 def _ledger(visit: Visit, positions: Sequence[int], size: int, *, checks: bool) -> LedgerState:

@@ -93,6 +93,7 @@ OPENINGS: Mapping[str, str] = {
     "access.shared": words.mark("shared it with somebody outside"),
     "access.unshared": words.mark("ended a share"),
     "access.refused": words.mark("tried to open it and was refused"),
+    "access.certified": words.mark("made a certificate"),
 }
 REFUSALS: Mapping[str, str] = {
     Why.NO_RIGHT: words.mark("no right to it"),

@@ -29,7 +29,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
-    ("/compliance", words.mark("Compliance"), Permission.QUEUE_READ),
+    ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),

@@ -16,8 +16,8 @@ from askfirst.server.database import reading
 from askfirst.server.guardedsettings import RECORDING
 from askfirst.web import queuewords
 from askfirst.web.api_queue import dispatch
+from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
-from askfirst.web.pages_queue import tabs
 from askfirst.web.visit import InPerson, SignedIn, Visit
 
 router = APIRouter()

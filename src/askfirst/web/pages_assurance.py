@@ -15,8 +15,8 @@ from askfirst.server.access import Permission
 from askfirst.server.assurance import Figure, Report
 from askfirst.web import queuewords
 from askfirst.web.api_queue import reported
+from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
-from askfirst.web.pages_queue import tabs
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter()

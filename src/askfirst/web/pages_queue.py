@@ -18,8 +18,9 @@ from askfirst.server.database import reading
 from askfirst.server.excerpts import excerpt, window
 from askfirst.server.queue import Item, Reason, Wanted
 from askfirst.server.queuedecision import Decision, Wish
-from askfirst.web import queuewords, words
+from askfirst.web import queuewords
 from askfirst.web.api_queue import complained, decided
+from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
 from askfirst.web.recordingview import clock
@@ -34,21 +35,6 @@ Text = Annotated[str, Form()]
 
 PAGE = 50
 AGES = ("1", "3", "5", "14")
-_TABS: tuple[tuple[str, str], ...] = (
-    ("/compliance", words.mark("Queue")),
-    ("/compliance/approvals", words.mark("Second person")),
-    ("/compliance/assurance", words.mark("Assurance report")),
-)
-
-
-def tabs(visit: Visit) -> list[tuple[str, str, bool]]:
-    """The pages of compliance that the visit's person may open: address, words, whether here."""
-    may_read = visit.may(Permission.QUEUE_READ)
-    return [
-        (href, visit.say(label), visit.path == href)
-        for href, label in _TABS
-        if may_read or href == "/compliance/approvals"
-    ]
 
 
 @router.get("/compliance")

@@ -61,7 +61,12 @@ def serve(chosen: argparse.Namespace) -> int:
     settings = read_settings(chosen.settings or Path(FILE), os.environ, flags)
     if chosen.demo and settings.roles != ROLES:
         raise InvalidInput("found --demo with fewer roles; a demonstration needs all of them")
-    node = Node.open(settings.data, works="worker" in settings.roles, transit=settings.openbao)
+    node = Node.open(
+        settings.data,
+        works="worker" in settings.roles,
+        transit=settings.openbao,
+        checkpoints=settings.checkpoints,
+    )
     try:
         store = node.store
         carries = node if "media" in settings.roles else None
