@@ -18,6 +18,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
     contacttables,
     prompttables,
+    signintables,
     tokentables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction

@@ -53,6 +53,7 @@ from askfirst.server.node import Node
 from askfirst.server.notetables import call_notes, saved_views, subject_requests
 from askfirst.server.recordingreader import ledger_size
 from askfirst.server.settings import Settings
+from askfirst.server.signintables import passkeys
 from askfirst.server.subjectrights import RequestKind, Who, receive
 from askfirst.server.tokentables import api_tokens
 from askfirst.speech.scripted import Scripted
@@ -377,6 +378,13 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         promised = followups.promise(
             connection, contact, date(2026, 12, 1), note=PROMISED, owner=agent.id
         )
+        passkey = new_id("pkey")
+        connection.execute(
+            passkeys.insert().values(
+                id=passkey, credential=b"owner's", user=agent.id, public_key=b"", sign_count=0,
+                name="Phone", created_at=now,
+            )
+        )  # fmt: skip
         token, _ = tokens.make(connection, agent, "dialer", ["calls.make"], now)
         voice = encode_wav(tone((300.0,), 2_000).reshape(1, -1))
         prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
@@ -395,6 +403,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         "code": "NO",
         "worker": "med_none",  # calls are carried by the server itself
         "ringing": "ring_none",  # nothing rings without an exchange
+        "passkey": passkey,
         "language": prompt.language,
         "digest": prompt.digest,
     }

@@ -24,6 +24,9 @@ PHRASES = ("purpose", "recipients", "destination", "alternative")
 FIRST_COUNTRY = WARN, REVIEW = ("warn", "review")
 """Before the first call to a country: a warning, or nothing until somebody reviewed its rules."""
 
+SECOND_FACTOR = NOBODY, OFFICERS, EVERYBODY = ("nobody", "officers", "everybody")
+"""Who needs a second factor; officers are administrators and compliance."""
+
 _OWN_KEYS = frozenset({"recording_enabled", "lawful_basis", "purpose", "contact_objected"})
 
 Reader = Callable[[str, object], object]
@@ -160,6 +163,7 @@ READERS: Mapping[str, Reader] = {
     "texts": _phrases,
     "notice_version": _version,
     "notice_text": _notice,
+    "second_factor": _one_of(*SECOND_FACTOR),
     "wishes": _wishes,
 }
 """A reader for every setting that may be changed."""

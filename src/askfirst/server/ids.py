@@ -21,6 +21,7 @@ PREFIXES = (
     "tok",
     "ring",
     "med",
+    "pkey",
 )
 
 

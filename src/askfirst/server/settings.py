@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.server import signon
+from askfirst.server.signon import SignOn
 from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
@@ -30,8 +32,9 @@ class Settings:
     signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
     telephone exchange for calls out of the house, stated in the file alone. `media_workers` are the
     processes that carry calls, 0 for this one itself, and `calls_per_worker` how many each takes at
-    one time. A program that is asked to end lets calls go on for `drain_seconds`. `sources` says
-    where each value came from.
+    one time. A program that is asked to end lets calls go on for `drain_seconds`. A session ends
+    after `session_hours`, and earlier when nobody has done anything for `idle_minutes`. `oidc` is
+    whom we ask who somebody is. `sources` says where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +46,8 @@ class Settings:
     self_signed: bool = False
     public_checker: bool = True
     session_hours: int = 12
+    idle_minutes: int = 120
+    oidc: SignOn | None = None
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
     sip: Trunk | None = None
@@ -72,11 +77,14 @@ class Settings:
         return self.origin.startswith("https:")
 
     def to_json(self) -> dict[str, object]:
-        """What `from_json` reads; with passwords, for the pipe to our own processes only."""
+        """What `from_json` reads; with passwords, for the pipe to our own processes only.
+
+        Without single sign-on: none of them has pages.
+        """
         told: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and each.name != "sources":
+            if value is not None and each.name not in ("sources", "oidc"):
                 told[each.name] = str(value) if isinstance(value, Path) else value
         return told if self.sip is None else {**told, "sip": self.sip.to_json()}
 
@@ -97,7 +105,9 @@ def read_settings(
     for key, value in _of_file(file).items():
         stated[key] = value, str(file)
     for name, text in environment.items():
-        if name.startswith(PREFIX):
+        if name.startswith(f"{PREFIX}OIDC_"):
+            stated["oidc"] = _with(stated.get("oidc"), name, text)
+        elif name.startswith(PREFIX):
             stated[name.removeprefix(PREFIX).lower()] = text, f"the environment ({name})"
     for key, value in flags.items():
         if value is not None:
@@ -111,7 +121,8 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            shown = "what it is" if key == "sip" else repr(value)  # it may hold a password
+            # Tables may hold a password.
+            shown = "what it is" if key in ("sip", "oidc") else repr(value)
             faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
@@ -120,6 +131,13 @@ def read_settings(
     sources = {each.name: "default" for each in fields(Settings) if each.name != "sources"}
     sources |= {key: where for key, (_, where) in stated.items()}
     return Settings(**values, sources=sources)  # type: ignore[arg-type]  # readers give the types
+
+
+def _with(stated: tuple[object, str] | None, name: str, text: str) -> tuple[object, str]:
+    """The table ``[oidc]`` with one more key, which the environment gives."""
+    table = stated[0] if stated is not None and isinstance(stated[0], Mapping) else {}
+    key = name.removeprefix(f"{PREFIX}OIDC_").lower()
+    return {**table, key: text}, f"the environment ({name})"
 
 
 def _of_file(file: Path | None) -> Mapping[str, object]:
@@ -225,6 +243,8 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "self_signed": _flag,
     "public_checker": _flag,
     "session_hours": _number(1, 720),
+    "idle_minutes": _number(5, 43_200),
+    "oidc": signon.read,
     "roles": _roles,
     "open_metrics": _flag,
     "sip": _trunk,

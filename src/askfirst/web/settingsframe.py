@@ -31,6 +31,7 @@ MENU: tuple[tuple[str, str, Permission], ...] = (
     ("/settings/prompts", words.mark("Announcements"), Permission.SETTINGS_READ),
     ("/settings/retention", words.mark("Retention"), Permission.SETTINGS_READ),
     ("/settings/notice", words.mark("Employee notice"), Permission.SETTINGS_READ),
+    ("/settings/sign-in", words.mark("Sign-in"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),
     ("/audit", words.mark("Audit log"), Permission.AUDIT_READ),
 )
