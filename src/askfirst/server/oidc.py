@@ -139,7 +139,7 @@ def _endpoint(metadata: Mapping[str, Any], name: str) -> str:
 
 
 def _json(client: Any, address: str) -> dict[str, Any]:
-    answer = client.get(address, withhold_token=True)
+    answer = client.request("GET", address, withhold_token=True)
     try:
         found = answer.json() if answer.status_code == 200 else None
     except ValueError:
