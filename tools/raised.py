@@ -30,9 +30,9 @@ SHOWN = (
     "server/demodata.py", "server/desk.py", "server/employeenotice.py", "server/erasure.py",
     "server/export.py", "server/followuplist.py", "server/followups.py", "server/ledger.py",
     "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
-    "server/oidc.py", "server/offer.py", "server/passkeys.py", "server/peaks.py",
+    "server/offer.py", "server/passkeys.py", "server/peaks.py",
     "server/ownnumbers.py", "server/ownprompts.py", "server/playback.py", "server/reception.py",
-    "server/savedviews.py", "server/sealing.py", "server/signonpeople.py", "server/texts.py", "server/trunktest.py",
+    "server/savedviews.py", "server/sealing.py", "server/texts.py", "server/trunktest.py",
     "telephony/conversation.py", "telephony/externalline.py", "telephony/progress.py",
     "telephony/siplink.py", "telephony/sipprovider.py", "telephony/siptrunk.py",
     "telephony/webrtc.py",
@@ -42,8 +42,9 @@ SHOWN = (
     "web/bodies.py",
     "web/carrying.py", "web/pages_callnotes.py", "web/pages_calls.py",
     "web/pages_contactedit.py", "web/pages_contacts.py", "web/pages_numbers.py",
-    "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_recordings.py", "web/pages_rules.py", "web/pages_setup.py",
-    "web/pages_signin.py", "web/pages_signon.py", "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
+    "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_recordings.py",
+    "web/pages_rules.py", "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py",
+    "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.
 

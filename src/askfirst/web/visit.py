@@ -60,8 +60,10 @@ class NotSetUp(Refused):
 class NeedsFactor(Refused):
     """The account wants a second factor of somebody who has none; they may set one up, no more."""
 
-    def __init__(self) -> None:
-        super().__init__("a second factor is needed here; sign in with a browser and set one up")
+    def __init__(
+        self, why: str = "a second factor is needed here; set one up on your page Signing in"
+    ) -> None:
+        super().__init__(why)
 
 
 def _tries() -> RateLimit:
