@@ -19,7 +19,8 @@ ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|json|zip|ic
 """Addresses that programs read; they have no page."""
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
-NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND})
+LEADS_ON = ("/sign-in/code", "/sign-in/provider", "/sign-in/provider/back", "/me/security/app")
+NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND, *LEADS_ON})
 """What scripts and players ask for, parts of pages, and what only leads on to a page."""
 
 FIRST_RUN = "/setup/{token}"

@@ -128,9 +128,9 @@ def test_a_confirmed_secret_is_shown_to_nobody_and_not_replaced(
 
 
 def test_neither_secret_nor_recovery_codes_are_in_the_database(
-    connection: sa.Connection, kari: str, secret: str
+    connection: sa.Connection, keys: KeyStore, kari: str, secret: str
 ) -> None:
-    codes = recoverycodes.make(connection, kari)
+    codes = recoverycodes.make(connection, keys, kari)
     kept = repr(
         [connection.execute(sa.select(each)).all() for each in (authenticators, recovery_codes)]
     )
@@ -143,30 +143,32 @@ def test_neither_secret_nor_recovery_codes_are_in_the_database(
 
 
 def test_a_recovery_code_opens_once_and_for_its_person_alone(
-    connection: sa.Connection, kari: str
+    connection: sa.Connection, keys: KeyStore, kari: str
 ) -> None:
     ola = person(connection, "ola")
-    codes = recoverycodes.make(connection, kari)
+    codes = recoverycodes.make(connection, keys, kari)
     assert len(set(codes)) == recoverycodes.NUMBER
 
-    assert not recoverycodes.use(connection, ola, codes[0])
-    assert recoverycodes.use(connection, kari, f" {codes[0].upper()} ")
-    assert not recoverycodes.use(connection, kari, codes[0])
-    assert not recoverycodes.use(connection, kari, "")
+    assert not recoverycodes.use(connection, keys, ola, codes[0])
+    assert recoverycodes.use(connection, keys, kari, f" {codes[0].upper()} ")
+    assert not recoverycodes.use(connection, keys, kari, codes[0])
+    assert not recoverycodes.use(connection, keys, kari, "")
     assert recoverycodes.left(connection, kari) == recoverycodes.NUMBER - 1
 
 
-def test_new_recovery_codes_void_the_old_ones(connection: sa.Connection, kari: str) -> None:
-    old = recoverycodes.make(connection, kari)
-    recoverycodes.make(connection, kari)
+def test_new_recovery_codes_void_the_old_ones(
+    connection: sa.Connection, keys: KeyStore, kari: str
+) -> None:
+    old = recoverycodes.make(connection, keys, kari)
+    recoverycodes.make(connection, keys, kari)
 
-    assert not recoverycodes.use(connection, kari, old[0])
+    assert not recoverycodes.use(connection, keys, kari, old[0])
 
 
 def test_a_recovery_code_is_no_factor_of_its_own(
     connection: sa.Connection, keys: KeyStore, kari: str
 ) -> None:
-    codes = recoverycodes.make(connection, kari)
+    codes = recoverycodes.make(connection, keys, kari)
 
     assert factors.accept(connection, keys, kari, codes[0], AT) is None
 

@@ -431,7 +431,7 @@ def test_the_picture_is_one_that_the_policy_shows(ready: Site, kari: accounts.Us
         (None, "127.0.0.1", "203.0.113.9", "127.0.0.1"),
         ("https://phone.example", "127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
         ("https://phone.example", "127.0.0.1", "", "127.0.0.1"),
-        ("https://phone.example", "203.0.113.7", "10.0.0.1", "203.0.113.7"),
+        ("https://phone.example", "9.9.9.9", "10.0.0.1", "9.9.9.9"),
     ],
 )
 def test_an_address_is_believed_of_our_own_proxy_alone(

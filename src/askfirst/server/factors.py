@@ -58,7 +58,7 @@ def accept(
     """How a code proves the person, ``app`` or ``recovery-code``, now used; None: not at all."""
     if totp.accept(connection, keys, user, code, now):
         return "app"
-    if of_user(connection, user).has_any and recoverycodes.use(connection, user, code):
+    if of_user(connection, user).has_any and recoverycodes.use(connection, keys, user, code):
         return "recovery-code"
     return None
 

@@ -48,7 +48,7 @@ _DONE = {
 _WRONG = {
     "proof": words.mark("The password or code is wrong, or there were too many tries."),
     "code": words.mark("The code is wrong. Look whether the clock of your phone is right."),
-    "password": words.mark("The password of now is wrong, or there were too many tries."),
+    "password": words.mark("The current password is wrong, or there were too many tries."),
 }
 
 
@@ -103,7 +103,7 @@ def confirm_app(visit: Enrolling, code: Field = "") -> Response:
         else:
             wrong, session = False, session_of(visit)
             renewed = factors.changed(connection, user.id, "factor.added", now, session)
-            codes = recoverycodes.make(connection, user.id)
+            codes = recoverycodes.make(connection, visit.site.store.keys, user.id)
     if wrong:
         return _app(visit, wrong=True)
     response = render(visit, "security_codes.html", codes=codes, is_new=True)
@@ -132,7 +132,7 @@ def new_codes(visit: Enrolling, proof: Field = "") -> Response:
         has_any = factors.of_user(connection, user.id).has_any
         if not has_any or not is_proved(visit, connection, proof, now):
             return RedirectResponse(f"{PAGE}?wrong=proof", status_code=303)
-        codes = recoverycodes.make(connection, user.id)
+        codes = recoverycodes.make(connection, visit.site.store.keys, user.id)
         session = session_of(visit)
         renewed = factors.changed(connection, user.id, "recovery-codes.made", now, session)
     response = render(visit, "security_codes.html", codes=codes, is_new=False)
