@@ -21,7 +21,7 @@ from askfirst.decide import decide
 from askfirst.explain import to_json
 from askfirst.model import Party
 from askfirst.rules import packaged
-from askfirst.server import account, accounts
+from askfirst.server import account, accounts, sessions
 from askfirst.server.access import UserRole
 from askfirst.server.contactimport import import_contacts
 from askfirst.server.contacttables import contacts, follow_ups
@@ -49,7 +49,7 @@ def _fill(store: Store) -> tuple[str, str, dict[str, str]]:
         account.change(connection, {"company": "Bench", "retention_days": 90}, None, AT)
         roles = [UserRole.AGENT, UserRole.SUPERVISOR, UserRole.COMPLIANCE]
         user = accounts.add_user(connection, "kari@example.org", "Kari", roles, AT, team="north")
-        session = accounts.begin_session(connection, user.id, AT, SESSION, "bench")
+        session = sessions.begin(connection, user.id, AT, SESSION, "bench")
     import_contacts(store.engine, _table(numbers), AT, by=user.id, owner=user.id, write=True)
     # Decisions of one country are alike, and the list reads but their modes.
     some = [

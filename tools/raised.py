@@ -29,8 +29,8 @@ SHOWN = (
     "server/guardedsettings.py", "server/keptwords.py", "server/ledger.py",
     "server/ledgercheck.py", "server/legalholds.py", "server/listening.py", "server/livecall.py",
     "server/mediaworkers.py", "server/offer.py", "server/ownnumbers.py", "server/ownprompts.py",
-    "server/peaks.py", "server/playback.py", "server/purposes.py", "server/queue.py",
-    "server/queuedecision.py", "server/queuetexts.py", "server/reception.py",
+    "server/passkeys.py", "server/peaks.py", "server/playback.py", "server/purposes.py",
+    "server/queue.py", "server/queuedecision.py", "server/queuetexts.py", "server/reception.py",
     "server/savedviews.py", "server/sealing.py", "server/sharing.py", "server/texts.py",
     "server/trunktest.py", "telephony/conversation.py", "telephony/externalline.py",
     "telephony/progress.py", "telephony/siplink.py", "telephony/sipprovider.py",
@@ -39,9 +39,9 @@ SHOWN = (
     "web/api_queue.py", "web/api_recordings.py", "web/api_sound.py", "web/asgiwire.py",
     "web/bodies.py", "web/carrying.py", "web/pages_assurance.py", "web/pages_callnotes.py",
     "web/pages_calls.py", "web/pages_contactedit.py", "web/pages_contacts.py",
-    "web/pages_numbers.py", "web/pages_prompts.py", "web/pages_queue.py",
+    "web/pages_numbers.py", "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_queue.py",
     "web/pages_recordings.py", "web/pages_rules.py", "web/pages_setup.py", "web/pages_signin.py",
-    "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
+    "web/pages_signon.py", "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.
 

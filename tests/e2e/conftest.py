@@ -99,9 +99,11 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Installation]:
+def running(
+    folder: Path, public: str | None = None, port: int | None = None
+) -> Iterator[Installation]:
     """A server on a folder until the end, in whose log there must be no fault."""
-    found = Installation(folder)
+    found = Installation(folder, public, port)
     found.start()
     try:
         yield found

@@ -25,16 +25,16 @@ START_SECONDS = 60.0
 class Installation:
     """`askfirst serve` on a free port. `folder` holds `data`, the server's log and the ids.
 
-    `public` is the address that the folder's settings name, where a proxy stands before it.
+    `public` is the address that the folder's settings name, where it is another one.
     """
 
-    def __init__(self, folder: Path, public: str | None = None) -> None:
+    def __init__(self, folder: Path, public: str | None = None, port: int | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = free_port()
+        self.port = port or free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.setup_path: str | None = None
-        self._public = public or self.origin
+        self.public = public or self.origin
         self._log = folder / "server.log"
         self._process: subprocess.Popen[str] | None = None
 
@@ -57,7 +57,7 @@ class Installation:
             )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        assert said == f"askfirst: {self._public}/\n", self._log.read_text()
+        assert said == f"askfirst: {self.public}/\n", self._log.read_text()
         if not (self.folder / IDS).exists():
             self.setup_path = "/setup/" + self._process.stdout.readline().strip().rpartition("/")[2]
         # The port is open already; the answer comes when there is somebody to give it.

@@ -21,7 +21,8 @@ ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
 EXCERPT = "/compliance/items/{item}/sound"
-NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND, EXCERPT})
+LEADS_ON = ("/sign-in/code", "/sign-in/provider", "/sign-in/provider/back", "/me/security/app")
+NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND, EXCERPT, *LEADS_ON})
 """What scripts and players ask for, parts of pages, and what only leads on to a page."""
 
 FIRST_RUN = "/setup/{token}"

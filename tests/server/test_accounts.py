@@ -11,7 +11,8 @@ from argon2 import extract_parameters
 from tests.server.rig import AT
 
 from askfirst.errors import InvalidInput, NotFound, Refused
-from askfirst.server import accounts
+from askfirst.server import accounts, sessions
+from askfirst.server import accounttables as tables
 from askfirst.server.access import UserRole
 from askfirst.server.accounts import (
     FAILURES_ALLOWED,
@@ -19,17 +20,13 @@ from askfirst.server.accounts import (
     LOCKED_FOR,
     add_user,
     authenticate,
-    begin_session,
     change_user,
     disable,
     enable,
-    end_session,
     make_link,
-    session_user,
     set_password,
     use_link,
 )
-from askfirst.server.accounttables import sessions, sign_in_links, users
 from askfirst.server.store import Store
 
 PASSWORD = "a sentence is easy to remember"  # noqa: S105 - of nobody
@@ -50,43 +47,54 @@ def kari(connection: sa.Connection) -> accounts.User:
 
 
 def test_a_wrong_password_gets_nobody_in(connection: sa.Connection, kari: accounts.User) -> None:
-    assert authenticate(connection, "kari@example.org", PASSWORD + ".", AT) is None
-    assert authenticate(connection, "ola@example.org", PASSWORD, AT) is None
-    assert authenticate(connection, "kari@example.org", PASSWORD, AT) == kari
+    assert authenticate(connection, "kari@example.org", PASSWORD + ".", AT).user is None
+    assert authenticate(connection, "ola@example.org", PASSWORD, AT).user is None
+    assert authenticate(connection, "kari@example.org", PASSWORD, AT).user == kari
 
 
 def test_too_many_wrong_passwords_lock_even_the_right_one_out_for_a_while(
     connection: sa.Connection, kari: accounts.User
 ) -> None:
     for _ in range(FAILURES_ALLOWED):
-        assert authenticate(connection, kari.email, "wrong", AT) is None
+        assert authenticate(connection, kari.email, "wrong", AT).user is None
 
-    assert authenticate(connection, kari.email, PASSWORD, AT) is None
+    assert authenticate(connection, kari.email, PASSWORD, AT).user is None
     just_before = AT + LOCKED_FOR - timedelta(seconds=1)
-    assert authenticate(connection, kari.email, PASSWORD, just_before) is None
-    assert authenticate(connection, kari.email, PASSWORD, AT + LOCKED_FOR) == kari
+    assert authenticate(connection, kari.email, PASSWORD, just_before).user is None
+    assert authenticate(connection, kari.email, PASSWORD, AT + LOCKED_FOR).user == kari
 
 
-def test_a_right_password_forgives_earlier_wrong_ones(
+def test_a_right_password_alone_forgives_no_earlier_failures(
+    connection: sa.Connection, kari: accounts.User
+) -> None:
+    for _ in range(FAILURES_ALLOWED):
+        assert authenticate(connection, kari.email, PASSWORD, AT).user == kari
+        authenticate(connection, kari.email, "wrong", AT)
+
+    assert accounts.is_locked(connection, kari.id, AT)
+
+
+def test_whoever_has_signed_in_is_forgiven_earlier_failures(
     connection: sa.Connection, kari: accounts.User
 ) -> None:
     for _ in range(3):
         for _ in range(FAILURES_ALLOWED - 1):
             authenticate(connection, kari.email, "wrong", AT)
-        assert authenticate(connection, kari.email, PASSWORD, AT) == kari
+        assert authenticate(connection, kari.email, PASSWORD, AT).user == kari
+        accounts.forgive(connection, kari.id)
 
 
 def test_somebody_disabled_is_out_at_once_and_can_be_let_in_again(
     connection: sa.Connection, kari: accounts.User
 ) -> None:
     ola = add_user(connection, "o@e.org", "Ola", [UserRole.AGENT], AT, password=PASSWORD)
-    token = begin_session(connection, ola.id, AT, HOUR, "browser")
+    token = sessions.begin(connection, ola.id, AT, HOUR, "browser")
     disable(connection, ola.id, AT)
 
-    assert session_user(connection, token, AT) is None
-    assert authenticate(connection, ola.email, PASSWORD, AT) is None
+    assert sessions.holder(connection, token, AT) is None
+    assert authenticate(connection, ola.email, PASSWORD, AT).user is None
     enable(connection, ola.id)
-    assert authenticate(connection, ola.email, PASSWORD, AT) == ola
+    assert authenticate(connection, ola.email, PASSWORD, AT).user == ola
 
 
 @pytest.mark.parametrize("act", ["disable", "demote"])
@@ -109,38 +117,41 @@ def test_a_weak_or_endless_password_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match="expected 12 to 256"):
         set_password(connection, kari.id, password)
-    assert authenticate(connection, kari.email, PASSWORD, AT) == kari
+    assert authenticate(connection, kari.email, PASSWORD, AT).user == kari
 
 
 def test_a_new_password_ends_every_session(connection: sa.Connection, kari: accounts.User) -> None:
-    token = begin_session(connection, kari.id, AT, HOUR, "browser")
+    token = sessions.begin(connection, kari.id, AT, HOUR, "browser")
     set_password(connection, kari.id, PASSWORD + "!")
 
-    assert session_user(connection, token, AT) is None
-    assert authenticate(connection, kari.email, PASSWORD, AT) is None
+    assert sessions.holder(connection, token, AT) is None
+    assert authenticate(connection, kari.email, PASSWORD, AT).user is None
 
 
 def test_a_session_ends_at_its_time_and_when_it_is_ended(
     connection: sa.Connection, kari: accounts.User
 ) -> None:
-    first = begin_session(connection, kari.id, AT, HOUR, "browser")
-    second = begin_session(connection, kari.id, AT, HOUR, "x" * 900)
+    first = sessions.begin(connection, kari.id, AT, HOUR, "browser")
+    second = sessions.begin(connection, kari.id, AT, HOUR, "x" * 900)
 
-    assert session_user(connection, first, AT + HOUR - timedelta(seconds=1)) == kari
-    assert session_user(connection, first, AT + HOUR) is None
-    end_session(connection, second)
-    assert session_user(connection, second, AT) is None
-    assert session_user(connection, "", AT) is None
-    assert session_user(connection, "\ud800", AT) is None
+    assert sessions.holder(connection, first, AT + HOUR - timedelta(seconds=1)) == kari
+    assert sessions.holder(connection, first, AT + HOUR) is None
+    sessions.end(connection, second)
+    assert sessions.holder(connection, second, AT) is None
+    assert sessions.holder(connection, "", AT) is None
+    assert sessions.holder(connection, "\ud800", AT) is None
 
 
 def test_neither_tokens_nor_passwords_are_in_the_database(
     connection: sa.Connection, kari: accounts.User
 ) -> None:
-    token = begin_session(connection, kari.id, AT, HOUR, "browser")
+    token = sessions.begin(connection, kari.id, AT, HOUR, "browser")
     link = make_link(connection, kari.id, AT)
     kept = repr(
-        [connection.execute(sa.select(table)).all() for table in (users, sessions, sign_in_links)]
+        [
+            connection.execute(sa.select(table)).all()
+            for table in (tables.users, tables.sessions, tables.sign_in_links)
+        ]
     )
 
     assert token not in kept

@@ -20,6 +20,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     contacttables,
     prompttables,
     queuetables,
+    signintables,
     tokentables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction

@@ -56,6 +56,7 @@ from askfirst.server.queue import Finding, Reason, raise_item
 from askfirst.server.queuetables import queue_items
 from askfirst.server.recordingreader import ledger_size
 from askfirst.server.settings import Settings
+from askfirst.server.signintables import passkeys
 from askfirst.server.subjectrights import RequestKind, Who, receive
 from askfirst.server.tokentables import api_tokens
 from askfirst.speech.scripted import Scripted
@@ -383,6 +384,13 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         promised = followups.promise(
             connection, contact, date(2026, 12, 1), note=PROMISED, owner=agent.id
         )
+        passkey = new_id("pkey")
+        connection.execute(
+            passkeys.insert().values(
+                id=passkey, credential=b"owner's", user=agent.id, public_key=b"", sign_count=0,
+                name="Phone", created_at=now,
+            )
+        )  # fmt: skip
         token, _ = tokens.make(connection, agent, "dialer", ["calls.make"], now)
         voice = encode_wav(tone((300.0,), 2_000).reshape(1, -1))
         prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
@@ -411,6 +419,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         "code": "NO",
         "worker": "med_none",  # calls are carried by the server itself
         "ringing": "ring_none",  # nothing rings without an exchange
+        "passkey": passkey,
         "language": prompt.language,
         "digest": prompt.digest,
     }

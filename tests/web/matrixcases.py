@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tests.web.conftest import PASSWORD
 from tests.web.matrix import Relation
 
 from askfirst.server.access import TABLE, Permission, Reach, UserRole
@@ -97,6 +98,7 @@ LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
 BY_TELEPHONE = "over a telephone line only"
+OWN_PASSKEY = "/me/security/passkeys/{passkey}"
 PROMPT = "/settings/prompts/{language}/{digest}"
 
 _PUBLIC = {
@@ -203,6 +205,11 @@ _ACCOUNT = {
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
     ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
+    ("POST", "/users/{identity}/sessions/end"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/users/{identity}/factor/reset"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/users/{identity}/identity/forget"): Case((P.USERS_MANAGE,), 303),
+    ("POST", f"{OWN_PASSKEY}/rename"): Case((), 303, Rule.HIDDEN, form={"name": "My phone"}),
+    ("POST", f"{OWN_PASSKEY}/remove"): Case((), 303, Rule.HIDDEN, form={"proof": PASSWORD}),
     ("POST", "/rules/{code}/review"): Case((P.RULES_REVIEW,), 303),
     ("POST", PROMPT): Case((P.SETTINGS_WRITE,), 404, form={}),
     ("POST", f"{PROMPT}/remove"): Case(

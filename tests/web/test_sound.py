@@ -15,7 +15,7 @@ from tests.web.live import live_site, sign_in
 
 from askfirst.errors import Refused
 from askfirst.model import FRAME_BYTES
-from askfirst.server import accounts
+from askfirst.server import accounts, sessions
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -184,8 +184,8 @@ def test_sound_goes_on_where_one_device_signs_out_and_another_stays(
     with socket_of(browser, call) as socket:
         socket.send_bytes(pack(Message(0, 0, FRAME)))
         with transaction(site.store.engine) as connection:
-            accounts.begin_session(connection, agent, utc_now(), timedelta(hours=1), "")
-            accounts.end_session(connection, browser.cookies["askfirst"])
+            sessions.begin(connection, agent, utc_now(), timedelta(hours=1), "")
+            sessions.end(connection, browser.cookies["askfirst"])
         for number in range(1, 200):
             socket.send_bytes(pack(Message(number, 20 * number, FRAME)))
             socket.receive_bytes()

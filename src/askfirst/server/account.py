@@ -17,7 +17,7 @@ from askfirst.model import Purpose
 from askfirst.notice import NoticeFacts
 from askfirst.policy import Policy
 from askfirst.server import audit
-from askfirst.server.accountkeys import READERS, WARN
+from askfirst.server.accountkeys import NOBODY, READERS, WARN
 from askfirst.server.accounttables import setting_changes, settings
 from askfirst.server.contactcard import countries
 
@@ -36,8 +36,9 @@ class Account:
     whether a soft tone is heard while a call is recorded, `hears_answers` whether announcements
     may be answered by a spoken yes or no, `asks_reason` whether whoever opens a recording of
     somebody else's call says why in words, `first_country` what is wanted before the first call to
-    a country, and `texts` the account's own phrases in notices, by language. `is_demo` is set
-    where everything in the account is made up, and by nobody else's wish.
+    a country, and `texts` the account's own phrases in notices, by language. `second_factor` is
+    who needs one to sign in. `is_demo` is set where everything in the account is made up, and by
+    nobody else's wish.
     """
 
     company: str = ""
@@ -62,6 +63,7 @@ class Account:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notice_version: int = 1
     notice_text: Mapping[str, str] | None = None
+    second_factor: str = NOBODY
     wishes: Mapping[str, object] | None = None
     is_demo: bool = False
 

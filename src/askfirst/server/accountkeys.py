@@ -26,6 +26,8 @@ FIRST_COUNTRY = WARN, REVIEW = ("warn", "review")
 
 SECOND_PERSON = ("queue-erase", "queue-keep", "settings", "hold-release")
 """What may be made to wait for a second person: the kinds of `approvals`."""
+SECOND_FACTOR = NOBODY, OFFICERS, EVERYBODY = ("nobody", "officers", "everybody")
+"""Who needs a second factor; officers are administrators and compliance."""
 
 _OWN_KEYS = frozenset({"recording_enabled", "lawful_basis", "purpose", "contact_objected"})
 
@@ -175,6 +177,7 @@ READERS: Mapping[str, Reader] = {
     "texts": _phrases,
     "notice_version": _version,
     "notice_text": _notice,
+    "second_factor": _one_of(*SECOND_FACTOR),
     "wishes": _wishes,
 }
 """A reader for every setting that may be changed."""

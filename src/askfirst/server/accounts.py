@@ -1,8 +1,8 @@
-"""People of the account: who they are, how they prove it, and for how long that holds.
+"""People of the account: who they are, their passwords, and one-time links.
 
-Passwords are kept as argon2id; sessions and one-time links only as digests, so that whoever reads
-the database can neither sign in nor take over a session. Every function works inside the caller's
-transaction and takes the time as an argument.
+Passwords are kept as argon2id and one-time links only as digests, so that whoever reads the
+database cannot sign in. Sessions are in `sessions`, second factors in `factors`. Every function
+works inside the caller's transaction and takes the time as an argument.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -29,7 +30,6 @@ LONGEST_PASSWORD = 256
 FAILURES_ALLOWED = 5
 LOCKED_FOR = timedelta(minutes=15)
 LINK_LASTS = timedelta(minutes=30)
-SEEN_EVERY = timedelta(minutes=1)
 LONGEST_NAME = 120
 LONGEST_TEAM = 80
 LANGUAGES = ("en", "nb")
@@ -118,12 +118,12 @@ def user(connection: sa.Connection, identity: str) -> User:
     row = connection.execute(sa.select(users).where(users.c.id == identity)).one_or_none()
     if row is None:
         raise NotFound(f"nobody has the id {identity}")
-    return _user(row)
+    return user_of(row)
 
 
 def all_users(connection: sa.Connection) -> list[User]:
     """Everybody, by name."""
-    return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
+    return [user_of(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
 
 
 def names(connection: sa.Connection) -> dict[str, str]:
@@ -206,14 +206,22 @@ def acknowledge(connection: sa.Connection, identity: str, version: int, now: dat
         connection.execute(notice_readings.insert().values(user=identity, version=version, at=now))
 
 
-def authenticate(
-    connection: sa.Connection, email: str, password: str, now: datetime
-) -> User | None:
-    """The person whose address and password these are; None for anything else.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a try to sign in came to: `user` is who got it right, `of` whose address it was."""
 
-    After `FAILURES_ALLOWED` wrong passwords on end nobody gets in for `LOCKED_FOR`, right password
-    or not. An address that nobody has takes as long as a wrong password. The caller commits, so
-    that failures are counted.
+    user: User | None
+    of: str | None = None
+    why: str = ""
+
+
+def authenticate(connection: sa.Connection, email: str, password: str, now: datetime) -> Tried:
+    """Whose address and password these are; nobody for anything else, with why as a code.
+
+    After `FAILURES_ALLOWED` failures on end nobody gets in for `LOCKED_FOR`, right password or
+    not. An address that nobody has takes as long as a wrong password. The caller commits, so that
+    failures are counted; a right password forgives none before `forgive`, for a second factor may
+    follow and be guessed at.
     """
     row = connection.execute(
         sa.select(users).where(users.c.email == email.strip().lower())
@@ -221,75 +229,60 @@ def authenticate(
     kept = row.password if row is not None and row.password is not None else _NOBODY
     fits = _fits(kept, password) and row is not None and row.password is not None
     if row is None:
-        return None
+        return Tried(None, None, "unknown")
     if row.locked_until is not None and now < row.locked_until:
-        return None
+        return Tried(None, row.id, "locked")
     if not fits:
-        failures = row.failures + 1
-        locked = now + LOCKED_FOR if failures >= FAILURES_ALLOWED else None
-        connection.execute(
-            users.update()
-            .where(users.c.id == row.id)
-            .values(failures=0 if locked else failures, locked_until=locked)
-        )
-        return None
-    renewed = _hasher.hash(password) if _hasher.check_needs_rehash(kept) else kept
+        count_failure(connection, row.id, now)
+        return Tried(None, row.id, "password")
+    if row.disabled_at is not None:
+        return Tried(None, row.id, "disabled")
+    if _hasher.check_needs_rehash(kept):
+        renewed = _hasher.hash(password)
+        connection.execute(users.update().where(users.c.id == row.id).values(password=renewed))
+    return Tried(user_of(row), row.id)
+
+
+def is_password(connection: sa.Connection, identity: str, password: str) -> bool:
+    """Whether a password is somebody's, who is signed in; it counts no failure."""
+    kept = connection.execute(
+        sa.select(users.c.password).where(users.c.id == identity)
+    ).scalar_one_or_none()
+    return _fits(kept or _NOBODY, password) and kept is not None
+
+
+def has_password(connection: sa.Connection, identity: str) -> bool:
+    """Whether somebody can sign in by a password."""
+    kept = sa.select(users.c.password).where(users.c.id == identity)
+    return connection.execute(kept).scalar_one_or_none() is not None
+
+
+def count_failure(connection: sa.Connection, identity: str, now: datetime) -> None:
+    """Count a wrong password or code; the last one that is allowed locks the person out."""
+    failures = connection.execute(
+        sa.select(users.c.failures).where(users.c.id == identity)
+    ).scalar_one()
+    locked = now + LOCKED_FOR if failures + 1 >= FAILURES_ALLOWED else None
     connection.execute(
         users.update()
-        .where(users.c.id == row.id)
-        .values(failures=0, locked_until=None, password=renewed)
+        .where(users.c.id == identity)
+        .values(failures=0 if locked else failures + 1, locked_until=locked)
     )
-    return None if row.disabled_at is not None else _user(row)
 
 
-# Sessions
+def is_locked(connection: sa.Connection, identity: str, now: datetime) -> bool:
+    """Whether somebody has failed too often a while ago."""
+    until = connection.execute(
+        sa.select(users.c.locked_until).where(users.c.id == identity)
+    ).scalar_one_or_none()
+    return until is not None and now < until
 
 
-def begin_session(
-    connection: sa.Connection, identity: str, now: datetime, lasts: timedelta, agent: str
-) -> str:
-    """A new session; gives the token, which is in no database."""
-    token = secrets.token_urlsafe(32)
-    connection.execute(sessions.delete().where(sessions.c.expires_at <= now))
+def forgive(connection: sa.Connection, identity: str) -> None:
+    """Forget earlier failures of somebody who has signed in."""
     connection.execute(
-        sessions.insert().values(
-            digest=_digest(token),
-            user=identity,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + lasts,
-            agent=agent[:200],
-        )
+        users.update().where(users.c.id == identity).values(failures=0, locked_until=None)
     )
-    return token
-
-
-def session_user(connection: sa.Connection, token: str, now: datetime) -> User | None:
-    """Whose session a token is; None when it has ended or the person is disabled."""
-    row = connection.execute(
-        sa.select(users, sessions.c.expires_at)
-        .join(sessions, sessions.c.user == users.c.id)
-        .where(sessions.c.digest == _digest(token))
-    ).one_or_none()
-    if row is None or row.disabled_at is not None or now >= row.expires_at:
-        return None
-    return _user(row)
-
-
-def present(connection: sa.Connection, identity: str, now: datetime) -> User | None:
-    """A person who has a session, whichever; None without one or when disabled."""
-    row = connection.execute(
-        sa.select(users)
-        .join(sessions, sessions.c.user == users.c.id)
-        .where(users.c.id == identity, users.c.disabled_at.is_(None), sessions.c.expires_at > now)
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _user(row)
-
-
-def end_session(connection: sa.Connection, token: str) -> None:
-    """End one session; one that is gone is no fault."""
-    connection.execute(sessions.delete().where(sessions.c.digest == _digest(token)))
 
 
 # One-time links
@@ -428,7 +421,8 @@ def _ensure_administrator(connection: sa.Connection) -> None:
         raise Refused("somebody has to be administrator; make another one first")
 
 
-def _user(row: sa.Row[tuple[object, ...]]) -> User:
+def user_of(row: sa.Row[Any]) -> User:
+    """The person of a row of `users`."""
     found = row._mapping
     return User(
         id=found["id"],

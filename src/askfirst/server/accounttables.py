@@ -45,6 +45,8 @@ sessions = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("agent", sa.String(200), nullable=False),
+    sa.Column("idles_at", UtcDateTime),  # when it ends if nobody does anything
+    sa.Column("factors", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Index("ix_sessions_user", "user"),
 )
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.errors import InvalidInput, Misconfigured
+from askfirst.server import signon
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.openbao import Transit
+from askfirst.server.signon import SignOn
 from askfirst.telephony.siptrunk import Trunk
 
 FILE = "askfirst.toml"
@@ -22,7 +24,7 @@ PREFIX = "ASKFIRST_"
 ROLES = ("web", "worker", "media")
 
 
-TABLES = ("sip", "openbao", "checkpoints")
+TABLES = ("sip", "openbao", "checkpoints", "oidc")
 """Settings that are tables of the file; they may hold passwords, and no message shows them."""
 
 
@@ -39,7 +41,9 @@ class Settings:
     `media_workers` are the processes that carry calls, 0 for this one itself, and
     `calls_per_worker` how many each takes at one time. A program that is asked to end lets calls
     go on for `drain_seconds`. `checkpoints` is where each day's checkpoint goes, stated in the
-    file alone. `sources` says where each value came from.
+    file alone, and `oidc` whom we ask who somebody is. A session ends after `session_hours`, and
+    earlier when nobody has done anything for `idle_minutes`. `sources` says where each value came
+    from.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +55,8 @@ class Settings:
     self_signed: bool = False
     public_checker: bool = True
     session_hours: int = 12
+    idle_minutes: int = 120
+    oidc: SignOn | None = None
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
     sip: Trunk | None = None
@@ -84,12 +90,12 @@ class Settings:
     def to_json(self) -> dict[str, object]:
         """What `from_json` reads; with passwords, for the pipe to our own processes only.
 
-        Where checkpoints go is left out: those processes sign none.
+        Without single sign-on and checkpoints: those processes have no pages and sign none.
         """
         told: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and each.name not in ("sources", "checkpoints"):
+            if value is not None and each.name not in ("sources", "checkpoints", "oidc"):
                 told[each.name] = str(value) if isinstance(value, Path) else value
         for name, table in (("sip", self.sip), ("openbao", self.openbao)):
             if table is not None:
@@ -113,7 +119,9 @@ def read_settings(
     for key, value in _of_file(file).items():
         stated[key] = value, str(file)
     for name, text in environment.items():
-        if name.startswith(PREFIX):
+        if name.startswith(f"{PREFIX}OIDC_"):
+            stated["oidc"] = _with(stated.get("oidc"), name, text)
+        elif name.startswith(PREFIX):
             stated[name.removeprefix(PREFIX).lower()] = text, f"the environment ({name})"
     for key, value in flags.items():
         if value is not None:
@@ -136,6 +144,13 @@ def read_settings(
     sources = {each.name: "default" for each in fields(Settings) if each.name != "sources"}
     sources |= {key: where for key, (_, where) in stated.items()}
     return Settings(**values, sources=sources)  # type: ignore[arg-type]  # readers give the types
+
+
+def _with(stated: tuple[object, str] | None, name: str, text: str) -> tuple[object, str]:
+    """The table ``[oidc]`` with one more key, which the environment gives."""
+    table = stated[0] if stated is not None and isinstance(stated[0], Mapping) else {}
+    key = name.removeprefix(f"{PREFIX}OIDC_").lower()
+    return {**table, key: text}, f"the environment ({name})"
 
 
 def _of_file(file: Path | None) -> Mapping[str, object]:
@@ -260,6 +275,8 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "self_signed": _flag,
     "public_checker": _flag,
     "session_hours": _number(1, 720),
+    "idle_minutes": _number(5, 43_200),
+    "oidc": signon.read,
     "roles": _roles,
     "open_metrics": _flag,
     "sip": _trunk,

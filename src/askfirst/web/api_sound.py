@@ -20,7 +20,7 @@ from pydantic import Field
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from askfirst.errors import AskfirstError, InvalidInput, Refused
-from askfirst.server import accounts
+from askfirst.server import sessions
 from askfirst.server.access import Permission
 from askfirst.server.callnotes import Conflict
 from askfirst.server.clock import utc_now
@@ -168,7 +168,7 @@ def _may_speak(visit: Visit) -> bool:
             user = present_user(visit)
         else:
             with reading(visit.site.store.engine) as connection:
-                user = accounts.present(connection, visit.who.id, utc_now())
+                user = sessions.present(connection, visit.who.id, utc_now())
     except Exception:
         log.exception("sound.watch-failed")
         return False  # whoever cannot be looked up is not heard

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.server import accounts, audit, demodata
+from askfirst.server import accounts, demodata
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web.page import render
-from askfirst.web.pages_signin import set_session
+from askfirst.web.signingin import go_on
 from askfirst.web.visit import AnyVisit, Visit, permitted
 
 router = APIRouter()
@@ -32,16 +31,12 @@ def sign_in_page(visit: AnyVisit, token: str) -> Response:
 @router.post("/demo/{token}")
 def sign_in(visit: AnyVisit, request: Request, token: str) -> Response:
     """Sign one of the made-up people in by a one-time link, with no password."""
-    now, lasts = utc_now(), timedelta(hours=visit.site.settings.session_hours)
+    now = utc_now()
     with transaction(visit.site.store.engine) as connection:
         guest = demodata.guest(connection, token, now)
         accounts.use_link(connection, token, now)
-        agent = request.headers.get("user-agent", "")
-        session = accounts.begin_session(connection, guest.id, now, lasts, agent)
-        audit.note(connection, now, guest.id, "session.begun")
-    response = RedirectResponse("/", status_code=303)
-    set_session(visit, response, session)
-    return response
+        user = accounts.user(connection, guest.id)
+        return go_on(visit, request, connection, user, now, by="link", next="/")
 
 
 @router.post("/settings/demo/remove")

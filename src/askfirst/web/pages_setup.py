@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.model import Purpose
@@ -16,8 +15,8 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web.bodies import Filled
 from askfirst.web.page import render
-from askfirst.web.pages_signin import set_session
 from askfirst.web.placewords import by_name, ruled_places
+from askfirst.web.signingin import begin_session, signed_in
 from askfirst.web.visit import AnyVisit, Visit
 
 router = APIRouter()
@@ -44,18 +43,15 @@ def setup(visit: AnyVisit, request: Request, form: Filled, token: str) -> Respon
     """Make the administrator and the account's settings, all or none, and sign in."""
     stated = {key: str(form.get(key, "")).strip() for key in (*_FIELDS, "password")}
     try:
-        session = _carry_out(visit, token, stated, request.headers.get("user-agent", ""))
+        session = _carry_out(visit, request, token, stated)
     except InvalidInput as error:
         key = error.key if isinstance(error, InvalidRequest) else None
         return _form(visit, token, stated, error=visit.told(error), wrong=key, status=422)
-    response = RedirectResponse("/", status_code=303)
-    set_session(visit, response, session)
-    return response
+    return signed_in(visit.site, session, "/")
 
 
-def _carry_out(visit: Visit, token: str, stated: dict[str, str], agent: str) -> str:
+def _carry_out(visit: Visit, request: Request, token: str, stated: dict[str, str]) -> str:
     now = utc_now()
-    lasts = timedelta(hours=visit.site.settings.session_hours)
     with transaction(visit.site.store.engine) as connection:
         if accounts.has_users(connection):
             raise Refused("the first run has been done; sign in")
@@ -73,7 +69,7 @@ def _carry_out(visit: Visit, token: str, stated: dict[str, str], agent: str) -> 
         )
         audit.note(connection, now, user.id, "account.begun")
         account.change(connection, _settings(stated), user.id, now)
-        return accounts.begin_session(connection, user.id, now, lasts, agent)
+        return begin_session(visit, request, connection, user, now, by="link")
 
 
 def _settings(stated: dict[str, str]) -> dict[str, Any]:

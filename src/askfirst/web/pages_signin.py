@@ -2,55 +2,108 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, Refused
-from askfirst.server import accounts, audit
+from askfirst.server import accounts, audit, factors, passkeys, rounds, sessions
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.web import words
+from askfirst.server.passkeys import LONGEST_ANSWER
+from askfirst.server.rounds import Purpose, Round
+from askfirst.web import signingin, words
 from askfirst.web.page import render
+from askfirst.web.signingin import own_page
 from askfirst.web.visit import LANGUAGE_COOKIE, THEME_COOKIE, AnyVisit, Visit
 
 router = APIRouter()
 
 Field = Annotated[str, Form()]
+Answer = Annotated[str, Form(max_length=LONGEST_ANSWER)]
 
 
 @router.get("/sign-in")
 def sign_in_page(visit: AnyVisit, next: str = "/") -> Response:
     """The form to sign in by; who is signed in already goes on."""
-    if visit.user is not None:
-        return RedirectResponse(_own_page(next), status_code=303)
-    return render(visit, "sign_in.html", next=_own_page(next), email="", error=None)
+    if visit.user is not None or visit.enrolling is not None:
+        return RedirectResponse(own_page(next), status_code=303)
+    return _form(visit, next)
 
 
 @router.post("/sign-in")
 def sign_in(
-    visit: AnyVisit, request: Request, email: Field, password: Field, next: Field = "/"
+    visit: AnyVisit,
+    request: Request,
+    email: Field = "",
+    password: Field = "",
+    passkey: Answer = "",
+    next: Field = "/",
 ) -> Response:
-    """Begin a session; a wrong address and a wrong password are told alike."""
+    """Begin a session, or go on to the second factor; whatever is wrong is told alike."""
     now = utc_now()
-    lasts = timedelta(hours=visit.site.settings.session_hours)
+    if not signingin.may_try(visit, request):
+        return _form(visit, next, email, wrong=True)
     with transaction(visit.site.store.engine) as connection:
-        user = accounts.authenticate(connection, email, password, now)
-        if user is not None:
-            agent = request.headers.get("user-agent", "")
-            token = accounts.begin_session(connection, user.id, now, lasts, agent)
-            audit.note(connection, now, user.id, "session.begun")
-    if user is None:
-        wrong = visit.say("The address or the password is wrong, or there were too many tries.")
-        return render(
-            visit, "sign_in.html", status=401, next=_own_page(next), email=email, error=wrong
-        )
-    response = RedirectResponse(_own_page(next), status_code=303)
-    _set_session(visit, response, token, lasts)
-    return response
+        if passkey:
+            answer = _by_passkey(visit, request, connection, passkey, own_page(next))
+            return answer or _form(visit, next, email, wrong=True)
+        tried = accounts.authenticate(connection, email, password, now)
+        if tried.user is not None:
+            return signingin.go_on(
+                visit, request, connection, tried.user, now, by="password", next=own_page(next)
+            )
+        signingin.note_failure(visit, request, connection, now, tried.of, tried.why)
+    return _form(visit, next, email, wrong=True)
+
+
+@router.get("/sign-in/code")
+def code_page(visit: AnyVisit, request: Request) -> Response:
+    """The second step: a code, or a passkey in its place."""
+    begun = _begun(visit, request)
+    if begun is None:
+        return RedirectResponse("/sign-in", status_code=303)
+    return _code_form(visit, begun)
+
+
+@router.post("/sign-in/code")
+def sign_in_by_code(
+    visit: AnyVisit, request: Request, code: Field = "", passkey: Answer = ""
+) -> Response:
+    """Begin a session by a code of the app or a recovery code, after the first factor."""
+    now = utc_now()
+    begun = _begun(visit, request)
+    if begun is None or begun.user is None:
+        return RedirectResponse("/sign-in", status_code=303)
+    if not signingin.may_try(visit, request):
+        return _code_form(visit, begun, wrong=True)
+    next = begun.detail.get("next", "/")
+    with transaction(visit.site.store.engine) as connection:
+        if passkey:
+            answer = _by_passkey(visit, request, connection, passkey, next)
+            return answer or _code_form(visit, begun, wrong=True)
+        token = signingin.round_of(visit.site, request, Purpose.SIGN_IN)
+        user = accounts.user(connection, begun.user)
+        keys = visit.site.store.keys
+        is_out = user.is_disabled or accounts.is_locked(connection, user.id, now)
+        by = None if is_out else factors.accept(connection, keys, user.id, code, now)
+        if by is not None:
+            rounds.end(connection, token)
+            by = f"{begun.detail.get('by', '')}+{by}"
+            session = signingin.begin_session(
+                visit, request, connection, user, now, by=by, proved=2
+            )
+            response = signingin.signed_in(visit.site, session, next)
+            signingin.forget_round(visit.site, response, Purpose.SIGN_IN)
+            return response
+        rounds.count_try(connection, token)
+        if not is_out:
+            accounts.count_failure(connection, user.id, now)
+        why = "locked" if is_out else "code"
+        signingin.note_failure(visit, request, connection, now, user.id, why)
+    return _code_form(visit, begun, wrong=True)
 
 
 @router.post("/sign-out")
@@ -59,7 +112,7 @@ def sign_out(visit: AnyVisit, request: Request) -> Response:
     token = request.cookies.get(visit.site.cookie)
     if token:
         with transaction(visit.site.store.engine) as connection:
-            accounts.end_session(connection, token)
+            sessions.end(connection, token)
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(visit.site.cookie, path="/", secure=visit.site.settings.is_secure)
     return response
@@ -77,23 +130,20 @@ def welcome_page(visit: AnyVisit, token: str) -> Response:
 
 @router.post("/welcome/{token}")
 def welcome(visit: AnyVisit, request: Request, token: str, password: Field) -> Response:
-    """Set a password by a one-time link, and sign in."""
+    """Set a password by a one-time link, and go on as after the first factor."""
     now = utc_now()
-    lasts = timedelta(hours=visit.site.settings.session_hours)
     try:
         with transaction(visit.site.store.engine) as connection:
             identity = accounts.use_link(connection, token, now)
             if identity is None:
                 raise Refused("this link begins the first run; open it at /setup")
             accounts.set_password(connection, identity, password)
-            agent = request.headers.get("user-agent", "")
-            session = accounts.begin_session(connection, identity, now, lasts, agent)
+            rounds.end_all(connection, identity)
             audit.note(connection, now, identity, "password.set")
+            user = accounts.user(connection, identity)
+            return signingin.go_on(visit, request, connection, user, now, by="link", next="/")
     except InvalidInput as error:
         return render(visit, "welcome.html", status=422, token=token, error=visit.told(error))
-    response = RedirectResponse("/", status_code=303)
-    _set_session(visit, response, session, lasts)
-    return response
 
 
 @router.post("/look")
@@ -104,7 +154,7 @@ def look(visit: AnyVisit, language: Field = "", theme: Field = "", next: Field =
         chosen[LANGUAGE_COOKIE] = language
     if theme in accounts.THEMES:
         chosen[THEME_COOKIE] = theme
-    response = RedirectResponse(_own_page(next), status_code=303)
+    response = RedirectResponse(own_page(next), status_code=303)
     for name, value in chosen.items():
         response.set_cookie(
             name, value, max_age=31_536_000, samesite="lax", secure=visit.site.settings.is_secure
@@ -115,26 +165,61 @@ def look(visit: AnyVisit, language: Field = "", theme: Field = "", next: Field =
     return response
 
 
-def set_session(visit: Visit, response: Response, token: str) -> None:
-    """Give a browser its session."""
-    _set_session(visit, response, token, timedelta(hours=visit.site.settings.session_hours))
+def _by_passkey(
+    visit: Visit, request: Request, connection: sa.Connection, answer: str, next: str
+) -> Response | None:
+    """A session by a passkey, which is both factors; None, noted, for one that does not hold."""
+    now, site = utc_now(), visit.site
+    where = passkeys.place(site.settings.origin)
+    token = signingin.round_of(site, request, Purpose.PASSKEY)
+    begun = rounds.take(connection, token, Purpose.PASSKEY, now)
+    holder = None
+    if where is not None and begun is not None:
+        challenge = begun.detail["challenge"]
+        holder = passkeys.holder(connection, where, challenge, answer, now)
+    user = None if holder is None else accounts.user(connection, holder)
+    if user is None or user.is_disabled:
+        why = "passkey" if user is None else "disabled"
+        signingin.note_failure(visit, request, connection, now, holder, why)
+        return None
+    session = signingin.begin_session(visit, request, connection, user, now, by="passkey", proved=2)
+    response = signingin.signed_in(site, session, next)
+    for each in (Purpose.PASSKEY, Purpose.SIGN_IN):
+        signingin.forget_round(site, response, each)
+    return response
 
 
-def _set_session(visit: Visit, response: Response, token: str, lasts: timedelta) -> None:
-    response.set_cookie(
-        visit.site.cookie,
-        token,
-        max_age=int(lasts.total_seconds()),
-        path="/",
-        secure=visit.site.settings.is_secure,
-        httponly=True,
-        samesite="lax",
+def _begun(visit: Visit, request: Request) -> Round | None:
+    """Half a sign-in of this browser."""
+    token = signingin.round_of(visit.site, request, Purpose.SIGN_IN)
+    with reading(visit.site.store.engine) as connection:
+        return rounds.look(connection, token, Purpose.SIGN_IN, utc_now())
+
+
+def _form(visit: Visit, next: str, email: str = "", *, wrong: bool = False) -> Response:
+    said = visit.say("The address or the password is wrong, or there were too many tries.")
+    sign_on = visit.site.settings.oidc
+    return render(
+        visit,
+        "sign_in.html",
+        status=401 if wrong else 200,
+        next=own_page(next),
+        email=email,
+        error=said if wrong else None,
+        has_passkeys=passkeys.place(visit.site.settings.origin) is not None,
+        sign_on=None if sign_on is None else sign_on.name,
     )
 
 
-def _own_page(address: str) -> str:
-    """A page of our own to go on to; nothing that leads elsewhere."""
-    parts = urlsplit(address)
-    is_own = not parts.scheme and not parts.netloc and address.startswith("/")
-    plain = is_own and not address.startswith(("//", "/\\")) and address.isprintable()
-    return address if plain and "\\" not in address else "/"
+def _code_form(visit: Visit, begun: Round, *, wrong: bool = False) -> Response:
+    with reading(visit.site.store.engine) as connection:
+        has = factors.of_user(connection, begun.user or "")
+    said = visit.say("The code is wrong or was used, or there were too many tries.")
+    return render(
+        visit,
+        "sign_in_code.html",
+        status=401 if wrong else 200,
+        error=said if wrong else None,
+        has_app=has.app_since is not None,
+        has_passkeys=bool(has.passkeys) and passkeys.place(visit.site.settings.origin) is not None,
+    )

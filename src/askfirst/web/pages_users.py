@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
-from askfirst.server import accounts, audit
+from askfirst.server import accounts, audit, factors, sessions, signonpeople
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -191,6 +191,9 @@ def _user(
     with reading(visit.site.store.engine) as connection:
         found = accounts.user(connection, identity)
         signed_in = accounts.last_sign_ins(connection).get(identity)
+        has = factors.of_user(connection, identity)
+        held = sessions.of_user(connection, identity, utc_now())
+        is_bound = signonpeople.is_bound(connection, identity)
     present: dict[str, object] = {
         "name": found.name,
         "email": found.email,
@@ -206,6 +209,9 @@ def _user(
         menu=menu(visit),
         person=found,
         signed_in=signed_in,
+        has=has,
+        session_count=len(held),
+        is_bound=is_bound,
         values={**present, **(values or {}), "email": found.email},
         roles=visit.said(ROLES),
         places=by_name(every_place(visit.site.rules, visit.language)),

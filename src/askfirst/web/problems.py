@@ -28,11 +28,12 @@ from askfirst.errors import (
 )
 from askfirst.server.callnotes import Conflict
 from askfirst.web.page import render
-from askfirst.web.visit import API, NotSetUp, SignedOut, site_of, visit
+from askfirst.web.visit import API, NeedsFactor, NotSetUp, SignedOut, site_of, visit
 
 STATUSES: Mapping[type[AskfirstError], tuple[int, str]] = {
     SignedOut: (401, "signed-out"),
     NotSetUp: (409, "not-set-up"),
+    NeedsFactor: (403, "second-factor-needed"),
     Conflict: (409, "conflict"),
     InvalidRequest: (422, "invalid-request"),
     InvalidInput: (422, "invalid-input"),
@@ -63,6 +64,8 @@ def answer_to(request: Request, error: Exception) -> Response:
         if "hx-request" in request.headers:
             return Response(status_code=401, headers={"HX-Trigger": SIGNED_OUT_EVENT})
         return RedirectResponse(f"/sign-in?next={quote(error.wanted)}", status_code=303)
+    if isinstance(error, NeedsFactor) and _is_page(request):
+        return RedirectResponse("/me/security", status_code=303)
     if isinstance(error, NotSetUp) and _is_page(request):
         return RedirectResponse("/setup", status_code=303)
     extra = {"key": error.key} if isinstance(error, InvalidRequest) else {}

@@ -7,9 +7,10 @@ a token in place of a session, below ``/api/`` only: it opens no page.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import date, timedelta, tzinfo
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,7 +18,7 @@ from starlette.requests import HTTPConnection
 
 from askfirst.errors import Refused
 from askfirst.rules import Rulebook
-from askfirst.server import accounts, tokens
+from askfirst.server import accounts, factors, sessions, tokens
 from askfirst.server.access import Permission
 from askfirst.server.account import Account, account
 from askfirst.server.accounts import THEMES
@@ -25,16 +26,22 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.refusals import Why
+from askfirst.server.rounds import Purpose
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import errorwords, words, zones
 from askfirst.web.carrying import Carrier
+from askfirst.web.guard import SAFE, RateLimit
 
 API = "/api/"
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
 ZONE_COOKIE = "time_zone"
 """Written by the browser itself (js/shell.js), for it alone knows."""
+
+
+FAILURES_OF_ADDRESS, FAILURES_FOR_S = 50, 900.0
+"""So many sign-ins may fail from one address in a quarter of an hour, whoever is tried."""
 
 
 class SignedOut(Refused):
@@ -51,20 +58,51 @@ class NotSetUp(Refused):
     """The first run has not been finished."""
 
 
+class NeedsFactor(Refused):
+    """The account wants a second factor of somebody who has none; they may set one up, no more."""
+
+    def __init__(
+        self, why: str = "a second factor is needed here; set one up on your page Signing in"
+    ) -> None:
+        super().__init__(why)
+
+
+def _tries() -> RateLimit:
+    return RateLimit(most=FAILURES_OF_ADDRESS, seconds=FAILURES_FOR_S, clock=time.monotonic)
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every route needs of the installation."""
+    """What every route needs of the installation.
+
+    `tries` counts sign-ins that failed, by the address that they came from.
+    """
 
     store: Store
     settings: Settings
     rules: Rulebook
     listening: Listening
     carrier: Carrier = field(default_factory=Carrier)
+    tries: RateLimit = field(default_factory=_tries)
 
     @property
     def cookie(self) -> str:
         """The session cookie's name; the prefix makes browsers insist on https and our host."""
         return "__Host-askfirst" if self.settings.is_secure else "askfirst"
+
+    def round_cookie(self, purpose: Purpose) -> str:
+        """The name of the cookie of what a browser has begun and not finished (`rounds`)."""
+        return f"{self.cookie}-{purpose}"
+
+    @property
+    def session_lasts(self) -> timedelta:
+        """How long a session lasts at most."""
+        return timedelta(hours=self.settings.session_hours)
+
+    @property
+    def session_idles(self) -> timedelta:
+        """After how long a session ends in which nobody does anything."""
+        return timedelta(minutes=self.settings.idle_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +111,8 @@ class Visit:
 
     `session` is what links and calls are bound to: the session's token or, where a program asks by
     the token whose id is `token`, that id. `zone` is the reader's, for what pages show and ask.
+    `enrolling` is who has signed in by one factor where two are needed: to every route but those
+    that set one up, nobody is signed in then.
     """
 
     site: Site
@@ -85,10 +125,13 @@ class Visit:
     nonce: str
     session: str | None
     token: str | None = None
+    enrolling: accounts.User | None = None
 
     @property
     def who(self) -> accounts.User:
-        """Who is signed in. Raises SignedOut for nobody."""
+        """Who is signed in. Raises SignedOut for nobody, NeedsFactor for who has yet to enrol."""
+        if self.enrolling is not None:
+            raise NeedsFactor
         if self.user is None:
             raise SignedOut(self.path)
         return self.user
@@ -130,20 +173,29 @@ def visit_of(request: HTTPConnection) -> Visit:
     """The visit of a request or socket, as `visit`."""
     site = site_of(request)
     secret = _bearer(request)
+    now = utc_now()
     with reading(site.store.engine) as connection:
         wants = account(connection)
         session = None if secret is not None else request.cookies.get(site.cookie)
-        user = accounts.session_user(connection, session, utc_now()) if session else None
-    token = None
+        found = sessions.find(connection, session, now) if session else None
+    user = enrolling = token = None
+    if found is not None and session:
+        user, held = found
+        if held.is_touch_due(now) and _is_by_hand(request):
+            with transaction(site.store.engine) as connection:
+                sessions.touch(connection, session, now, site.session_idles)
+        if _lacks_factor(wants, user, held):
+            user, enrolling = None, user
     if secret is not None:
         user, token = _program(site, secret, request.url.path)
     asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    known = user or enrolling
     language = words.chosen(
-        asked or (user.language if user else None),
+        asked or (known.language if known else None),
         request.headers.get("accept-language", ""),
         wants.language,
     )
-    theme = user.theme if user else request.cookies.get(THEME_COOKIE, THEMES[0])
+    theme = known.theme if known else request.cookies.get(THEME_COOKIE, THEMES[0])
     return Visit(
         site=site,
         account=wants,
@@ -153,9 +205,24 @@ def visit_of(request: HTTPConnection) -> Visit:
         zone=zones.zone_of(request.cookies.get(ZONE_COOKIE)),
         path=request.url.path,
         nonce=request.scope["state"]["nonce"],
-        session=token or (session if user else None),
+        session=token or (session if known else None),
         token=token,
+        enrolling=enrolling,
     )
+
+
+def _lacks_factor(wants: Account, user: accounts.User, held: sessions.Session) -> bool:
+    return held.factors < 2 and factors.is_needed(wants.second_factor, user.roles)
+
+
+def _is_by_hand(request: HTTPConnection) -> bool:
+    """Whether a person did this: what an open page asks for by itself keeps no session alive."""
+    if request.scope["type"] != "http":
+        return False
+    if request.scope["method"] not in SAFE:
+        return True
+    is_part = "hx-request" in request.headers and "hx-boosted" not in request.headers
+    return not is_part and not request.url.path.startswith(API)
 
 
 def _bearer(request: HTTPConnection) -> str | None:
@@ -185,14 +252,19 @@ def present_user(visit: Visit) -> accounts.User | None:
     with reading(visit.site.store.engine) as connection:
         if visit.token is not None:
             return tokens.present(connection, visit.token, now)
-        return accounts.session_user(connection, visit.session or "", now)
+        found = sessions.find(connection, visit.session or "", now)
+        if found is None or _lacks_factor(account(connection), *found):
+            return None
+        return found[0]
 
 
 AnyVisit = Annotated[Visit, Depends(visit)]
 
 
 def signed_in(visit: AnyVisit, request: Request) -> Visit:
-    """The visit of somebody who is signed in; raises SignedOut or NotSetUp."""
+    """The visit of somebody who is signed in; raises SignedOut, NeedsFactor or NotSetUp."""
+    if visit.enrolling is not None:
+        raise NeedsFactor
     if visit.user is None:
         query = f"?{request.url.query}" if request.url.query else ""
         raise SignedOut(request.url.path + query if request.method == "GET" else "/")
@@ -202,6 +274,21 @@ def signed_in(visit: AnyVisit, request: Request) -> Visit:
 
 
 SignedIn = Annotated[Visit, Depends(signed_in)]
+
+
+def enrolling(visit: AnyVisit, request: Request) -> Visit:
+    """The visit of somebody who looks after how they sign in, a second factor or none.
+
+    Raises SignedOut for nobody, and Refused for a program with a token.
+    """
+    if visit.user is None and visit.enrolling is None:
+        raise SignedOut(request.url.path if request.method == "GET" else "/")
+    if visit.token is not None:
+        raise Refused("found a token; this is done in person: sign in with a browser")
+    return visit
+
+
+Enrolling = Annotated[Visit, Depends(enrolling)]
 
 
 def in_person(visit: SignedIn) -> Visit:
