@@ -97,7 +97,7 @@ def agree(address: str, subject: str) -> str:
 def come_back(site: Site, subject: str) -> tuple[TestClient, httpx2.Response]:
     client = browser(site)
     found = client.get(agree(leave(client), subject))
-    return client, found  # type: ignore[return-value]  # the client of the tests has its own
+    return client, found
 
 
 def why(site: Site) -> object:
@@ -130,7 +130,7 @@ def test_a_changed_answer_lets_nobody_in(
 
     answer = client.get(BACK, params={**query, change: "https://elsewhere.example"})
 
-    ensure_out(client, answer, "does not hold")  # type: ignore[arg-type]  # as in come_back
+    ensure_out(client, answer, "does not hold")
     assert why(site) == "provider-answer"
 
 
@@ -142,7 +142,7 @@ def test_an_answer_to_another_browser_lets_nobody_in(
     back = agree(leave(browser(site)), "k-browser")
     other = browser(site)
 
-    ensure_out(other, other.get(back), "does not hold")  # type: ignore[arg-type]  # as above
+    ensure_out(other, other.get(back), "does not hold")
     assert why(site) == "round"
 
 
@@ -157,7 +157,7 @@ def test_an_answer_counts_once(
 
     again = browser(at(ready, wants))
     again.cookies.set("askfirst-provider", cookie)
-    ensure_out(again, again.get(back), "does not hold")  # type: ignore[arg-type]  # as above
+    ensure_out(again, again.get(back), "does not hold")
 
 
 def test_a_token_with_another_nonce_lets_nobody_in(
@@ -172,7 +172,7 @@ def test_a_token_with_another_nonce_lets_nobody_in(
         changed = {**row.detail, "nonce": "another"}
         connection.execute(rounds.update().values(detail=changed))
 
-    ensure_out(client, client.get(back), "does not hold")  # type: ignore[arg-type]  # as above
+    ensure_out(client, client.get(back), "does not hold")
     assert why(site) == "provider-answer"
 
 
@@ -251,7 +251,7 @@ def test_a_provider_that_does_not_answer_is_said_to_be_away(ready: Site, wants: 
         client = browser(at(ready, away))
         answer = client.get("/sign-in/provider")
 
-    ensure_out(client, answer, "Nordlys ID does not answer.")  # type: ignore[arg-type]  # as above
+    ensure_out(client, answer, "Nordlys ID does not answer.")
 
 
 def test_a_provider_by_another_name_is_not_asked(ready: Site, wants: SignOn) -> None:
@@ -335,7 +335,8 @@ def test_a_first_sign_in_adds_an_agent_where_that_is_wanted(
     with reading(site.store.engine) as connection:
         (made,) = [each for each in accounts.all_users(connection) if "new@" in each.email]
         assert not accounts.has_password(connection, made.id)
-    assert (made.name, made.roles) == ("New Person", {UserRole.AGENT})
+    assert made.name == "New Person"
+    assert made.roles == {UserRole.AGENT}
 
 
 def test_roles_follow_the_claim_and_without_one_nobody_is_let_in(

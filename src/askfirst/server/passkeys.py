@@ -190,19 +190,24 @@ def of_user(connection: sa.Connection, user: str) -> list[Passkey]:
     return [Passkey(row.id, row.name, row.created_at, row.used_at) for row in rows]
 
 
+def ensure_own(connection: sa.Connection, user: str, identity: str) -> None:
+    """Raise NotFound for a passkey that there is not, or that is somebody else's."""
+    its = (passkeys.c.id == identity) & (passkeys.c.user == user)
+    if connection.execute(sa.select(passkeys.c.id).where(its)).first() is None:
+        raise NotFound("none of your passkeys has this id")
+
+
 def rename(connection: sa.Connection, user: str, identity: str, name: str) -> None:
     """Give a person's passkey another name; raises InvalidRequest as `add`, and NotFound."""
-    its = (passkeys.c.id == identity) & (passkeys.c.user == user)
-    changed = connection.execute(passkeys.update().where(its).values(name=_name(name)))
-    if not changed.rowcount:
-        raise NotFound("none of your passkeys has this id")
+    ensure_own(connection, user, identity)
+    its = passkeys.c.id == identity
+    connection.execute(passkeys.update().where(its).values(name=_name(name)))
 
 
 def remove(connection: sa.Connection, user: str, identity: str) -> None:
     """Let a person's passkey open nothing any more; raises NotFound for one of somebody else."""
-    its = (passkeys.c.id == identity) & (passkeys.c.user == user)
-    if not connection.execute(passkeys.delete().where(its)).rowcount:
-        raise NotFound("none of your passkeys has this id")
+    ensure_own(connection, user, identity)
+    connection.execute(passkeys.delete().where(passkeys.c.id == identity))
 
 
 def remove_all(connection: sa.Connection, user: str) -> int:

@@ -175,7 +175,7 @@ def _holds(now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def _session(row: sa.Row[Any]) -> Session:
+def _session(row: sa.Row[*tuple[Any, ...]]) -> Session:
     found = row._mapping
     return Session(
         name=found["session_name"],

@@ -83,6 +83,7 @@ def remove(visit: Enrolling, passkey: str, proof: Field = "") -> Response:
     """Let one's passkey open nothing any more; other sessions end."""
     now, user = utc_now(), own(visit)
     with transaction(visit.site.store.engine) as connection:
+        passkeys.ensure_own(connection, user.id, passkey)
         if not is_proved(visit, connection, proof, now):
             return RedirectResponse("/me/security?wrong=proof", status_code=303)
         passkeys.remove(connection, user.id, passkey)
