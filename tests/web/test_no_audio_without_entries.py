@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -145,7 +145,7 @@ class AnyActs(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 3), then=waits)
     def release(self, which: int, then: int) -> None:
-        made = ["agent", "on-hold", *self.holds][-1 - which :][0]
+        made = [*reversed(self.holds), "agent", "on-hold", "none", "hold_1"][which]
         self.phone.act("DELETE", f"holds/{made}")
         self.phone.wait(then)
 
@@ -165,7 +165,7 @@ class AnyActs(RuleBasedStateMachine):
     @rule(which=st.integers(0, 2), then=waits)
     def say(self, which: int, then: int) -> None:
         offered = self.phone.act("GET", "live").get("sentences", [])
-        self.phone.say([*[each["id"] for each in offered], "none"][:3][which - 3 :][0])
+        self.phone.say([*[each["id"] for each in offered], "0", "one", "none"][which])
         self.phone.wait(then)
 
     @rule(on=st.booleans(), then=waits)
@@ -218,6 +218,7 @@ def any_acts(phone: Phone, examples: int, steps: int, *, is_same: bool) -> None:
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
         ),
     )
 
@@ -240,7 +241,7 @@ REACHED = (
 
 
 def test_no_acts_of_an_agent_make_sound_of_a_contact_without_its_entries(phone: Phone) -> None:
-    any_acts(phone, 16, 22, is_same=True)
+    any_acts(phone, 30, 22, is_same=True)
 
     assert [kind for kind in REACHED if not phone.seen[kind]] == []
 
@@ -250,6 +251,23 @@ def test_no_long_acts_of_an_agent_make_sound_of_a_contact_without_its_entries(
     phone: Phone,
 ) -> None:
     any_acts(phone, 150, 45, is_same=False)
+
+
+def test_a_link_to_a_recording_that_keeps_nothing_stops_no_entry(phone: Phone) -> None:
+    phone.place(phone.personas["californian"])
+    phone.wait(2_000)
+    (begun,) = phone.ask("GET", f"{API}/recordings")["recordings"]
+    wanted = {"purpose": "dispute", "seconds": 60}
+    assert "url" in phone.ask("POST", f"{API}/recordings/{begun['id']}/links", wanted)
+
+    phone.act("POST", "consents", {"kind": "withdrawn", "past": "keep"})
+    phone.wait(2_000)
+    phone.act("POST", "consents", {"kind": "refused"})
+    phone.wait(2_000)
+
+    assert phone.settle() == []
+    assert (phone.seen["consent.withdrawn"], phone.seen["consent.refused"]) == (1, 1)
+    assert phone.seen["gate.failed"] == 0
 
 
 def recorded(phone: Phone, past: str) -> list[str]:

@@ -192,11 +192,8 @@ class Phone:
     def settle(self) -> list[str]:
         """End every call, and give what its ledger does not account for. No call is known after."""
         self.run(self._end())
-        found: list[str] = []
-        for call in self.calls:
-            found += self.faults(call)
-        self.calls.clear()
-        return found
+        ended, self.calls = self.calls, []
+        return [each for call in ended for each in self.faults(call)]
 
     def faults(self, call: str) -> list[str]:
         """What the ledger does not account for in a call that is over; its jobs are done then."""
