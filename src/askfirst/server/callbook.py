@@ -332,7 +332,7 @@ class CallBook:
         """Nothing was kept: the row goes, so that nothing points to a file that is not there."""
         if erasure.is_intended(connection, recording):
             return
-        connection.execute(recordings.delete().where(recordings.c.id == recording))
+        erasure.drop(connection, recording)
 
     def settled(
         self, connection: sa.Connection, outcome: Outcome, at: datetime, *, finish: bool

@@ -29,6 +29,7 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.erasurelist import Listed
+from askfirst.server.linktables import links
 from askfirst.server.recorder import remove_folder
 from askfirst.server.store import Store
 
@@ -195,6 +196,12 @@ def erase(store: Store, recording: str, at: datetime) -> None:
             data={"reason": intent.reason},
         )
     forgetting.carry_out(store, at, row.call)
+
+
+def drop(connection: sa.Connection, recording: str) -> None:
+    """Remove the row of a recording that kept nothing, with every link that was made to it."""
+    connection.execute(links.delete().where(links.c.recording == recording))
+    connection.execute(recordings.delete().where(recordings.c.id == recording))
 
 
 def destroy(store: Store, recording: str) -> None:

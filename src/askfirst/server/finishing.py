@@ -25,7 +25,7 @@ from askfirst.model import (
 from askfirst.notice import NoticeCheck, check
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer
-from askfirst.server import peaks
+from askfirst.server import erasure, peaks
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.playback import Playback
@@ -54,7 +54,7 @@ class Finishing:
                 self.store.keys.destroy_recording(recording)
                 remove_folder(self.store.spool / recording)
                 with transaction(self.store.engine) as connection:
-                    connection.execute(recordings.delete().where(recordings.c.id == recording))
+                    erasure.drop(connection, recording)
 
     def check(self, call: str) -> None:
         """Hear whether the notice was given, set the proof, and release or quarantine."""
