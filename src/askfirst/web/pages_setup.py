@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.model import Purpose
-from askfirst.server import account, accounts, audit
+from askfirst.server import account, accounts, audit, periods
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -72,7 +72,8 @@ def _carry_out(visit: Visit, token: str, stated: dict[str, str], agent: str) -> 
             language=stated["language"],
         )
         audit.note(connection, now, user.id, "account.begun")
-        account.change(connection, _settings(stated), user.id, now)
+        wants = account.change(connection, _settings(stated), user.id, now)
+        periods.ensure_lawful(visit.site.rules, wants, now.date())
         return accounts.begin_session(connection, user.id, now, lasts, agent)
 
 
