@@ -25,6 +25,7 @@ PREFIXES = (
     "shr",
     "que",
     "prop",
+    "swp",
 )
 
 

@@ -37,6 +37,8 @@ AGES = ("1", "3", "5", "14")
 _TABS: tuple[tuple[str, str], ...] = (
     ("/compliance", words.mark("Queue")),
     ("/compliance/approvals", words.mark("Second person")),
+    ("/compliance/holds", words.mark("Holds")),
+    ("/compliance/retention", words.mark("Retention")),
     ("/compliance/assurance", words.mark("Assurance report")),
 )
 
