@@ -1,20 +1,22 @@
 """How long a recording is kept: what is due for erasure on a day, what is kept, and why.
 
-Three things speak: the account's period for the purpose, a mandatory period that the law sets, a
-legal hold. A hold wins over everything, a mandatory period over a wish to erase. Nothing is erased
-here; the server's sweep carries a plan out.
+Four things speak: the account's periods for purposes and places, the longest and shortest periods
+of the rulebook, a mandatory period that comes with a duty to record, a legal hold. A hold wins over
+everything, a mandatory period over a wish to erase. Nothing is erased here; the server's sweep
+carries a plan out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Purpose
+from askfirst.rules import Rulebook
 
 MAX_DAYS = 36_500
 
@@ -32,8 +34,9 @@ MANDATORY_YEARS = {
     Mandatory.FCA: 5,  # SYSC 10A
     Mandatory.CFTC: 1,  # 17 CFR 1.35 with 1.31: oral communications
 }
-"""Least time of keeping, in calendar years from the recording. A regulator may ask for more: that
-is a legal hold."""
+"""Least time of keeping, in calendar years from the recording; an authority may ask for more."""
+
+LONGEST_YEARS = 7  # Directive 2014/65/EU art. 16(7): up to seven where the authority asks
 
 
 class Action(StrEnum):
@@ -60,6 +63,49 @@ class Why(StrEnum):
     MANDATORY_PERIOD = "mandatory-period"
     LEGAL_HOLD = "legal-hold"
     NO_PERIOD = "no-period"
+
+
+class Because(StrEnum):
+    """What made a period as long as it is."""
+
+    DEFAULT = "default"
+    PURPOSE = "purpose"
+    PLACE = "place"
+    LONGEST = "longest"
+    SHORTEST = "shortest"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound that a rule sets, in days; `is_longest` false: keep at least so long."""
+
+    rule: str
+    days: int
+    is_longest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """What an account wants, in days: by purpose, by place (code), and `default` for the rest."""
+
+    default: int
+    purposes: Mapping[Purpose, int] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """How long a recording is kept, in days, and why.
+
+    `by` is the purpose, the place or the rule that decided; empty for the default. `least_days` is
+    how long a rule wants it kept whatever anybody asks, 0 where none does; `least_by` is that rule.
+    """
+
+    days: int
+    because: Because
+    by: str = ""
+    least_days: int = 0
+    least_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +143,70 @@ def due(recordings: Iterable[Held], on: datetime, days: Mapping[Purpose, int]) -
     InvalidInput for a naive time or a period out of range.
     """
     _check_aware(on)
-    for purpose, period in days.items():
-        if not 1 <= period <= MAX_DAYS:
-            raise InvalidInput(
-                f"retention of {purpose}: {period} days; expected 1 to {MAX_DAYS}, set it anew"
-            )
+    for purpose, wanted in days.items():
+        _check_days(purpose, wanted)
     return tuple(_step(held, on, days.get(held.purpose)) for held in recordings)
 
 
-def mandatory_until(recorded_at: datetime, mandatory: Mandatory) -> datetime:
-    """The first instant (UTC) at which the law no longer demands the recording."""
+def limits(
+    rules: Rulebook,
+    codes: Iterable[str],
+    purpose: Purpose | None,
+    sectors: frozenset[str],
+    on: date,
+) -> tuple[Limit, ...]:
+    """What the rules of places bound for a purpose and an account's sectors, each rule once.
+
+    A purpose that nobody named may be any, so every rule counts that speaks of some purpose.
+    """
+    found: dict[tuple[str, bool], Limit] = {}
+    for duty in (each for code in codes for each in rules.duties(code, on)):
+        is_other = purpose is not None and purpose.value not in duty.when.purposes
+        if duty.id is None or (duty.when.purposes and is_other):
+            continue
+        if duty.when.sectors and not duty.when.sectors & sectors:
+            continue
+        for days, is_longest in ((duty.longest_days, True), (duty.shortest_days, False)):
+            if days is not None:
+                found[duty.id, is_longest] = Limit(duty.id, days, is_longest)
+    return tuple(found[key] for key in sorted(found))
+
+
+def period(
+    wanted: Periods, purpose: Purpose, codes: Iterable[str], bounds: Iterable[Limit]
+) -> Period:
+    """How long a recording of a purpose is kept, whose parties are in places, and why.
+
+    The shortest of the account's periods and the rules' longest wins; the default counts where no
+    other period of the account does. A rule's shortest wins over all of them. A period for a
+    country or a state counts for what is within it. Raises InvalidInput for a period out of range.
+    """
+    bounds = tuple(bounds)
+    within = {part for code in codes for part in (code, code.partition("-")[0])}
+    wishes = [(days, Because.PLACE, code) for code, days in wanted.places.items() if code in within]
+    if purpose in wanted.purposes:
+        wishes.append((wanted.purposes[purpose], Because.PURPOSE, purpose.value))
+    candidates = wishes or [(wanted.default, Because.DEFAULT, "")]
+    candidates += [(each.days, Because.LONGEST, each.rule) for each in bounds if each.is_longest]
+    for each in candidates:
+        _check_days(f"{each[1]} {each[2]}".strip(), each[0])
+    days, because, by = min(candidates)
+    least = max(((each.days, each.rule) for each in bounds if not each.is_longest), default=(0, ""))
+    if least[0] > days:
+        days, because, by = least[0], Because.SHORTEST, least[1]
+    return Period(days, because, by, *least)
+
+
+def mandatory_until(
+    recorded_at: datetime, mandatory: Mandatory, years: int | None = None
+) -> datetime:
+    """The first instant (UTC) at which the law no longer demands the recording.
+
+    `years` is what the authority has asked for; less than the law's own time counts for nothing.
+    """
     _check_aware(recorded_at)
     start = recorded_at.astimezone(UTC)
-    year = start.year + MANDATORY_YEARS[mandatory]
+    year = start.year + max(MANDATORY_YEARS[mandatory], years or 0)
     if (start.month, start.day) == (2, 29):
         # The period has not run before the day after the one that this year lacks.
         return start.replace(year=year, month=3, day=1)
@@ -149,6 +246,13 @@ def _step(held: Held, on: datetime, period_days: int | None) -> Step:
     if on >= ending:
         return Step(held.recording, Action.ERASE, over, ending)
     return Step(held.recording, Action.KEEP, running, ending)
+
+
+def _check_days(name: str, days: int) -> None:
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidInput(
+            f"retention of {name}: {days} days; expected 1 to {MAX_DAYS}, set it anew"
+        )
 
 
 def _check_aware(at: datetime) -> None:

@@ -53,6 +53,8 @@ CONDITIONS = ("lawful_basis", "automatic_notice", "no_third_party_guarantee", "o
 CHANNELS = ("phone", "video")
 SECTORS = ("finance", "public_utility")
 """Trades with rules of their own; what else an account calls its sector concerns no rule."""
+MAX_PERIOD_DAYS = 3_660
+"""How many days a duty may name at most: ten years."""
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 MODES = {mode.word: mode for mode in Mode}
 FORMS = {form.word: form for form in Form}
@@ -135,7 +137,8 @@ class RuleDuty:
     """Something owed besides the answer on the phone, in one jurisdiction.
 
     `applies_from` None: as long as the file's rules; `applies_until` is exclusive. `sources` are
-    empty where the duty rests on those of the file's rules.
+    empty where the duty rests on those of the file's rules. A retention duty with an `id` bounds
+    how long recordings are kept, in days; None: it does not on that side.
     """
 
     kind: str
@@ -144,6 +147,9 @@ class RuleDuty:
     applies_from: date | None = None
     applies_until: date | None = None
     sources: tuple[RuleSource, ...] = ()
+    id: str | None = None
+    longest_days: int | None = None
+    shortest_days: int | None = None
 
     def in_force(self, on: date) -> bool:
         """Whether the duty applies on a date."""
@@ -230,7 +236,7 @@ def _jurisdiction(top: Reader, raw: Mapping[str, object]) -> Jurisdiction:
         consent=consent,
         criminal=criminal,
         rules=tuple(_rule(table, code) for table in top.tables("rule")),
-        duties=tuple(_duty(table) for table in top.tables("duty")),
+        duties=tuple(_duty(table, code) for table in top.tables("duty")),
         workplace=workplace,
         raw=raw,
     )
@@ -342,7 +348,7 @@ def _eased(table: Reader) -> Eased:
     return eased
 
 
-def _duty(table: Reader) -> RuleDuty:
+def _duty(table: Reader, code: str) -> RuleDuty:
     duty = RuleDuty(
         kind=table.word("kind", DUTY_KINDS),
         text=table.texts("text"),
@@ -350,6 +356,18 @@ def _duty(table: Reader) -> RuleDuty:
         applies_from=table.maybe_day("applies_from"),
         applies_until=table.maybe_day("applies_until"),
         sources=tuple(_source(source) for source in table.tables("source")),
+        id=table.maybe_text("id"),
+        longest_days=table.number("longest_days", 0, 1, MAX_PERIOD_DAYS) or None,
+        shortest_days=table.number("shortest_days", 0, 1, MAX_PERIOD_DAYS) or None,
     )
+    is_bound = duty.longest_days is not None or duty.shortest_days is not None
+    if is_bound and duty.kind != "retention":
+        table.fault("kind", "days of a duty that is no retention", "remove the days")
+    if is_bound != (duty.id is not None):
+        table.fault("id", "an id belongs to days, and days to an id", "give both or neither")
+    if duty.id is not None and not re.fullmatch(rf"{re.escape(code)}\.[A-Za-z0-9-]+", duty.id):
+        table.fault("id", shown(duty.id), f"write {plain(code)}. and a short name")
+    if (duty.shortest_days or 0) > (duty.longest_days or MAX_PERIOD_DAYS):
+        table.fault("shortest_days", "longer than longest_days", "put them in order")
     table.done()
     return duty

@@ -133,6 +133,15 @@ class Rulebook:
             found += [(unknown, rule) for rule in unknown.rules if start != UNKNOWN]
         return tuple(found)
 
+    def duties(self, code: str, on: date) -> tuple[RuleDuty, ...]:
+        """Duties in force on a date at a place: its own and those of all its parents.
+
+        A subdivision without a file has those of its country.
+        """
+        start = code if code in self.jurisdictions else code.partition("-")[0]
+        files = self._lineage(start)
+        return tuple(duty for file in files for duty in file.duties if duty.in_force(on))
+
     def _lineage(self, code: str) -> Iterator[Jurisdiction]:
         """The jurisdiction and all its ancestors, each once, the nearest first."""
         waiting, seen = [code], set[str]()

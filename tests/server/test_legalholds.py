@@ -93,11 +93,11 @@ def test_a_held_recording_is_not_erased_and_one_released_takes_its_reasons_along
 ) -> None:
     place(recorded)
     with transaction(recorded.store.engine) as connection, pytest.raises(Refused, match="hold"):
-        erasure.ensure_may_go(connection, recorded.id)
+        erasure.ensure_may_go(connection, recorded.id, rig.AT)
 
     release(recorded)
     with transaction(recorded.store.engine) as connection:
-        erasure.ensure_may_go(connection, recorded.id)
+        erasure.ensure_may_go(connection, recorded.id, rig.AT)
     erase(recorded)
 
     assert recorded.store.blobs.names() == []
@@ -108,4 +108,4 @@ def test_a_mandatory_period_is_named(recorded: rig.Recorded) -> None:
     rig.change(recorded.store, recorded.id, mandatory="mifid2")
 
     with transaction(recorded.store.engine) as connection, pytest.raises(Refused, match="mifid2"):
-        erasure.ensure_may_go(connection, recorded.id)
+        erasure.ensure_may_go(connection, recorded.id, rig.AT)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
 from tests.server.rig import BYE, KEYED
 
-from askfirst.server import erasure
+from askfirst.errors import Refused, Unavailable
+from askfirst.server import account, erasure
 from askfirst.server.clock import utc_now
-from askfirst.server.database import erasures
+from askfirst.server.database import erasures, recordings, sweeps, transaction
 from askfirst.server.store import DEFAULT_RETENTION, Store
 from askfirst.server.sweep import sweep
 
@@ -100,3 +103,80 @@ def test_the_recording_of_a_running_call_is_left_alone(store: Store, tmp_path: P
 def test_an_empty_store_is_swept_and_it_is_written_down(store: Store) -> None:
     assert sweep(store, utc_now()) == 0
     assert rig.kinds(store) == ["retention.swept"]
+
+
+def test_two_sweeps_at_once_order_each_erasure_once(recorded: rig.Recorded) -> None:
+    store, late = recorded.store, utc_now() + DEFAULT_RETENTION + SOON
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(lambda _: sweep(store, late), range(2)))
+
+    assert sum(counts) == 1
+    assert reasons(store) == ["retention"]
+
+
+def many_of(recorded: rig.Recorded, count: int) -> None:
+    row = dict(recorded.row._mapping)
+    with transaction(recorded.store.engine) as connection:
+        connection.execute(
+            recordings.insert(), [{**row, "id": f"rec_{n:032x}"} for n in range(count)]
+        )
+
+
+def test_a_sweep_after_a_long_stop_takes_all_in_batches(
+    recorded: rig.Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askfirst.server.sweep.BATCH", 10)
+    many_of(recorded, 35)
+
+    assert sweep(recorded.store, utc_now() + 10 * DEFAULT_RETENTION) == 36
+    (made,) = rig.rows(recorded.store, sa.select(sweeps))
+    assert (made.intended, made.failed, made.person) == (36, 0, None)
+
+
+def test_a_recording_that_fails_stops_no_other(
+    recorded: rig.Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_of(recorded, 2)
+    intend = erasure.intend
+
+    def failing(store: Store, connection: sa.Connection, recording: str, *rest: Any) -> None:
+        intend(store, connection, recording, *rest)
+        if recording == recorded.id:
+            raise Unavailable("the disk does not answer")
+
+    monkeypatch.setattr("askfirst.server.erasure.intend", failing)
+    assert sweep(recorded.store, utc_now() + DEFAULT_RETENTION + SOON) == 2
+
+    assert recorded.id not in {
+        row.recording for row in rig.rows(recorded.store, sa.select(erasures))
+    }
+    assert rig.rows(recorded.store, sa.select(sweeps))[0].failed == 1
+
+
+def test_a_duty_that_nobody_knows_keeps_a_recording(recorded: rig.Recorded) -> None:
+    rig.change(recorded.store, recorded.id, mandatory="of-another-time")
+
+    assert sweep(recorded.store, utc_now() + timedelta(days=36_500)) == 0
+    assert recorded.row.mandatory == "of-another-time"
+
+
+def test_years_that_an_authority_asked_for_are_waited_for(recorded: rig.Recorded) -> None:
+    rig.change(recorded.store, recorded.id, mandatory="mifid2")
+    asked = {"mifid2": {"years": 7, "asked_by": "Finanstilsynet"}}
+    with transaction(recorded.store.engine) as connection:
+        account.change(connection, {"mandatory_years": asked}, None, utc_now())
+
+    assert sweep(recorded.store, utc_now() + timedelta(days=6 * 366)) == 0
+    assert sweep(recorded.store, utc_now() + timedelta(days=7 * 366)) == 1
+
+
+def test_a_rule_that_wants_a_recording_kept_blocks_its_erasure(recorded: rig.Recorded) -> None:
+    until = utc_now() + timedelta(days=400)
+    rig.change(recorded.store, recorded.id, kept_until=until, kept_by="HU.service-period")
+
+    assert sweep(recorded.store, until - SOON) == 0
+    with transaction(recorded.store.engine) as connection:
+        with pytest.raises(Refused, match=r"HU\.service-period"):
+            erasure.ensure_may_go(connection, recorded.id, until - SOON)
+        erasure.ensure_may_go(connection, recorded.id, until)
+    assert sweep(recorded.store, until) == 1

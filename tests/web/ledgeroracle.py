@@ -278,9 +278,7 @@ def faults_of_spool(store: Store, call: str, account: Account) -> list[str]:
 
 def _in_any(allowed: list[Interval], from_ms: int, to_ms: int, edge_ms: int) -> bool:
     # What is captured before the end of a permit began within it.
-    return any(
-        each.from_ms <= from_ms and each.holds(from_ms, to_ms, edge_ms) for each in allowed
-    )
+    return any(each.from_ms <= from_ms and each.holds(from_ms, to_ms, edge_ms) for each in allowed)
 
 
 def _spooled(store: Store) -> Iterator[tuple[str, dict[str, Any], list[int]]]:

@@ -38,6 +38,10 @@ LISTS = sorted(
 QUEUE = (
     "/compliance",
     "/compliance/assurance",
+    "/compliance/retention",
+    "/compliance/holds",
+    "/compliance/holds.csv",
+    "/api/v1/retention",
     "/compliance/assurance.csv",
     "/api/v1/queue",
     "/api/v1/assurance",

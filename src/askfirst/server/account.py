@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,6 +27,9 @@ from askfirst.server.contactcard import countries
 class Account:
     """The account's settings; the defaults are those of a new account.
 
+    `retention` are periods in days, ``purposes`` by purpose and ``places`` by place; each counts in
+    the place of `retention_days`. `mandatory_years` is for how many years an authority wants what a
+    duty has recorded, by regime, with who asked.
     `backup_days` is how long backups of the keys are kept: so many days after an erasure, nothing
     of it can be read anywhere. `unverified_days` is how long a recording waits for somebody to
     verify it before it is erased; None: for ever. `second_person` are the kinds of changes that
@@ -51,6 +55,8 @@ class Account:
     purpose_sentence: str | None = None
     purpose_owner: str | None = None
     retention_days: int | None = None
+    retention: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    mandatory_years: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     backup_days: int = 14
     unverified_days: int | None = 14
     second_person: Sequence[str] = field(default_factory=list)
@@ -102,15 +108,23 @@ class Account:
         return NoticeFacts(
             self.company,
             sentence or (Purpose(self.purpose) if self.purpose else None),
-            self.retention_days,
+            self.stated_days,
             self.privacy_url,
             recipients=own.get("recipients"),
             destination=own.get("destination"),
             alternative=own.get("alternative"),
         )
 
-    def retention(self, default: timedelta) -> timedelta:
-        """How long a recording is kept where no rule says otherwise."""
+    @property
+    def stated_days(self) -> int | None:
+        """How many days a recording of the account's purpose is kept at most, as notices say it."""
+        own = self.retention.get("purposes", {}).get(self.purpose or "")
+        if own is not None or self.retention_days is None:
+            return own
+        return max(self.retention_days, *self.retention.get("places", {}).values(), 0)
+
+    def period(self, default: timedelta) -> timedelta:
+        """How long a recording is kept where nothing else is said of its purpose and places."""
         return default if self.retention_days is None else timedelta(days=self.retention_days)
 
 
@@ -167,13 +181,7 @@ def change(
     first key that there is not or whose value cannot be used.
     """
     before = account(connection)
-    found: dict[str, object] = {}
-    for key, value in values.items():
-        if key not in READERS:
-            raise InvalidRequest(
-                f"unknown setting {key!r}; known: {', '.join(sorted(READERS))}", key=key
-            )
-        found[key] = READERS[key](key, value)
+    found = _read(values)
     highest = _highest_notice(connection, before)
     if found.get("notice_text", before.notice_text) != before.notice_text:
         # First in order, so that the history reads: from now on this version, with this text.
@@ -189,6 +197,24 @@ def change(
     if changed:
         audit.note(connection, now, actor, "settings.changed", detail={"keys": sorted(changed)})
     return after
+
+
+def wanted(before: Account, values: Mapping[str, object]) -> Account:
+    """Settings as they would be after a change; nothing is written. Raises as `change` does of a
+    key that there is not, or a value that cannot be used.
+    """
+    return replace(before, **_read(values))  # type: ignore[arg-type]  # readers give the types
+
+
+def _read(values: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        if key not in READERS:
+            raise InvalidRequest(
+                f"unknown setting {key!r}; known: {', '.join(sorted(READERS))}", key=key
+            )
+        found[key] = READERS[key](key, value)
+    return found
 
 
 def keep_notice(connection: sa.Connection, texts: Mapping[str, str], now: datetime) -> None:

@@ -11,10 +11,13 @@ from askfirst.errors import InvalidInput, InvalidRequest
 from askfirst.model import Purpose
 from askfirst.notice import LANGUAGES as NOTICE_LANGUAGES
 from askfirst.notice import LONGEST_PHRASE, SHORTEST_PURPOSE_WORDS
-from askfirst.policy import PLACE_CODE, Policy
+from askfirst.policy import AREA_CODE, MANDATORY_RECORDING, PLACE_CODE, Policy
+from askfirst.retention import LONGEST_YEARS
 from askfirst.server.accounts import LANGUAGES
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3_650
+SHORTEST_YEARS = 5
+PURPOSES = tuple(each.value for each in Purpose)
 LONGEST_NOTICE = 4_000
 """How many characters the employee notice may have in one language."""
 
@@ -91,6 +94,41 @@ def _days(key: str, value: object) -> int:
     return value
 
 
+def _periods(key: str, value: object) -> dict[str, dict[str, int]]:
+    if not isinstance(value, Mapping) or set(value) - {"purposes", "places"}:
+        raise refuse(key, value, "purposes and places, each with days by word or code")
+    found: dict[str, dict[str, int]] = {}
+    for kind, days in value.items():
+        if not isinstance(days, Mapping):
+            raise refuse(key, days, f"days for each of the {kind}")
+        for name in days:
+            if kind == "purposes" and name not in PURPOSES:
+                raise refuse(key, name, f"a purpose: {', '.join(PURPOSES)}")
+            if kind == "places" and not (isinstance(name, str) and AREA_CODE.fullmatch(name)):
+                raise refuse(key, name, "a place code such as NO or US-CA")
+        found[str(kind)] = {str(name): _days(key, each) for name, each in sorted(days.items())}
+    return {kind: days for kind, days in found.items() if days}
+
+
+def _years(key: str, value: object) -> dict[str, dict[str, object]]:
+    if not isinstance(value, Mapping):
+        raise refuse(key, value, "years and who asked, by regime")
+    found: dict[str, dict[str, object]] = {}
+    for regime, asked in value.items():
+        if regime not in MANDATORY_RECORDING:
+            raise refuse(key, regime, f"a duty to record: {', '.join(MANDATORY_RECORDING)}")
+        if not isinstance(asked, Mapping) or set(asked) != {"years", "asked_by"}:
+            raise refuse(key, asked, "years and asked_by")
+        years = asked["years"]
+        if isinstance(years, bool) or not isinstance(years, int):
+            raise refuse(key, years, "a whole number of years")
+        if not SHORTEST_YEARS <= years <= LONGEST_YEARS:
+            raise refuse(key, years, f"{SHORTEST_YEARS} to {LONGEST_YEARS} years")
+        who = _text(120)(key, asked["asked_by"])
+        found[str(regime)] = {"years": years, "asked_by": who}
+    return found
+
+
 def _version(key: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise refuse(key, value, "a version of the notice")
@@ -165,6 +203,8 @@ READERS: Mapping[str, Reader] = {
     "purpose_sentence": _maybe(_sentence),
     "purpose_owner": _maybe(_text(120)),
     "retention_days": _maybe(_days),
+    "retention": _periods,
+    "mandatory_years": _years,
     "backup_days": _days,
     "unverified_days": _maybe(_days),
     "second_person": _kinds,

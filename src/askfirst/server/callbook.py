@@ -21,7 +21,8 @@ from askfirst.ledger import Datum, Kind, commit
 from askfirst.model import Decision, Outcome, Purpose, RecordingState, Role, Use
 from askfirst.override import Override, digest
 from askfirst.policy import Policy
-from askfirst.server import erasure
+from askfirst.rules import packaged
+from askfirst.server import erasure, periods
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
 from askfirst.server.request import CallRequest
@@ -58,6 +59,8 @@ class CallBook:
     def __init__(self, store: Store, call: str) -> None:
         self._store = store
         self._call = call
+        self._rules = packaged()
+        self._policy = Policy()
         self._newest: int | None = None
         self._lines = 0
 
@@ -100,6 +103,7 @@ class CallBook:
 
     def started(self, request: CallRequest, at: datetime, connection: sa.Connection) -> None:
         """A call is being placed, or has come in."""
+        self._rules = request.rules or self._rules
         connection.execute(
             calls.insert().values(
                 id=self._call,
@@ -276,6 +280,8 @@ class CallBook:
             .where(recordings.c.id == recording)
             .values(may_transcribe=facts.grants(Use.TRANSCRIBE))
         )
+        # Now it is known who is on the call, and where.
+        self._keep_for(recording, connection)
 
     def closed(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """The gate closed."""
@@ -305,6 +311,8 @@ class CallBook:
                 expires_at=at + self._store.retention,
             )
         )
+        self._policy = policy
+        self._keep_for(recording, connection)
 
     def still_owed(
         self, erased: Iterable[tuple[str, str]], at: datetime, connection: sa.Connection
@@ -348,6 +356,10 @@ class CallBook:
                     id=f"finish:{self._call}", kind="finish", ref=self._call, created_at=at
                 )
             )
+
+    def _keep_for(self, recording: str, connection: sa.Connection) -> None:
+        default = self._store.retention
+        periods.settle(connection, recording, self._rules, self._policy, default)
 
     def _consent(self, connection: sa.Connection, position: int, **values: object) -> None:
         connection.execute(

@@ -140,9 +140,24 @@ recordings = sa.Table(
     sa.Column("is_truncated", sa.Boolean, nullable=False, default=False),
     sa.Column("legal_hold", sa.Boolean, nullable=False, default=False),
     sa.Column("hold_until", UtcDateTime),  # when somebody is to look at the hold again
+    sa.Column("held_at", UtcDateTime),
+    sa.Column("held_by", sa.String(48)),  # no key: people go, holds stay
     sa.Column("mandatory", sa.String(16)),
     sa.Column("expires_at", UtcDateTime),
+    # Why it is kept so long: days, what decided, and the purpose, place or rule that did.
+    sa.Column("period_days", sa.Integer),
+    sa.Column("period_because", sa.String(16)),
+    sa.Column("period_by", sa.String(48)),
+    sa.Column("kept_until", UtcDateTime),  # a rule keeps it until then, whatever is asked
+    sa.Column("kept_by", sa.String(48)),  # that rule
     sa.Column("failure", sa.Text),
+    sa.Index(None, "expires_at"),
+    sa.Index(
+        "ix_recordings_held",
+        "id",
+        sqlite_where=sa.text("legal_hold"),
+        postgresql_where=sa.text("legal_hold"),
+    ),
 )
 
 segments = sa.Table(
@@ -177,6 +192,18 @@ erasures = sa.Table(
     sa.Column("reason", sa.String(32), nullable=False),
     sa.Column("intended_at", UtcDateTime, nullable=False),
     sa.Column("done_at", UtcDateTime),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("person", sa.String(48)),  # who ran it; none: the schedule
+    sa.Column("intended", sa.Integer, nullable=False, default=0),
+    sa.Column("failed", sa.Integer, nullable=False, default=0),
+    sa.Index(None, "begun_at"),
 )
 
 outbox = sa.Table(

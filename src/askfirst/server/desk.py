@@ -483,7 +483,7 @@ class Desk:
     def store_for(self, start: PreCall) -> Store:
         """The store as a call uses it: with the account's own period."""
         store = self._node.store
-        return replace(store, retention=start.account.retention(store.retention))
+        return replace(store, retention=start.account.period(store.retention))
 
     @property
     def overrides(self) -> tuple[Override, ...]:

@@ -134,12 +134,13 @@ def _filled(wants: Account, language: str) -> str:
         purposes = texts["purposes"]["undecided"][language]
     else:
         purposes = purpose_words(own, language) if isinstance(own, Purpose) else own
-    if wants.retention_days is None:
+    days = wants.stated_days
+    if days is None:
         period = texts["period"]["undecided"][language]
-    elif wants.retention_days == 1:
+    elif days == 1:
         period = texts["period"]["day"][language]
     else:
-        period = texts["period"]["days"][language].replace("{days}", str(wants.retention_days))
+        period = texts["period"]["days"][language].replace("{days}", str(days))
     filled = {
         "{company}": wants.company,
         "{purposes}": purposes,

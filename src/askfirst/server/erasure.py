@@ -57,7 +57,7 @@ def intend(
     if row.ended_at is None and reason not in (WITHDRAWN, UNDONE):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         return
-    if _must_stay(row):
+    if _must_stay(row, at):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         if row.state == RecordingState.QUARANTINED.value:
             return
@@ -72,7 +72,7 @@ def intend(
             at,
             call=row.call,
             recording=recording,
-            data={"reason": "legal-hold" if row.legal_hold else row.mandatory},
+            data={"reason": "legal-hold" if row.legal_hold else row.mandatory or "rule"},
         )
         return
     connection.execute(erasures.insert().values(recording=recording, reason=reason, intended_at=at))
@@ -114,19 +114,26 @@ def take_up_in(store: Store, connection: sa.Connection, at: datetime) -> None:
                 waiting.end(connection, order, at)
 
 
-def ensure_may_go(connection: sa.Connection, recording: str) -> None:
-    """Raise NotFound, or Refused for a recording that a legal hold or a mandatory period keeps."""
+def ensure_may_go(connection: sa.Connection, recording: str, at: datetime) -> None:
+    """Raise NotFound, or Refused for a recording that a legal hold, a mandatory period or a rule
+    keeps.
+    """
     row = connection.execute(
         sa.select(recordings).where(recordings.c.id == recording)
     ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
-    if not _must_stay(row):
+    if not _must_stay(row, at):
         return
     if row.legal_hold:
         raise Refused(
             f"recording {recording} is kept by a legal hold; nothing was erased. It can be erased "
             "once that is released"
+        )
+    if row.mandatory is None:
+        raise Refused(
+            f"recording {recording} is kept by the rule {row.kept_by}; nothing was erased. It can "
+            "be erased once its least time has run"
         )
     raise Refused(
         f"recording {recording} is kept by a mandatory period ({row.mandatory}); nothing was "
@@ -167,7 +174,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         raise NotFound(f"nobody intended to erase {recording}; nothing was erased")
     if intent.done_at is not None:
         return
-    if _must_stay(row):
+    if _must_stay(row, at):
         raise Refused(
             f"recording {recording} is under a legal hold or a mandatory period; it is erased "
             "once that is released"
@@ -244,8 +251,9 @@ def carry_out(store: Store, at: datetime, call: str | None = None) -> int:
     return done
 
 
-def _must_stay(row: Any) -> bool:
-    return bool(row.legal_hold) or row.mandatory is not None
+def _must_stay(row: Any, at: datetime) -> bool:
+    is_ruled = row.kept_until is not None and at < row.kept_until
+    return bool(row.legal_hold) or row.mandatory is not None or is_ruled
 
 
 def _note_outcome(connection: sa.Connection, call: str) -> None:

@@ -33,6 +33,8 @@ GUARDED = frozenset(
         "lawful_basis",
         "purpose",
         "retention_days",
+        "retention",
+        "mandatory_years",
         "unverified_days",
         "second_person",
         "notice_version",

@@ -26,6 +26,7 @@ PREFIXES = (
     "que",
     "prop",
     "pkey",
+    "swp",
 )
 
 

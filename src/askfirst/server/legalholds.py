@@ -134,7 +134,12 @@ def _change(
                 recordings.c.state != RecordingState.ERASED.value,
                 recordings.c.legal_hold.is_(row.legal_hold),
             )
-            .values(legal_hold=is_held, hold_until=until)
+            .values(
+                legal_hold=is_held,
+                hold_until=until,
+                held_at=at if is_held else None,
+                held_by=person if is_held else None,
+            )
             .returning(recordings.c.call)
         ).one_or_none()
         if changed is None:

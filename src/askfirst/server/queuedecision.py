@@ -113,7 +113,7 @@ def decide(store: Store, person: Person, identity: str, wish: Wish, at: datetime
     with reading(store.engine) as connection:
         found = item(connection, identity)
         _ensure_open(found)
-        _ensure_allowed(connection, found, wish)
+        _ensure_allowed(connection, found, wish, at)
         kind = _SECOND.get(wish.decision)
         waits = kind is not None and approvals.is_wanted(connection, kind)
     comment = queuetexts.seal(store, found.subject, queuetexts.checked(wish.comment))
@@ -183,14 +183,14 @@ def effect_of(
     if decision is Decision.NOT_GIVEN:
 
         def erase(connection: sa.Connection) -> None:
-            erasure.ensure_may_go(connection, recording)
+            erasure.ensure_may_go(connection, recording, at)
             erasure.intend(store, connection, recording, Decision.NOT_GIVEN.value, at)
 
         return Effect(erase, lambda: _carried_out(store, found.call, at))
     cut = cutting.prepare(store, recording, from_ms or 0)
 
     def keep(connection: sa.Connection) -> None:
-        erasure.ensure_may_go(connection, recording)
+        erasure.ensure_may_go(connection, recording, at)
         cutting.put_in_place(store, connection, cut, person, at)
         _release(store, connection, found, person, at)
 
@@ -345,7 +345,7 @@ def _ensure_first(is_first: bool) -> None:
         raise Refused("somebody else has decided this item meanwhile; look at what they decided")
 
 
-def _ensure_allowed(connection: sa.Connection, found: Item, wish: Wish) -> None:
+def _ensure_allowed(connection: sa.Connection, found: Item, wish: Wish, at: datetime) -> None:
     known = allowed(found)
     if wish.decision not in known:
         raise InvalidRequest(
@@ -360,7 +360,7 @@ def _ensure_allowed(connection: sa.Connection, found: Item, wish: Wish) -> None:
             key="from_ms",
         )
     if wish.decision in _DESTROYS and found.recording is not None:
-        erasure.ensure_may_go(connection, found.recording)
+        erasure.ensure_may_go(connection, found.recording, at)
 
 
 def _move(connection: sa.Connection, identity: str, state: ItemState, *states: ItemState) -> None:

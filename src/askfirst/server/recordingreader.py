@@ -197,6 +197,24 @@ def mandatory(connection: sa.Connection, recording: str) -> str | None:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A rule that keeps a recording until a moment (UTC)."""
+
+    rule: str
+    until: datetime
+
+
+def kept_by_rule(connection: sa.Connection, recording: str, at: datetime) -> Ruled | None:
+    """The rule that keeps a recording for a least time, None where none does any more."""
+    row = connection.execute(
+        sa.select(recordings.c.kept_by, recordings.c.kept_until).where(
+            recordings.c.id == recording, recordings.c.kept_until > at
+        )
+    ).one_or_none()
+    return None if row is None else Ruled(row.kept_by, row.kept_until)
+
+
 def state_of(connection: sa.Connection, recording: str) -> str | None:
     """The state of a recording; None where there is none."""
     found: str | None = connection.execute(

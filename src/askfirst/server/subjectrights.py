@@ -112,7 +112,7 @@ def who(
 
 def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
     """How many calls, recordings that are not erased, notes and follow-ups are about somebody."""
-    of = _calls_of(connection, person)
+    of = calls_of(connection, person)
     kept = recordings.c.state != RecordingState.ERASED.value
     written = call_notes.c.forgotten_at.is_(None)
     counts = {
@@ -179,11 +179,12 @@ def erase_person(
     """Erase recordings and forget numbers, contact and notes, or say what would be erased.
 
     `items` has an outcome for each recording: erased, would-erase, held, mandatory, or running
-    where its call goes on; the last three are erased, and the numbers forgotten, once that is
-    over. `calls` and `notes` count what is about the person, `forgotten_in` the calls that the
-    numbers were taken out of. `traces_left` says that the database's log could not be emptied
-    now and may hold deleted text until the next sweep. `backups_void_at` is when the last backup
-    goes from which it could still be read (RFC 3339). Raises NotFound where nothing fits.
+    where its call goes on; the last three are erased, and the numbers forgotten, once that is over.
+    A rule that wants a recording kept for a time counts as mandatory. `calls` and `notes` count
+    what is about the person, `forgotten_in` the calls that the numbers were taken out of.
+    `traces_left` says that the database's log could not be emptied now and may hold deleted text
+    until the next sweep. `backups_void_at` is when the last backup goes from which it could still
+    be read (RFC 3339). Raises NotFound where nothing fits.
     """
     with reading(store.engine) as connection:
         void_at = keeping.void_at(account(connection), at)
@@ -216,7 +217,8 @@ def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
     """Erase one recording where nothing forbids it, and say what became of it."""
     if row.state == RecordingState.ERASED.value:
         return "erased"
-    is_kept = row.legal_hold or row.mandatory is not None
+    is_ruled = row.kept_until is not None and at < row.kept_until
+    is_kept = row.legal_hold or row.mandatory is not None or is_ruled
     if not dry_run:
         with transaction(store.engine) as connection:
             erasure.intend(store, connection, row.id, "request", at)
@@ -235,12 +237,13 @@ def _recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
         recordings.c.state,
         recordings.c.legal_hold,
         recordings.c.mandatory,
+        recordings.c.kept_until,
         calls.c.ended_at,
     ).join(calls, calls.c.id == recordings.c.call)
     wanted = (
         recordings.c.id == person.recording
         if person.recording is not None
-        else recordings.c.call.in_(_calls_of(connection, person))
+        else recordings.c.call.in_(calls_of(connection, person))
     )
     return connection.execute(query.where(wanted).order_by(recordings.c.id)).all()
 
@@ -249,7 +252,8 @@ def _numbers_of(connection: sa.Connection, contact: str) -> tuple[str, ...]:
     return tuple(each.number for each in contacts.get(connection, contact).numbers)
 
 
-def _calls_of(connection: sa.Connection, person: Who) -> sa.Select[tuple[str]]:
+def calls_of(connection: sa.Connection, person: Who) -> sa.Select[tuple[str]]:
+    """The calls (ids) that somebody was on, or that a recording is of."""
     if person.recording is not None:
         of_recording = sa.select(recordings.c.call)
         return of_recording.where(recordings.c.id == person.recording)

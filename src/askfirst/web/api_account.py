@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from askfirst.server import accounts, audit, guardedsettings
+from askfirst.server import account, accounts, audit, guardedsettings, periods
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -35,6 +35,7 @@ def managing(visit: InPerson) -> Visit:
 ManagerInPerson = Annotated[Visit, Depends(managing)]
 
 RECORDING = "recording_enabled"
+PERIODS = frozenset({"retention", "retention_days"})
 
 
 @router.get("/settings")
@@ -66,6 +67,10 @@ def changed(visit: Visit, wanted: dict[str, Any]) -> Changed:
     if RECORDING in wanted:
         visit.who.person.ensure(Permission.RECORDING_MANAGE)
     with transaction(visit.site.store.engine) as connection:
+        if PERIODS & wanted.keys():
+            before = account.account(connection)
+            wants = account.wanted(before, wanted)
+            periods.ensure_lawful(visit.site.rules, wants, utc_now().date())
         done = guardedsettings.change(visit.site.store, connection, wanted, visit.who.id, utc_now())
     if RECORDING in wanted:
         visit.site.carrier.switch_recording(done.account.recording_enabled)

@@ -31,6 +31,7 @@ from askfirst.web import (
     api_queue,
     api_reception,
     api_recordings,
+    api_retention,
     api_search,
     api_sound,
     api_soundfile,
@@ -46,6 +47,7 @@ from askfirst.web import (
     pages_contactedit,
     pages_contacts,
     pages_demo,
+    pages_holds,
     pages_keys,
     pages_ledger,
     pages_live,
@@ -58,6 +60,7 @@ from askfirst.web import (
     pages_providers,
     pages_queue,
     pages_recordings,
+    pages_retention,
     pages_reviews,
     pages_rules,
     pages_security,
@@ -100,6 +103,7 @@ APIS = (
     api_tokens.router,
     api_workers.router,
     api_queue.router,
+    api_retention.router,
 )
 PAGES = (
     api_health.router,
@@ -139,6 +143,8 @@ PAGES = (
     pages_queue.router,
     pages_approvals.router,
     pages_assurance.router,
+    pages_retention.router,
+    pages_holds.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

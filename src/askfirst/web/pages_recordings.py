@@ -19,7 +19,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.keeping import void_at
 from askfirst.server.purposes import ListeningPurpose
-from askfirst.server.recordingreader import mandatory
+from askfirst.server.recordingreader import kept_by_rule, mandatory
 from askfirst.web import recordingview
 from askfirst.web.api_calls import found_call
 from askfirst.web.api_recordings import audio_answer, bundle_answer, ensure_reach, vcon_answer
@@ -67,7 +67,7 @@ def export(
 def hold(visit: Holder, call: str, reason: Reason = "", until: Reason = "") -> Response:
     """Place a legal hold, with a reason and perhaps a day on which to look at it again."""
     recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
-    looked_at = _day(until) if until else None
+    looked_at = day(until) if until else None
     legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now(), looked_at)
     return _back(call)
 
@@ -87,11 +87,13 @@ def confirm(visit: Eraser, call: str) -> Response:
     line = found_call(visit, call).line
     with reading(visit.site.store.engine) as connection:
         duty = mandatory(connection, recording)
+        rule = kept_by_rule(connection, recording, utc_now())
     return render(
         visit,
         "erase.html",
         line=line,
         duty=visit.say(recordingview.DUTIES.get(duty, duty)) if duty else "",
+        rule=rule,
         is_over=line.ended_at is not None,
         void_at=void_at(visit.account, utc_now()),
     )
@@ -108,7 +110,7 @@ def erase(visit: Eraser, call: str) -> Response:
         return _back(call)
     store, now = visit.site.store, utc_now()
     with transaction(store.engine) as connection:
-        erasure.ensure_may_go(connection, recording)
+        erasure.ensure_may_go(connection, recording, now)
         erasure.intend(store, connection, recording, "request", now)
         audit.note(connection, now, visit.who.id, "recording.erase", recording)
     try:
@@ -119,7 +121,7 @@ def erase(visit: Eraser, call: str) -> Response:
     return _back(call)
 
 
-def _day(text: str) -> datetime:
+def day(text: str) -> datetime:
     """The beginning of a day in UTC."""
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC)

@@ -9,11 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Unavailable
 from askfirst.model import Purpose
+from askfirst.policy import MANDATORY_RECORDING
 from askfirst.server.access import Permission
+from askfirst.web import retentionwords
 from askfirst.web.api_account import RECORDING, changed
 from askfirst.web.bodies import Filled
 from askfirst.web.pages_setup import PERIODS
 from askfirst.web.placewords import by_name, ruled_places
+from askfirst.web.recordingview import DUTIES
 from askfirst.web.settingsframe import Reader, Switcher, Writer, setting
 from askfirst.web.visit import SignedIn, Visit
 
@@ -26,6 +29,8 @@ COMPANY = (
     "purpose_sentence", "purpose_owner", "privacy_url",
 )  # fmt: skip
 PERIOD = "retention_days"
+PERIODS_KEPT = (PERIOD, "retention", "mandatory_years")
+NEW_PLACE = "new_place"
 REASON = "asks_reason"
 
 
@@ -99,10 +104,58 @@ def change_retention(visit: Writer, retention_days: Field = "") -> Response:
     """Change how long recordings are kept that begin from now on."""
     days = retention_days.strip()
     try:
-        changed(visit, {PERIOD: int(days) if days.isascii() and days.isdigit() else days or "-"})
-    except InvalidInput:
-        return _retention(visit, value=days, wrong=True)
+        changed(visit, {PERIOD: _number(days) if days else "-"})
+    except InvalidInput as error:
+        # A rule that is longer is named; what is no number is said at the field.
+        is_range = not days.isdigit() or not 1 <= int(days) <= 3_650
+        said = None if is_range else visit.told(error)
+        return _retention(visit, value=days, wrong=is_range, error=said)
     return RedirectResponse("/settings/retention?saved=1", status_code=303)
+
+
+@router.post("/settings/retention/periods")
+def change_periods(visit: Writer, form: Filled) -> Response:
+    """Change the periods of purposes and places; an empty one is taken back."""
+    places = {
+        key.removeprefix("place-"): _number(str(value).strip())
+        for key, value in form.items()
+        if key.startswith("place-") and str(value).strip()
+    }
+    if code := str(form.get(NEW_PLACE, "")).strip():
+        places[code] = _number(str(form.get("new_days", "")).strip())
+    purposes = {
+        each.value: _number(days)
+        for each in Purpose
+        if (days := str(form.get(f"purpose-{each.value}", "")).strip())
+    }
+    try:
+        changed(visit, {"retention": {"purposes": purposes, "places": places}})
+    except InvalidInput as error:
+        return _retention(visit, error=visit.told(error))
+    return RedirectResponse("/settings/retention?saved=1", status_code=303)
+
+
+@router.post("/settings/retention/mandatory")
+def change_mandatory(visit: Writer, form: Filled) -> Response:
+    """Change for how many years an authority wants what a duty recorded; empty takes it back."""
+    asked = {
+        regime: {
+            "years": _number(years),
+            "asked_by": str(form.get(f"asked-{regime}", "")).strip(),
+        }
+        for regime in MANDATORY_RECORDING
+        if (years := str(form.get(f"years-{regime}", "")).strip())
+    }
+    try:
+        changed(visit, {"mandatory_years": asked})
+    except InvalidInput as error:
+        return _retention(visit, error=visit.told(error))
+    return RedirectResponse("/settings/retention?saved=1", status_code=303)
+
+
+def _number(text: str) -> int | str:
+    """A whole number; what is none stays as it was written, and is refused with its words."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else text
 
 
 def _company(
@@ -149,13 +202,24 @@ def _recording(
 
 
 def _retention(
-    visit: Visit, *, value: str | None = None, wrong: bool = False, saved: bool = False
+    visit: Visit,
+    *,
+    value: str | None = None,
+    wrong: bool = False,
+    error: str | None = None,
+    saved: bool = False,
 ) -> Response:
+    places = by_name(ruled_places(visit.site.rules, visit.language))
     return setting(
         visit,
         "settings_retention.html",
-        (PERIOD,),
-        status=422 if wrong else 200,
+        PERIODS_KEPT,
+        status=422 if wrong or error else 200,
+        error=error,
+        purposes=visit.said(retentionwords.PURPOSES),
+        regimes=[(each, visit.say(DUTIES[each])) for each in MANDATORY_RECORDING],
+        places=[("", "–"), *places],
+        place_names=dict(places),
         saved=saved,
         value=visit.account.retention_days if value is None else value,
         wrong=wrong,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
 from askfirst.model import Purpose
-from askfirst.server import account, accounts, audit
+from askfirst.server import account, accounts, audit, periods
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -68,7 +68,8 @@ def _carry_out(visit: Visit, request: Request, token: str, stated: dict[str, str
             language=stated["language"],
         )
         audit.note(connection, now, user.id, "account.begun")
-        account.change(connection, _settings(stated), user.id, now)
+        wants = account.change(connection, _settings(stated), user.id, now)
+        periods.ensure_lawful(visit.site.rules, wants, now.date())
         return begin_session(visit, request, connection, user, now, by="link")
 
 
