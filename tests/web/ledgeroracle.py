@@ -100,7 +100,8 @@ class Standing:
 
     def take(self, entry: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:
         """Take one entry; what is wrong with it by itself."""
-        kind, data, party = entry["kind"], entry["data"], entry.get("party")
+        kind, data = entry["kind"], entry["data"]
+        party = int(entry.get("party", -1))
         wrong: list[str] = []
         match kind:
             case "party.joined":
@@ -225,7 +226,8 @@ def account_of(store: Store, call: str) -> Account:
     made, standing, found = _decisions(store), Standing(), Account()
     is_open: Interval | None = None
     now_ms = 0
-    for position, entry in _entries(store, call):
+    entries: list[tuple[int, Any]] = [*store.ledger.entries(call)]
+    for position, entry in entries:
         kind, data = entry["kind"], entry["data"]
         now_ms = max(now_ms, data.get("at_ms", 0))
         found.kinds.append(kind)
@@ -252,11 +254,6 @@ def _decisions(store: Store) -> dict[int, dict[str, Any]]:
     return {position: json.loads(decision) for position, decision in rows}
 
 
-def _entries(store: Store, call: str) -> Iterator[tuple[int, Any]]:
-    for position, entry in store.ledger.entries(call):
-        yield position, entry
-
-
 # What exists
 
 
@@ -278,9 +275,7 @@ def faults_of_spool(store: Store, call: str, account: Account) -> list[str]:
 
 def _in_any(allowed: list[Interval], from_ms: int, to_ms: int, edge_ms: int) -> bool:
     # What is captured before the end of a permit began within it.
-    return any(
-        each.from_ms <= from_ms and each.holds(from_ms, to_ms, edge_ms) for each in allowed
-    )
+    return any(each.from_ms <= from_ms and each.holds(from_ms, to_ms, edge_ms) for each in allowed)
 
 
 def _spooled(store: Store) -> Iterator[tuple[str, dict[str, Any], list[int]]]:
