@@ -100,7 +100,8 @@ class Standing:
 
     def take(self, entry: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:
         """Take one entry; what is wrong with it by itself."""
-        kind, data, party = entry["kind"], entry["data"], entry.get("party")
+        kind, data = entry["kind"], entry["data"]
+        party = int(entry.get("party", -1))
         wrong: list[str] = []
         match kind:
             case "party.joined":
@@ -225,7 +226,8 @@ def account_of(store: Store, call: str) -> Account:
     made, standing, found = _decisions(store), Standing(), Account()
     is_open: Interval | None = None
     now_ms = 0
-    for position, entry in _entries(store, call):
+    entries: list[tuple[int, Any]] = [*store.ledger.entries(call)]
+    for position, entry in entries:
         kind, data = entry["kind"], entry["data"]
         now_ms = max(now_ms, data.get("at_ms", 0))
         found.kinds.append(kind)
@@ -250,11 +252,6 @@ def _decisions(store: Store) -> dict[int, dict[str, Any]]:
     with store.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT position, decision FROM decisions_made").all()
     return {position: json.loads(decision) for position, decision in rows}
-
-
-def _entries(store: Store, call: str) -> Iterator[tuple[int, Any]]:
-    for position, entry in store.ledger.entries(call):
-        yield position, entry
 
 
 # What exists

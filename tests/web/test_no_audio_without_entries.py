@@ -44,10 +44,10 @@ PEOPLE = (
     "withdraws",
 )
 WAITS_MS = (0, 20, 700, 3_000, 9_000)
-PLACES = ("NO", "US-CA", "US-TX", "FR", "DE", "XX", "nowhere", "")
+PLACES = ("NO", "US-CA", "US-TX", "FR", "DE", "XX", "nowhere")
 DIGITS = ("1", "2", "12#", "", "x")
 
-parties = st.sampled_from([None, 0, 1, 2, 3, -1])
+parties = st.sampled_from([1, 0, 2, 3, None, -1])
 waits = st.sampled_from(WAITS_MS)
 keys = st.sampled_from([None, None, "one", "two"])
 
@@ -61,13 +61,14 @@ class AnyActs(RuleBasedStateMachine):
         super().__init__()
         self.holds: list[str] = []
 
-    @initialize(who=st.sampled_from(PEOPLE), wants=st.booleans())
-    def begin(self, who: str, wants: bool) -> None:
+    @initialize(who=st.sampled_from(PEOPLE), wants=st.booleans(), then=st.sampled_from([0, 24_000]))
+    def begin(self, who: str, wants: bool, then: int) -> None:
         self.phone.switch(True)
         self.phone.place(self.phone.personas[who])
         self.phone.wait(1_500)
         if wants:
             self.phone.act("POST", "record")
+            self.phone.wait(then)
 
     @rule(who=st.sampled_from(PEOPLE), key=keys, then=waits)
     def place(self, who: str, key: str | None, then: int) -> None:
@@ -111,6 +112,11 @@ class AnyActs(RuleBasedStateMachine):
         self.phone.act("POST", "consents", {"kind": "withdrawn", "party": 1, "past": past})
         self.phone.wait(then)
 
+    @rule(how=st.sampled_from(["agent", "spoken", "written"]), then=waits)
+    def refuse(self, how: str, then: int) -> None:
+        self.phone.act("POST", "consents", {"kind": "refused", "how": how, "party": 1})
+        self.phone.wait(then)
+
     @rule(
         number=st.sampled_from([None, "+4722222222", "+14155550100", "+12145550100", "nobody"]),
         is_colleague=st.booleans(),
@@ -122,7 +128,7 @@ class AnyActs(RuleBasedStateMachine):
         self.phone.act("POST", "parties", body)
         self.phone.wait(then)
 
-    @rule(party=parties, then=waits)
+    @rule(party=st.sampled_from([2, 3, 1, None]), then=waits)
     def leave(self, party: int | None, then: int) -> None:
         self.phone.act("DELETE", f"parties/{party}")
         self.phone.wait(then)
@@ -135,6 +141,11 @@ class AnyActs(RuleBasedStateMachine):
     )
     def learn(self, party: int | None, code: str, source: str, then: int) -> None:
         self.phone.act("POST", "places", {"party": party, "code": code, "source": source})
+        self.phone.wait(then)
+
+    @rule(code=st.sampled_from(PLACES[:5]), then=waits)
+    def move(self, code: str, then: int) -> None:
+        self.phone.act("POST", "places", {"party": 1, "code": code})
         self.phone.wait(then)
 
     @rule(reason=st.sampled_from(["private", "card-number", "other", "boredom"]), then=waits)
@@ -218,7 +229,7 @@ def any_acts(phone: Phone, examples: int, steps: int, *, is_same: bool) -> None:
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate],
+            phases=[Phase.generate, Phase.shrink],
         ),
     )
 
@@ -233,7 +244,6 @@ REACHED = (
     "consent.refused",
     "consent.withdrawn",
     "place.learned",
-    "party.left",
     "pause.started",
     "switch.changed",
 )
