@@ -36,7 +36,8 @@ SHOWN = (
     "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
     "server/offer.py", "server/peaks.py",
     "server/ownnumbers.py", "server/ownprompts.py", "server/playback.py", "server/purposes.py",
-    "server/reception.py",
+    "server/reception.py", "server/requestacts.py", "server/requestregister.py",
+    "server/restrictions.py",
     "server/savedviews.py", "server/sealing.py", "server/sharing.py", "server/texts.py",
     "server/trunktest.py",
     "telephony/conversation.py", "telephony/externalline.py", "telephony/progress.py",
@@ -49,7 +50,8 @@ SHOWN = (
     "web/bodies.py",
     "web/carrying.py", "web/pages_callnotes.py", "web/pages_calls.py",
     "web/pages_contactedit.py", "web/pages_contacts.py", "web/pages_numbers.py",
-    "web/pages_prompts.py", "web/pages_recordings.py", "web/pages_rules.py", "web/pages_setup.py",
+    "web/pages_prompts.py", "web/pages_recordings.py", "web/pages_requests.py",
+    "web/pages_rules.py", "web/pages_setup.py",
     "web/pages_signin.py", "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.

@@ -163,6 +163,14 @@ _NOTES = {
     ("POST", "/calls/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
     ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
 }
+REQUEST = "/compliance/requests/{request_id}"
+_REQUESTS = {
+    ("GET", REQUEST): Case((P.ERASURE_MANAGE,)),
+    ("POST", REQUEST): Case((P.ERASURE_MANAGE,), 303, form={"wanted": "lift"}),
+    ("PATCH", f"{API}/subject-requests/{{request_id}}"): Case(
+        (P.ERASURE_MANAGE,), json={"step": "lift"}
+    ),
+}
 ASKED = {"decision": "ask-agent", "comment": "Did you tell them?"}
 RUDE = {"text": "They were rude"}
 _QUEUE = {
@@ -254,7 +262,7 @@ _LIVE = {
     ),
 }
 CASES: Mapping[Route, Case] = {
-    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_CONTACTS, **_ACCOUNT, **_LIVE
+    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_REQUESTS, **_CONTACTS, **_ACCOUNT, **_LIVE
 }  # fmt: skip
 """Every route whose path names a thing; one that is not here fails the first test."""
 

@@ -30,6 +30,7 @@ from askfirst.server.database import (
 )
 from askfirst.server.erasurelist import Listed
 from askfirst.server.recorder import remove_folder
+from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,9 @@ def intend(
 ) -> None:
     """Write down, in the caller's transaction, that a recording is to be erased, and why.
 
-    A recording under legal hold or a mandatory period is quarantined, and erased once that is
-    over; one whose call goes on is erased at its end, unless the call itself gave it up.
+    A recording that is restricted, or under legal hold or a mandatory period, is quarantined, and
+    erased once that is over; one whose call goes on is erased at its end, unless the call itself
+    gave it up.
     """
     row = connection.execute(
         sa.select(recordings, calls.c.ended_at).join(calls).where(recordings.c.id == recording)
@@ -56,7 +58,8 @@ def intend(
     if row.ended_at is None and reason not in (WITHDRAWN, UNDONE):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         return
-    if _must_stay(row):
+    restricted = is_restricted(connection, recording)
+    if restricted or _must_stay(row):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         if row.state == RecordingState.QUARANTINED.value:
             return
@@ -71,7 +74,7 @@ def intend(
             at,
             call=row.call,
             recording=recording,
-            data={"reason": "legal-hold" if row.legal_hold else row.mandatory},
+            data={"reason": "legal-hold" if row.legal_hold else row.mandatory or "restricted"},
         )
         return
     connection.execute(erasures.insert().values(recording=recording, reason=reason, intended_at=at))
@@ -114,12 +117,19 @@ def take_up_in(store: Store, connection: sa.Connection, at: datetime) -> None:
 
 
 def ensure_may_go(connection: sa.Connection, recording: str) -> None:
-    """Raise NotFound, or Refused for a recording that a legal hold or a mandatory period keeps."""
+    """Raise NotFound, or Refused for a recording that a legal hold or a mandatory period keeps, or
+    a restriction.
+    """
     row = connection.execute(
         sa.select(recordings).where(recordings.c.id == recording)
     ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
+    if is_restricted(connection, recording):
+        raise Refused(
+            f"recording {recording} is restricted because a person asked for it; nothing was "
+            "erased. It can be erased once that is lifted"
+        )
     if not _must_stay(row):
         return
     if row.legal_hold:
@@ -162,14 +172,15 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         row = connection.execute(
             sa.select(recordings).where(recordings.c.id == recording)
         ).one_or_none()
+        restricted = is_restricted(connection, recording)
     if intent is None or row is None:
         raise NotFound(f"nobody intended to erase {recording}; nothing was erased")
     if intent.done_at is not None:
         return
-    if _must_stay(row):
+    if restricted or _must_stay(row):
         raise Refused(
-            f"recording {recording} is under a legal hold or a mandatory period; it is erased "
-            "once that is released"
+            f"recording {recording} is restricted, or under a legal hold or a mandatory period; it "
+            "is erased once that is released"
         )
     # First on the list: a backup that is restored must not bring back what went meanwhile.
     store.erasures.add(Listed.RECORDING, [recording], at)

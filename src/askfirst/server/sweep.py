@@ -11,6 +11,7 @@ from askfirst.model import RecordingState
 from askfirst.retention import Mandatory, mandatory_until
 from askfirst.server import erasure, waiting
 from askfirst.server.database import calls, outbox, recordings, transaction
+from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
 
 _KEPT_STATES = (
@@ -25,9 +26,9 @@ _KEPT_STATES = (
 def sweep(store: Store, at: datetime) -> int:
     """Intend the erasure of every recording whose time is over; says how many.
 
-    A legal hold keeps a recording whatever its time, and so does a duty to record until its
-    period has run; one whose erasure was asked for goes then. One that was never sealed, because
-    something failed, goes like the others once its call is over.
+    A legal hold or a restriction keeps a recording whatever its time, and so does a duty to record
+    until its period has run; one whose erasure was asked for goes then. One that was never sealed,
+    because something failed, goes like the others once its call is over.
     """
     asked = sa.select(outbox.c.ref).where(
         outbox.c.kind == waiting.ERASE, outbox.c.sent_at.is_(None)
@@ -46,6 +47,7 @@ def sweep(store: Store, at: datetime) -> int:
                 sa.or_(recordings.c.expires_at <= at, recordings.c.id.in_(asked)),
                 recordings.c.state.in_(_KEPT_STATES),
                 recordings.c.legal_hold.is_(False),
+                recordings.c.id.not_in(RESTRICTED),
             )
         ).all()
         swept = 0

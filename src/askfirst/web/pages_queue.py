@@ -38,16 +38,18 @@ _TABS: tuple[tuple[str, str], ...] = (
     ("/compliance", words.mark("Queue")),
     ("/compliance/approvals", words.mark("Second person")),
     ("/compliance/assurance", words.mark("Assurance report")),
+    ("/compliance/requests", words.mark("Requests")),
 )
 
 
 def tabs(visit: Visit) -> list[tuple[str, str, bool]]:
     """The pages of compliance that the visit's person may open: address, words, whether here."""
     may_read = visit.may(Permission.QUEUE_READ)
+    may_answer = visit.may(Permission.ERASURE_MANAGE)
     return [
         (href, visit.say(label), visit.path == href)
         for href, label in _TABS
-        if may_read or href == "/compliance/approvals"
+        if {"/compliance/approvals": True, "/compliance/requests": may_answer}.get(href, may_read)
     ]
 
 

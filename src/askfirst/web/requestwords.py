@@ -1,0 +1,60 @@
+"""What pages say for the codes of people's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from askfirst.server.personfile import KeptCall
+from askfirst.server.requestregister import Delay, Ground, RequestKind, RequestState
+from askfirst.web import words
+from askfirst.web.visit import Visit
+
+KINDS: Mapping[str, str] = {
+    RequestKind.ACCESS: words.mark("A copy"),
+    RequestKind.ERASURE: words.mark("Erasure"),
+    RequestKind.OBJECTION: words.mark("Never record"),
+    RequestKind.RESTRICTION: words.mark("Restriction"),
+}
+STATES: Mapping[str, str] = {
+    RequestState.OPEN: words.mark("open"),
+    RequestState.EXTENDED: words.mark("extended"),
+    RequestState.ANSWERED: words.mark("answered"),
+    RequestState.REFUSED: words.mark("refused"),
+}
+REASONS: Mapping[str, str] = {
+    Delay.COMPLEX: words.mark("the request is complex"),
+    Delay.MANY: words.mark("there are many requests"),
+    Ground.NOT_IDENTIFIED: words.mark("we cannot tell that it is this person"),
+    Ground.UNFOUNDED: words.mark("it is manifestly unfounded"),
+    Ground.EXCESSIVE: words.mark("it is excessive"),
+    Ground.RIGHTS_OF_OTHERS: words.mark("it would harm the rights of others"),
+    Ground.LEGAL_DUTY: words.mark("the law makes us keep it"),
+    Ground.LEGAL_CLAIMS: words.mark("it is needed for legal claims"),
+}
+OUTCOMES: Mapping[str, str] = {
+    "erased": words.mark("erased"),
+    "would-erase": words.mark("will be erased"),
+    "held": words.mark("stays: legal hold"),
+    "mandatory": words.mark("stays: a duty to keep it"),
+    "restricted": words.mark("stays: restricted"),
+    "running": words.mark("stays: the call goes on"),
+}
+_UNTIL: Mapping[str, str] = {
+    "held": words.mark("Legal hold until %(date)s: %(reason)s"),
+    "mandatory": words.mark("A duty to keep it, until %(date)s"),
+}
+_STAYS: Mapping[str, str] = {
+    "held": words.mark("Legal hold, until it is released: %(reason)s"),
+    "mandatory": words.mark("A duty to keep it"),
+    "restricted": words.mark("Restricted, until that is lifted"),
+    "running": words.mark("The call goes on"),
+}
+
+
+def stays(visit: Visit, kept: KeptCall) -> str:
+    """Why an erasure leaves a recording, and until when."""
+    reason = kept.why or "–"
+    if kept.until is None:
+        return visit.say(_STAYS[kept.stays], reason=reason)
+    date = words.day(visit.language, kept.until, visit.zone)
+    return visit.say(_UNTIL[kept.stays], date=date, reason=reason)
