@@ -36,7 +36,7 @@ SHOWN = (
     "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
     "server/offer.py", "server/peaks.py",
     "server/ownnumbers.py", "server/ownprompts.py", "server/playback.py", "server/purposes.py",
-    "server/reception.py", "server/requestacts.py", "server/requestregister.py",
+    "server/reception.py", "server/copies.py", "server/copypackage.py", "server/requestacts.py", "server/requestregister.py",
     "server/restrictions.py",
     "server/savedviews.py", "server/sealing.py", "server/sharing.py", "server/texts.py",
     "server/trunktest.py",

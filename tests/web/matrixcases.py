@@ -170,6 +170,15 @@ _REQUESTS = {
     ("PATCH", f"{API}/subject-requests/{{request_id}}"): Case(
         (P.ERASURE_MANAGE,), json={"step": "lift"}
     ),
+    # Nothing is made where nobody is found; `test_copies` downloads what is made.
+    ("POST", f"{API}/subject-requests/{{request_id}}/copy"): Case(
+        (P.ERASURE_MANAGE,), 404, json={}, path=f"{API}/subject-requests/req_none/copy"
+    ),
+    ("GET", f"{API}/subject-requests/{{request_id}}/copy"): Case((P.ERASURE_MANAGE,), 404),
+    ("POST", f"{REQUEST}/copy"): Case(
+        (P.ERASURE_MANAGE,), 404, form={}, path="/compliance/requests/req_none/copy"
+    ),
+    ("GET", f"{REQUEST}/copy.zip"): Case((P.ERASURE_MANAGE,), 404),
 }
 ASKED = {"decision": "ask-agent", "comment": "Did you tell them?"}
 RUDE = {"text": "They were rude"}

@@ -170,6 +170,18 @@ class Playback:
             ASSET_SEGMENT_BYTES,
         )
 
+    def part(self, identity: str) -> bytes:
+        """A part of a copy for a person, by the id of the object.
+
+        Raises KeyUnreadable once the copy has run out or was erased.
+        """
+        return open_sealed(
+            self._store.blobs.read(identity),
+            self._store.keys.get(identity),
+            associated_data(1, identity.partition("/")[0], "copy"),
+            ASSET_SEGMENT_BYTES,
+        )
+
     def for_cutting(self, recording: str) -> NDArray[np.int16]:
         """Both sides at 16 kHz in file time, (channels, n), for making a shorter file of them.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from askfirst.errors import NotFound, Refused
-from askfirst.server import contacts, erasure, restrictions
+from askfirst.server import contacts, copies, erasure, restrictions
 from askfirst.server.database import reading, transaction
 from askfirst.server.personfile import kept_calls
 from askfirst.server.requestregister import (
@@ -16,6 +16,7 @@ from askfirst.server.requestregister import (
     note_outcome,
     person_of,
     receive,
+    requests_of,
 )
 from askfirst.server.store import Store
 from askfirst.server.subjectrights import Erased, Who, erase_person
@@ -46,10 +47,15 @@ def take(
 def erase(store: Store, request: str, by: str, at: datetime, *, dry_run: bool = False) -> Erased:
     """Erase whoever a request of erasure is about, and keep the outcome of each item with it.
 
-    Raises NotFound, and Refused for a request that
+    Copies that were made for the person go first. Raises NotFound, and Refused for a request that
     is closed or of another kind.
     """
     person = _person(store, request, RequestKind.ERASURE)
+    if not dry_run:
+        with reading(store.engine) as connection:
+            theirs = [each.id for each in requests_of(store, connection, person)]
+        for each in theirs:
+            copies.destroy(store, each)
     done = erase_person(store, person, by, at, dry_run=dry_run)
     if not dry_run:
         with transaction(store.engine) as connection:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.retention import Mandatory, mandatory_until
-from askfirst.server import erasure, waiting
+from askfirst.server import copies, erasure, waiting
 from askfirst.server.database import calls, outbox, recordings, transaction
 from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
@@ -63,4 +63,5 @@ def sweep(store: Store, at: datetime) -> int:
                 swept += 1
         erasure.take_up_in(store, connection, at)
         store.ledger.append(connection, Kind.RETENTION_SWEPT, at, data={"erased_count": swept})
+    copies.expire(store, at)
     return swept

@@ -17,13 +17,14 @@ from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.contacts import get as contact_of
+from askfirst.server.copies import copy_of
 from askfirst.server.database import reading
 from askfirst.server.personfile import contacts_like, kept_calls
 from askfirst.server.requestregister import Delay, Ground, RequestKind, requests, requests_of
 from askfirst.server.restrictions import restricted_by
 from askfirst.server.subjectrights import Who, found_of, who
 from askfirst.web import callwords, requestwords
-from askfirst.web.api_requests import Step, step
+from askfirst.web.api_requests import Step, copy_answer, copy_made, step
 from askfirst.web.page import render
 from askfirst.web.pages_queue import tabs
 from askfirst.web.visit import Visit, permitted
@@ -107,6 +108,19 @@ def take_step(
     return RedirectResponse(f"/compliance/requests/{request_id}", status_code=303)
 
 
+@router.post("/compliance/requests/{request_id}/copy")
+def make_copy(visit: Officer, request_id: str, mask: Text = "") -> Response:
+    """Make the copy package of a request; our side is silent unless somebody wants it."""
+    copy_made(visit, request_id, mask != "no", visit.language)
+    return RedirectResponse(f"/compliance/requests/{request_id}", status_code=303)
+
+
+@router.get("/compliance/requests/{request_id}/copy.zip")
+def get_copy(visit: Officer, request_id: str) -> Response:
+    """The copy package as a file."""
+    return copy_answer(visit, request_id)
+
+
 def _register(
     visit: Visit,
     *,
@@ -169,6 +183,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         names = accounts.names(connection)
         known = contact_of(connection, found.contact) if person and found.contact else None
         restricted = len(restricted_by(connection, identity))
+        copy = copy_of(connection, identity, now)
     return render(
         visit,
         "compliance_request.html",
@@ -179,6 +194,8 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         is_known=person is not None,
         contact=known,
         restricted=restricted,
+        copy=copy,
+        masks=[("yes", visit.say("Yes")), ("no", visit.say("No"))],
         names=names,
         error=error,
         kinds=visit.said(requestwords.KINDS),
