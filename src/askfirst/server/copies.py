@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import IO, cast
 
 import sqlalchemy as sa
 
@@ -97,7 +98,7 @@ def make(
             )
         )
     parts = _Parts(store, request)
-    with zipfile.ZipFile(parts, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(cast("IO[bytes]", parts), "w") as archive:
         write(archive)
     digest = parts.finish()
     with transaction(store.engine) as connection:

@@ -217,7 +217,7 @@ def _kept(visit: Visit, person: Who | None) -> dict[str, Any]:
         counts = found_of(connection, person)
         kept = kept_calls(store, connection, person)
     return {
-        "counts": counts,
+        "counts": requestwords.counted(visit, counts),
         "kept": kept,
         "stays": {each.recording: requestwords.stays(visit, each) for each in kept if each.stays},
         "record_states": visit.said(callwords.RECORDING_STATES),

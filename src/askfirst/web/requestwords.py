@@ -24,7 +24,7 @@ STATES: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {
     Delay.COMPLEX: words.mark("the request is complex"),
     Delay.MANY: words.mark("there are many requests"),
-    Ground.NOT_IDENTIFIED: words.mark("we cannot tell that it is this person"),
+    Ground.NOT_IDENTIFIED: words.mark("the person is not identified"),
     Ground.UNFOUNDED: words.mark("it is manifestly unfounded"),
     Ground.EXCESSIVE: words.mark("it is excessive"),
     Ground.RIGHTS_OF_OTHERS: words.mark("it would harm the rights of others"),
@@ -39,6 +39,17 @@ OUTCOMES: Mapping[str, str] = {
     "restricted": words.mark("stays: restricted"),
     "running": words.mark("stays: the call goes on"),
 }
+_COUNTED: Mapping[str, tuple[str, str]] = {
+    "calls": (words.mark("%(num)s call"), words.mark("%(num)s calls")),
+    "recordings": (words.mark("%(num)s recording"), words.mark("%(num)s recordings")),
+    "transcripts": (words.mark("%(num)s transcript"), words.mark("%(num)s transcripts")),
+    "notes": (words.mark("%(num)s comment"), words.mark("%(num)s comments")),
+    "consents": (
+        words.mark("%(num)s consent or refusal"),
+        words.mark("%(num)s consents and refusals"),
+    ),
+    "follow_ups": (words.mark("%(num)s follow-up"), words.mark("%(num)s follow-ups")),
+}
 _UNTIL: Mapping[str, str] = {
     "held": words.mark("Legal hold until %(date)s: %(reason)s"),
     "mandatory": words.mark("A duty to keep it, until %(date)s"),
@@ -49,6 +60,14 @@ _STAYS: Mapping[str, str] = {
     "restricted": words.mark("Restricted, until that is lifted"),
     "running": words.mark("The call goes on"),
 }
+
+
+def counted(visit: Visit, counts: Mapping[str, int]) -> dict[str, str]:
+    """How much of everything there is, in words."""
+    return {
+        key: visit.say(one if counts[key] == 1 else many, num=counts[key])
+        for key, (one, many) in _COUNTED.items()
+    }
 
 
 def stays(visit: Visit, kept: KeptCall) -> str:
