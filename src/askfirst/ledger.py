@@ -139,6 +139,13 @@ class Kind(StrEnum):
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_DECLINED = "approval.declined"
     APPROVAL_EXPIRED = "approval.expired"
+    REQUEST_RECEIVED = "request.received"
+    REQUEST_EXTENDED = "request.extended"
+    REQUEST_ANSWERED = "request.answered"
+    REQUEST_REFUSED = "request.refused"
+    PERSON_ERASED = "person.erased"
+    RESTRICTION_PLACED = "restriction.placed"
+    RESTRICTION_LIFTED = "restriction.lifted"
 
 
 Datum = str | int | bool

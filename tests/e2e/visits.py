@@ -14,6 +14,9 @@ from askfirst.server.access import Permission, Person
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.queue import Wanted, items
+from askfirst.server.requestacts import take
+from askfirst.server.requestregister import RequestKind
+from askfirst.server.subjectrights import who
 from askfirst.web.app import routes
 
 ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|zip|ics|js|txt)$")
@@ -83,6 +86,12 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
     if gap == "item":
         with installation.store() as store, reading(store.engine) as connection:
             return items(connection, Wanted())[0].id
+    if gap == "request_id":
+        with installation.store() as store, reading(store.engine) as connection:
+            person = who(connection, contact=installation.ids["contact"])
+        by, now = installation.ids["people"]["compliance"], utc_now()
+        with installation.store() as store:
+            return take(store, RequestKind.ERASURE, person, by, now).id
     ids = installation.ids
     known = {
         "code": "NO",

@@ -52,13 +52,15 @@ from askfirst.server.ids import new_id
 from askfirst.server.listening import Listening
 from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
-from askfirst.server.notetables import call_notes, saved_views, subject_requests
+from askfirst.server.notetables import call_notes, saved_views
 from askfirst.server.queue import Finding, Reason, raise_item
 from askfirst.server.queuetables import queue_items
 from askfirst.server.recordingreader import ledger_size
+from askfirst.server.requestregister import RequestKind, receive
+from askfirst.server.requesttables import subject_requests
 from askfirst.server.settings import Settings
 from askfirst.server.signintables import passkeys
-from askfirst.server.subjectrights import RequestKind, Who, receive
+from askfirst.server.subjectrights import Who
 from askfirst.server.tokentables import api_tokens
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.movingleg import MovingLeg
@@ -394,7 +396,9 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         token, _ = tokens.make(connection, agent, "dialer", ["calls.make"], now)
         voice = encode_wav(tone((300.0,), 2_000).reshape(1, -1))
         prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
-        receive(store, connection, RequestKind.ACCESS, Who(contact=contact), agent.id, now)
+        request = receive(
+            store, connection, RequestKind.ACCESS, Who(contact=contact), agent.id, now
+        )
         _insert_spare(connection, spare, agent.id, store)
         doubt = Finding(Reason.PLACE_NAMED, recorded.call, recorded.id, from_ms=0, to_ms=60_000)
         item = raise_item(store, connection, doubt, now)
@@ -406,6 +410,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         connection.execute(recordings.update().where(of_recorded).values(state="ready"))
     return {
         "item": str(item),
+        "request_id": request.id,
         "proposal": proposal,
         "call": recorded.call,
         "recording": recorded.id,

@@ -167,6 +167,23 @@ _NOTES = {
     ("POST", "/calls/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
     ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
 }
+REQUEST = "/compliance/requests/{request_id}"
+_REQUESTS = {
+    ("GET", REQUEST): Case((P.ERASURE_MANAGE,)),
+    ("POST", REQUEST): Case((P.ERASURE_MANAGE,), 303, form={"wanted": "lift"}),
+    ("PATCH", f"{API}/subject-requests/{{request_id}}"): Case(
+        (P.ERASURE_MANAGE,), json={"step": "lift"}
+    ),
+    # Nothing is made where nobody is found; `test_copies` downloads what is made.
+    ("POST", f"{API}/subject-requests/{{request_id}}/copy"): Case(
+        (P.ERASURE_MANAGE,), 404, json={}, path=f"{API}/subject-requests/req_none/copy"
+    ),
+    ("GET", f"{API}/subject-requests/{{request_id}}/copy"): Case((P.ERASURE_MANAGE,), 404),
+    ("POST", f"{REQUEST}/copy"): Case(
+        (P.ERASURE_MANAGE,), 404, form={}, path="/compliance/requests/req_none/copy"
+    ),
+    ("GET", f"{REQUEST}/copy.zip"): Case((P.ERASURE_MANAGE,), 404),
+}
 ASKED = {"decision": "ask-agent", "comment": "Did you tell them?"}
 RUDE = {"text": "They were rude"}
 _QUEUE = {
@@ -263,7 +280,7 @@ _LIVE = {
     ),
 }
 CASES: Mapping[Route, Case] = {
-    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_CONTACTS, **_ACCOUNT, **_LIVE
+    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_REQUESTS, **_CONTACTS, **_ACCOUNT, **_LIVE
 }  # fmt: skip
 """Every route whose path names a thing; one that is not here fails the first test."""
 

@@ -24,7 +24,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
-from askfirst.server.notetables import subject_requests
+from askfirst.server.requesttables import subject_requests
 from askfirst.server.settings import Settings
 from askfirst.speech.scripted import Scripted
 from askfirst.web.visit import Site
@@ -165,7 +165,8 @@ def test_a_request_has_a_deadline_and_is_bound_to_its_number_without_keeping_it(
     assert row.person == commit(office.site.store.keys.salt(row.id), other)
     assert other not in json.dumps([str(each) for each in row])
     assert made.json()["found"] == {
-        "calls": 0, "recordings": 0, "notes": 0, "follow_ups": 0, "contacts": 0
+        "calls": 0, "recordings": 0, "transcripts": 0, "consents": 0,
+        "notes": 0, "follow_ups": 0, "contacts": 0
     }  # fmt: skip
 
 
@@ -177,7 +178,8 @@ def test_a_request_counts_what_there_is_and_is_listed_by_its_day(office: Office)
         made = office.officer.post("/api/v1/subject-requests", json={"kind": kind, **body}).json()
         assert made["contact"] == office.contact
         assert made["found"] == {
-            "calls": 1, "recordings": 1, "notes": 1, "follow_ups": 1, "contacts": 1
+            "calls": 1, "recordings": 1, "transcripts": 1, "consents": 1,
+            "notes": 1, "follow_ups": 1, "contacts": 1
         }  # fmt: skip
 
     listed = office.officer.get("/api/v1/subject-requests").json()["requests"]

@@ -16,7 +16,7 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import forgetting, waiting
+from askfirst.server import copies, forgetting, waiting
 from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import (
     assets,
@@ -31,6 +31,7 @@ from askfirst.server.database import (
 from askfirst.server.erasurelist import Listed
 from askfirst.server.linktables import links
 from askfirst.server.recorder import remove_folder
+from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ def intend(
 ) -> None:
     """Write down, in the caller's transaction, that a recording is to be erased, and why.
 
-    A recording under legal hold or a mandatory period is quarantined, and erased once that is
-    over; one whose call goes on is erased at its end, unless the call itself gave it up.
+    A recording that is restricted, or under legal hold or a mandatory period, is quarantined, and
+    erased once that is over; one whose call goes on is erased at its end, unless the call itself
+    gave it up.
     """
     row = connection.execute(
         sa.select(recordings, calls.c.ended_at).join(calls).where(recordings.c.id == recording)
@@ -57,7 +59,8 @@ def intend(
     if row.ended_at is None and reason not in (WITHDRAWN, UNDONE):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         return
-    if _must_stay(row, at):
+    restricted = is_restricted(connection, recording)
+    if restricted or _must_stay(row, at):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         if row.state == RecordingState.QUARANTINED.value:
             return
@@ -72,7 +75,7 @@ def intend(
             at,
             call=row.call,
             recording=recording,
-            data={"reason": "legal-hold" if row.legal_hold else row.mandatory or "rule"},
+            data={"reason": _why_kept(row, restricted=restricted)},
         )
         return
     connection.execute(erasures.insert().values(recording=recording, reason=reason, intended_at=at))
@@ -115,14 +118,19 @@ def take_up_in(store: Store, connection: sa.Connection, at: datetime) -> None:
 
 
 def ensure_may_go(connection: sa.Connection, recording: str, at: datetime) -> None:
-    """Raise NotFound, or Refused for a recording that a legal hold, a mandatory period or a rule
-    keeps.
+    """Raise NotFound, or Refused for a recording that a legal hold, a mandatory period, a rule or
+    a restriction keeps.
     """
     row = connection.execute(
         sa.select(recordings).where(recordings.c.id == recording)
     ).one_or_none()
     if row is None:
         raise NotFound(f"no recording {recording}")
+    if is_restricted(connection, recording):
+        raise Refused(
+            f"recording {recording} is restricted because a person asked for it; nothing was "
+            "erased. It can be erased once that is lifted"
+        )
     if not _must_stay(row, at):
         return
     if row.legal_hold:
@@ -170,17 +178,19 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         row = connection.execute(
             sa.select(recordings).where(recordings.c.id == recording)
         ).one_or_none()
+        restricted = is_restricted(connection, recording)
     if intent is None or row is None:
         raise NotFound(f"nobody intended to erase {recording}; nothing was erased")
     if intent.done_at is not None:
         return
-    if _must_stay(row, at):
+    if restricted or _must_stay(row, at):
         raise Refused(
-            f"recording {recording} is under a legal hold or a mandatory period; it is erased "
-            "once that is released"
+            f"recording {recording} is restricted, or under a legal hold or a mandatory period; it "
+            "is erased once that is released"
         )
     # First on the list: a backup that is restored must not bring back what went meanwhile.
     store.erasures.add(Listed.RECORDING, [recording], at)
+    copies.destroy_with(store, recording)
     destroy(store, recording)
     with transaction(store.engine) as connection:
         open_ = (erasures.c.recording == recording) & erasures.c.done_at.is_(None)
@@ -249,6 +259,12 @@ def carry_out(store: Store, at: datetime, call: str | None = None) -> int:
             log.error("erasure.waits recording=%s error=%s", recording, type(error).__name__)
     forgetting.carry_out(store, at, call)
     return done
+
+
+def _why_kept(row: Any, *, restricted: bool) -> str:
+    if row.legal_hold:
+        return "legal-hold"
+    return str(row.mandatory or ("restricted" if restricted else "rule"))
 
 
 def _must_stay(row: Any, at: datetime) -> bool:

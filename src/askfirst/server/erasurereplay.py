@@ -33,6 +33,7 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.erasurelist import Listed
+from askfirst.server.requesttables import restrictions
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ def _erase_again(store: Store, recording: str, at: datetime) -> None:
             .where(recordings.c.id == recording)
             .values(legal_hold=False, mandatory=None)
         )
+        connection.execute(restrictions.delete().where(restrictions.c.recording == recording))
         erasure.intend(store, connection, recording, REASON, at)
     try:
         erasure.erase(store, recording, at)

@@ -48,11 +48,17 @@ _ANSWERS = {
 
 
 def vcon_of(
-    node: Node, call: str, *, person: str = "system", purpose: str = "export"
+    node: Node,
+    call: str,
+    *,
+    person: str = "system",
+    purpose: str = "export",
+    has_sound: bool = True,
 ) -> dict[str, Any]:
     """The vCon of a settled call. Audio and words are in it only when they may be handed on.
 
-    Taking audio out is an access and stands in the ledger first. Raises NotFound.
+    Taking audio out is an access and stands in the ledger first. Without `has_sound` neither audio
+    nor words are in it. Raises NotFound.
     """
     with reading(node.store.engine) as connection:
         row = connection.execute(sa.select(calls).where(calls.c.id == call)).one_or_none()
@@ -68,6 +74,8 @@ def vcon_of(
             .where(recordings.c.state == RecordingState.READY.value)
             .order_by(recordings.c.id)
         ).first()
+    if not has_sound:
+        ready = None
     if row is None or row.ended_at is None:
         raise NotFound(f"no settled call {call}")
     started = row.answered_at or row.created_at

@@ -32,6 +32,7 @@ from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason, notice_window, raise_item
 from askfirst.server.recorder import remove_folder
 from askfirst.server.recordingreader import stretches_of
+from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.sealing import seal_recording, write_asset
 from askfirst.server.store import Store
 from askfirst.speech.transcribe import utterances
@@ -183,7 +184,10 @@ class Finishing:
                 connection.execute(
                     sa.select(recordings.c.id)
                     .where(recordings.c.call == call, recordings.c.failure.is_(None))
-                    .where(recordings.c.state.in_([state.value for state in states]))
+                    .where(
+                        recordings.c.state.in_([state.value for state in states]),
+                        recordings.c.id.not_in(RESTRICTED),
+                    )
                     .order_by(recordings.c.id)
                 ).scalars()
             )

@@ -172,6 +172,7 @@ class Listening:
         out, and for a recording that is not ready.
         """
         row = self._row(person, session, recording, token, now)
+        self.ensure_purpose(person, recording, ListeningPurpose(row.purpose), now)
         call = self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
         try:
             content = self._playback.replay(recording)
@@ -185,7 +186,10 @@ class Listening:
         self, person: Person, session: str, recording: str, token: str, now: datetime
     ) -> ListeningPurpose:
         """What a link was made for; opens nothing. Raises Refused as `sound` does."""
-        return ListeningPurpose(self._row(person, session, recording, token, now).purpose)
+        row = self._row(person, session, recording, token, now)
+        stated = ListeningPurpose(row.purpose)
+        self.ensure_purpose(person, recording, stated, now)  # it may be restricted by now
+        return stated
 
     def revoke(self, person: Person, recording: str, link: str, now: datetime) -> None:
         """Let a link open nothing any more: one's own, or anybody's who holds recordings back.

@@ -1,4 +1,4 @@
-"""Tables of what people write about calls: notes, views of the list, requests of those called.
+"""Tables of what people write about calls: notes, and views of the list.
 
 No queries live here; the tables stand in the same database as calls, contacts and account.
 """
@@ -36,21 +36,6 @@ saved_views = sa.Table(
     sa.Column("filters", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("user", "name"),
-)
-
-subject_requests = sa.Table(
-    "subject_requests",
-    metadata,
-    sa.Column("id", sa.String(48), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
-    # One of the two. No key: a contact that is forgotten must not keep its request from staying.
-    sa.Column("contact", sa.String(48)),
-    sa.Column("person", sa.String(80)),
-    sa.Column("found", sa.JSON, nullable=False),
-    sa.Column("received_at", UtcDateTime, nullable=False),
-    sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Column("received_by", sa.String(48), sa.ForeignKey(users.c.id), nullable=False),
-    sa.Index("ix_subject_requests_due", "due_at", "id"),
 )
 
 follow_ups_by_call = sa.Index("ix_follow_ups_call", follow_ups.c.call)

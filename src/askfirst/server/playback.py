@@ -22,6 +22,7 @@ from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.server.clock import utc_now
 from askfirst.server.database import assets, calls, reading, recordings, segments, transaction
 from askfirst.server.recorder import SPOOL_SEGMENT_BYTES
+from askfirst.server.restrictions import ensure_open
 from askfirst.server.sealing import ASSET_SEGMENT_BYTES
 from askfirst.server.store import Store
 from askfirst.server.vault import BytesSource, associated_data, open_sealed, recover
@@ -61,7 +62,8 @@ class Playback:
     ) -> bytes:
         """The whole recording as Ogg/Opus for a person; the access is in the ledger first.
 
-        Raises Refused unless the recording is ready, KeyUnreadable after an erasure.
+        Raises Refused unless the recording is ready and not restricted, KeyUnreadable after an
+        erasure.
         """
         with transaction(self._store.engine) as connection:
             row = connection.execute(
@@ -71,6 +73,7 @@ class Playback:
                 raise NotFound(f"no recording {recording}")
             if row.state != RecordingState.READY.value:
                 raise Refused(f"recording {recording} is {row.state} and cannot be played")
+            ensure_open(connection, recording, purpose)
             self._store.ledger.append(
                 connection,
                 kind,
@@ -116,6 +119,7 @@ class Playback:
                 raise NotFound(f"no recording {recording}")
             if row.state not in _EXCERPT_STATES or row.failure is not None:
                 raise Refused(f"recording {recording} is {row.state} or cannot be read")
+            ensure_open(connection, recording, purpose)
             self._store.ledger.append(
                 connection,
                 Kind.ACCESS_PLAYED,
@@ -163,6 +167,18 @@ class Playback:
             self._store.blobs.read(identity),
             self._store.keys.get(identity),
             associated_data(1, subject, "note"),
+            ASSET_SEGMENT_BYTES,
+        )
+
+    def part(self, identity: str) -> bytes:
+        """A part of a copy for a person, by the id of the object.
+
+        Raises KeyUnreadable once the copy has run out or was erased.
+        """
+        return open_sealed(
+            self._store.blobs.read(identity),
+            self._store.keys.get(identity),
+            associated_data(1, identity.partition("/")[0], "copy"),
             ASSET_SEGMENT_BYTES,
         )
 

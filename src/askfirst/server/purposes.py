@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from askfirst.errors import Refused
 from askfirst.server.access import Permission, Person
 from askfirst.server.database import calls, recordings
+from askfirst.server.restrictions import STAY_OPEN, ensure_open, is_restricted
 
 
 class ListeningPurpose(StrEnum):
@@ -46,6 +47,7 @@ def allowed(
 ) -> Sequence[ListeningPurpose]:
     """For what a person may open a recording, the purpose that was told first.
 
+    A restricted recording is opened for legal claims and the person's own request alone.
     Where none was told the call was decided by the rules of every purpose, and each may be stated.
     Empty for a recording that is not there.
     """
@@ -54,9 +56,11 @@ def allowed(
     ).scalar()
     if found is None:
         return ()
-    told = _told(found)
+    told = [] if is_restricted(connection, recording) else _told(found)
     is_officer = person.may(Permission.ERASURE_MANAGE)
     beside = [each for each in _ALWAYS if is_officer or each not in _OFFICERS]
+    if not told:
+        return [each for each in beside if each.value in STAY_OPEN]
     return [*told, *beside]
 
 
@@ -64,6 +68,7 @@ def ensure_allowed(
     connection: sa.Connection, person: Person, recording: str, purpose: ListeningPurpose
 ) -> None:
     """Raise Refused for a purpose that the parties of a recording have not agreed to."""
+    ensure_open(connection, recording, purpose.value)
     found = allowed(connection, person, recording)
     if purpose not in found:
         others = ", ".join(found)

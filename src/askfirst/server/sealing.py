@@ -278,6 +278,11 @@ def write_note(store: Store, subject: str, data: bytes) -> str:
     return str(_put_asset(store, subject, "note", data)["id"])
 
 
+def write_part(store: Store, subject: str, data: bytes) -> str:
+    """Keep a part of a copy for a person, encrypted; gives the object's id."""
+    return str(_put_asset(store, subject, "copy", data)["id"])
+
+
 def replace_audio(store: Store, recording: str, data: bytes) -> dict[str, object]:
     """Keep another final file of a recording beside the first; gives the row that is to stand
     in place of the first one's.

@@ -30,6 +30,7 @@ from askfirst.server.listening import Given, Listening, Sound, digest
 from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
+from askfirst.server.restrictions import STAY_OPEN, is_restricted
 from askfirst.server.store import Store
 
 LONGEST = timedelta(days=14)
@@ -261,7 +262,14 @@ class Sharing:
             return Why.EXPIRED
         if row.browser is None and row.code is None:
             return Why.WRONG_CODE
+        if not self._is_open(row.recording, row.purpose):
+            return Why.OTHER_PURPOSE
         return None if self.is_on(row.recording) else Why.SHARING_OFF
+
+    def _is_open(self, recording: str, purpose: str) -> bool:
+        """Whether no restriction has come between."""
+        with reading(self.store.engine) as connection:
+            return purpose in STAY_OPEN or not is_restricted(connection, recording)
 
     def _ensure_on(self, recording: str) -> None:
         if not self.is_on(recording):

@@ -1,53 +1,33 @@
-"""What people whose calls are kept may ask for: requests with a deadline, and their erasure.
-
-Nothing here keeps a number: a request is bound to it by a commitment under a salt of its own, as
-the ledger binds parties, and can be shown to be somebody's only for as long as that salt is there.
-"""
+"""What is kept about people whose calls are kept: whom it is about, how much, and its erasure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidRequest, NotFound
-from askfirst.ledger import commit, timestamp
+from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
 from askfirst.server import audit, contacts, erasure, forgetting, keeping
 from askfirst.server.account import account
-from askfirst.server.contactcard import aware, standard
+from askfirst.server.contactcard import standard
 from askfirst.server.contacttables import follow_ups
-from askfirst.server.database import calls, parties, reading, recordings, transaction
-from askfirst.server.ids import new_id
-from askfirst.server.notetables import call_notes, subject_requests
+from askfirst.server.database import (
+    assets,
+    calls,
+    consents,
+    parties,
+    reading,
+    recordings,
+    transaction,
+)
+from askfirst.server.notetables import call_notes
+from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
-
-ANSWERED_WITHIN = timedelta(days=30)
-
-
-class RequestKind(StrEnum):
-    """What a person asks for."""
-
-    ACCESS = "access"
-    ERASURE = "erasure"
-    OBJECTION = "objection"
-    RESTRICTION = "restriction"
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectRequest:
-    """A request that was received. `found` counts what there was then; times are in UTC."""
-
-    id: str
-    kind: RequestKind
-    contact: str | None
-    found: dict[str, int]
-    received_at: datetime
-    due_at: datetime
 
 
 class ErasedItem(TypedDict):
@@ -111,7 +91,7 @@ def who(
 
 
 def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
-    """How many calls, recordings that are not erased, notes and follow-ups are about somebody."""
+    """How many calls, recordings that are not erased, transcripts and so on are about somebody."""
     of = calls_of(connection, person)
     kept = recordings.c.state != RecordingState.ERASED.value
     written = call_notes.c.forgotten_at.is_(None)
@@ -120,6 +100,10 @@ def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
         "recordings": sa.select(sa.func.count())
         .select_from(recordings)
         .where(recordings.c.call.in_(of), kept),
+        "transcripts": sa.select(sa.func.count())
+        .select_from(assets.join(recordings))
+        .where(recordings.c.call.in_(of), assets.c.kind == "transcript"),
+        "consents": sa.select(sa.func.count()).select_from(consents).where(consents.c.call.in_(of)),
         "notes": sa.select(sa.func.count())
         .select_from(call_notes)
         .where(call_notes.c.call.in_(of), written),
@@ -131,64 +115,22 @@ def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
     return {**found, "contacts": int(person.contact is not None)}
 
 
-def receive(
-    store: Store, connection: sa.Connection, kind: RequestKind, person: Who, by: str, at: datetime
-) -> SubjectRequest:
-    """A request that is kept with its deadline; about a person, and not about one recording."""
-    aware(at)
-    if person.recording is not None:
-        raise InvalidRequest("a request is about a person; give a number or contact", key="number")
-    made = new_id("req")
-    # A contact's numbers may change; only a number without a contact needs a commitment.
-    bound = None
-    if person.contact is None:
-        bound = commit(store.keys.salt(made), person.numbers[0])
-    request = SubjectRequest(
-        made, kind, person.contact, found_of(connection, person), at, at + ANSWERED_WITHIN
-    )
-    connection.execute(
-        subject_requests.insert().values(
-            id=made,
-            kind=kind.value,
-            contact=person.contact,
-            person=bound,
-            found=request.found,
-            received_at=at,
-            due_at=request.due_at,
-            received_by=by,
-        )
-    )
-    audit.note(connection, at, by, "subject-request.received", made, {"kind": kind.value})
-    return request
-
-
-def requests(connection: sa.Connection) -> list[SubjectRequest]:
-    """Every request, what is due first."""
-    order = (subject_requests.c.due_at, subject_requests.c.id)
-    return [
-        SubjectRequest(
-            row.id, RequestKind(row.kind), row.contact, row.found, row.received_at, row.due_at
-        )
-        for row in connection.execute(sa.select(subject_requests).order_by(*order))
-    ]
-
-
 def erase_person(
     store: Store, person: Who, by: str | None, at: datetime, *, dry_run: bool
 ) -> Erased:
     """Erase recordings and forget numbers, contact and notes, or say what would be erased.
 
-    `items` has an outcome for each recording: erased, would-erase, held, mandatory, or running
-    where its call goes on; the last three are erased, and the numbers forgotten, once that is over.
-    A rule that wants a recording kept for a time counts as mandatory. `calls` and `notes` count
-    what is about the person, `forgotten_in` the calls that the numbers were taken out of.
-    `traces_left` says that the database's log could not be emptied now and may hold deleted text
-    until the next sweep. `backups_void_at` is when the last backup goes from which it could still
-    be read (RFC 3339). Raises NotFound where nothing fits.
+    `items` has an outcome for each recording: erased, would-erase, held, mandatory, restricted,
+    or running where its call goes on; the last four are erased, and the numbers forgotten, once
+    that is over. A rule that wants a recording kept for a time counts as mandatory. `calls` and
+    `notes` count what is about the person, `forgotten_in` the calls that the numbers were taken out
+    of. `traces_left` says that the database's log could not be emptied now and may hold deleted
+    text until the next sweep. `backups_void_at` is when the last backup goes from which it could
+    still be read (RFC 3339). Raises NotFound where nothing fits.
     """
     with reading(store.engine) as connection:
         void_at = keeping.void_at(account(connection), at)
-        rows = _recordings_of(connection, person)
+        rows = recordings_of(connection, person)
         found = found_of(connection, person)
     if not rows and not any(found.values()):
         raise NotFound("no recording, call or contact fits; nothing was erased")
@@ -202,6 +144,9 @@ def erase_person(
             erased = sum(item["outcome"] == "erased" for item in items)
             detail = {"recordings": erased, "forgotten_in": forgotten.calls}
             audit.note(connection, at, by, "erasure.ordered", person.recording, detail)
+            if person.recording is None:
+                counts = {"erased_count": erased, "kept_count": len(items) - erased}
+                store.ledger.append(connection, Kind.PERSON_ERASED, at, data=counts)
     return {
         "dry_run": dry_run,
         "items": items,
@@ -218,7 +163,7 @@ def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
     if row.state == RecordingState.ERASED.value:
         return "erased"
     is_ruled = row.kept_until is not None and at < row.kept_until
-    is_kept = row.legal_hold or row.mandatory is not None or is_ruled
+    is_kept = row.legal_hold or row.mandatory is not None or row.is_restricted or is_ruled
     if not dry_run:
         with transaction(store.engine) as connection:
             erasure.intend(store, connection, row.id, "request", at)
@@ -227,17 +172,18 @@ def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
     if row.ended_at is None:
         return "running"
     if is_kept:
-        return "held" if row.legal_hold else "mandatory"
+        return "held" if row.legal_hold else "restricted" if row.is_restricted else "mandatory"
     return "would-erase" if dry_run else "erased"
 
 
-def _recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
+def recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
     query = sa.select(
         recordings.c.id,
         recordings.c.state,
         recordings.c.legal_hold,
         recordings.c.mandatory,
         recordings.c.kept_until,
+        recordings.c.id.in_(RESTRICTED).label("is_restricted"),
         calls.c.ended_at,
     ).join(calls, calls.c.id == recordings.c.call)
     wanted = (

@@ -17,7 +17,7 @@ from askfirst.errors import AskfirstError
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.retention import Mandatory, mandatory_until
-from askfirst.server import audit, erasure, waiting
+from askfirst.server import audit, copies, erasure, waiting
 from askfirst.server.account import Account, account
 from askfirst.server.database import (
     calls,
@@ -29,6 +29,7 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.ids import new_id
+from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.retentionlist import years_of
 from askfirst.server.store import Store
 
@@ -47,10 +48,10 @@ _KEPT_STATES = (
 def sweep(store: Store, at: datetime, person: str | None = None) -> int:
     """Intend the erasure of every recording whose time is over; says how many.
 
-    A legal hold keeps a recording whatever its time, and so does a duty to record until its
-    period has run; one whose erasure was asked for goes then. One that was never sealed, because
-    something failed, goes like the others once its call is over. `person` is who ran it, None:
-    the schedule.
+    A legal hold or a restriction keeps a recording whatever its time, and so does a duty to record
+    until its period has run; one whose erasure was asked for goes then. One that was never sealed,
+    because something failed, goes like the others once its call is over. `person` is who ran it,
+    None: the schedule.
     """
     made = new_id("swp")
     with transaction(store.engine) as connection:
@@ -76,6 +77,7 @@ def sweep(store: Store, at: datetime, person: str | None = None) -> int:
         erasure.take_up_in(store, connection, at)
         connection.execute(sweeps.update().where(sweeps.c.id == made).values(ended_at=at))
         store.ledger.append(connection, Kind.RETENTION_SWEPT, at, data={"erased_count": swept})
+    copies.expire(store, at)
     return swept
 
 
@@ -93,6 +95,7 @@ def _batch(store: Store, at: datetime, behind: str) -> list[Any]:
             sa.or_(recordings.c.expires_at <= at, recordings.c.id.in_(asked)),
             recordings.c.state.in_(_KEPT_STATES),
             recordings.c.legal_hold.is_(False),
+            recordings.c.id.not_in(RESTRICTED),
             recordings.c.id.not_in(sa.select(erasures.c.recording)),
         )
         .order_by(recordings.c.id)

@@ -27,6 +27,7 @@ from askfirst.server.listening import Link
 from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
+from askfirst.server.restrictions import ensure_open
 from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted
@@ -144,10 +145,11 @@ def address_of(recording: str, link: Link) -> str:
 
 
 def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
-    """Utterances of a recording; the access is in the ledger before they are given."""
+    """Utterances of a recording that is not restricted; the access is in the ledger first."""
     store, person = visit.site.store, visit.who.person
     call = visit.site.listening.reach(person, Permission.RECORDINGS_LISTEN, recording, utc_now())
     with transaction(store.engine) as connection:
+        ensure_open(connection, recording, "transcript")
         data = {"person": person.id, "purpose": "transcript"}
         store.ledger.append(
             connection, Kind.ACCESS_READ, utc_now(), call=call, recording=recording, data=data

@@ -1,4 +1,4 @@
-"""What people whose calls are kept may ask for, over HTTP: erasure, and requests with a deadline.
+"""Erasing what is kept of people, over HTTP.
 
 Numbers come in bodies; they stand in no address, no answer and no log.
 """
@@ -9,18 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from askfirst.ledger import timestamp
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.database import reading, transaction
-from askfirst.server.subjectrights import (
-    RequestKind,
-    SubjectRequest,
-    erase_person,
-    receive,
-    requests,
-    who,
-)
+from askfirst.server.database import reading
+from askfirst.server.subjectrights import erase_person, who
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
@@ -38,14 +30,6 @@ class WantedErasure(Body):
     dry_run: bool = False
 
 
-class WantedRequest(Body):
-    """What somebody asked for: exactly one of number and contact says who."""
-
-    kind: RequestKind
-    number: str | None = None
-    contact: str | None = None
-
-
 @router.post("/erasures")
 def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
     """Erase recordings, and forget a person's number, contact and notes; or say what would go."""
@@ -59,35 +43,4 @@ def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
         )
     return {
         **erase_person(visit.site.store, person, visit.who.id, utc_now(), dry_run=wanted.dry_run)
-    }
-
-
-@router.post("/subject-requests", status_code=201)
-def receive_request(visit: Officer, wanted: WantedRequest) -> dict[str, object]:
-    """Write a request down, with what was found and the day by which it is answered."""
-    region = visit.account.region
-    with transaction(visit.site.store.engine) as connection:
-        person = who(
-            connection, number=wanted.number, contact=wanted.contact, default_region=region
-        )
-        return _shown(
-            receive(visit.site.store, connection, wanted.kind, person, visit.who.id, utc_now())
-        )
-
-
-@router.get("/subject-requests")
-def list_requests(visit: Officer) -> dict[str, object]:
-    """Every request, what is due first."""
-    with reading(visit.site.store.engine) as connection:
-        return {"requests": [_shown(each) for each in requests(connection)]}
-
-
-def _shown(request: SubjectRequest) -> dict[str, object]:
-    return {
-        "id": request.id,
-        "kind": request.kind,
-        "contact": request.contact,
-        "found": request.found,
-        "received_at": timestamp(request.received_at),
-        "due_at": timestamp(request.due_at),
     }

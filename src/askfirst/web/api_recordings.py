@@ -26,6 +26,7 @@ from askfirst.server.recordingreader import (
     state_of,
     stretches_of,
 )
+from askfirst.server.restrictions import ensure_open
 from askfirst.web.bodies import Before, Body
 from askfirst.web.visit import SignedIn, Visit, permitted
 
@@ -75,6 +76,8 @@ def peaks(visit: Listener, recording: str, link: str = "") -> dict[str, object]:
     """What a player draws; reading it is written down as an access, with a link for its purpose."""
     call = ensure_reach(visit, Permission.RECORDINGS_LISTEN, recording)
     purpose = purpose_of(visit, recording, link).value if link else "peaks"
+    with reading(visit.site.store.engine) as connection:
+        ensure_open(connection, recording, purpose)
     found = read_peaks(visit, call, recording, purpose)
     with reading(visit.site.store.engine) as connection:
         stretches = stretches_of(connection, recording)

@@ -10,6 +10,7 @@ _TABS: tuple[tuple[str, str, Permission | None], ...] = (
     ("/compliance", words.mark("Queue"), Permission.QUEUE_READ),
     # Whoever may propose a change sees what became of it; the page narrows what it shows.
     ("/compliance/approvals", words.mark("Second person"), None),
+    ("/compliance/requests", words.mark("Requests"), Permission.ERASURE_MANAGE),
     ("/compliance/holds", words.mark("Holds"), Permission.QUEUE_READ),
     ("/compliance/retention", words.mark("Retention"), Permission.QUEUE_READ),
     ("/compliance/assurance", words.mark("Assurance report"), Permission.QUEUE_READ),

@@ -1,0 +1,79 @@
+"""What pages say for the codes of people's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from askfirst.server.personfile import KeptCall
+from askfirst.server.requestregister import Delay, Ground, RequestKind, RequestState
+from askfirst.web import words
+from askfirst.web.visit import Visit
+
+KINDS: Mapping[str, str] = {
+    RequestKind.ACCESS: words.mark("A copy"),
+    RequestKind.ERASURE: words.mark("Erasure"),
+    RequestKind.OBJECTION: words.mark("Never record"),
+    RequestKind.RESTRICTION: words.mark("Restriction"),
+}
+STATES: Mapping[str, str] = {
+    RequestState.OPEN: words.mark("open"),
+    RequestState.EXTENDED: words.mark("extended"),
+    RequestState.ANSWERED: words.mark("answered"),
+    RequestState.REFUSED: words.mark("refused"),
+}
+REASONS: Mapping[str, str] = {
+    Delay.COMPLEX: words.mark("the request is complex"),
+    Delay.MANY: words.mark("there are many requests"),
+    Ground.NOT_IDENTIFIED: words.mark("the person is not identified"),
+    Ground.UNFOUNDED: words.mark("it is manifestly unfounded"),
+    Ground.EXCESSIVE: words.mark("it is excessive"),
+    Ground.RIGHTS_OF_OTHERS: words.mark("it would harm the rights of others"),
+    Ground.LEGAL_DUTY: words.mark("the law makes us keep it"),
+    Ground.LEGAL_CLAIMS: words.mark("it is needed for legal claims"),
+}
+OUTCOMES: Mapping[str, str] = {
+    "erased": words.mark("erased"),
+    "would-erase": words.mark("will be erased"),
+    "held": words.mark("stays: legal hold"),
+    "mandatory": words.mark("stays: a duty to keep it"),
+    "restricted": words.mark("stays: restricted"),
+    "running": words.mark("stays: the call goes on"),
+}
+_COUNTED: Mapping[str, tuple[str, str]] = {
+    "calls": (words.mark("%(num)s call"), words.mark("%(num)s calls")),
+    "recordings": (words.mark("%(num)s recording"), words.mark("%(num)s recordings")),
+    "transcripts": (words.mark("%(num)s transcript"), words.mark("%(num)s transcripts")),
+    "notes": (words.mark("%(num)s comment"), words.mark("%(num)s comments")),
+    "consents": (
+        words.mark("%(num)s consent or refusal"),
+        words.mark("%(num)s consents and refusals"),
+    ),
+    "follow_ups": (words.mark("%(num)s follow-up"), words.mark("%(num)s follow-ups")),
+}
+_UNTIL: Mapping[str, str] = {
+    "held": words.mark("Legal hold until %(date)s: %(reason)s"),
+    "mandatory": words.mark("A duty to keep it, until %(date)s"),
+}
+_STAYS: Mapping[str, str] = {
+    "held": words.mark("Legal hold, until it is released: %(reason)s"),
+    "mandatory": words.mark("A duty to keep it"),
+    "restricted": words.mark("Restricted, until that is lifted"),
+    "running": words.mark("The call goes on"),
+}
+
+
+def counted(visit: Visit, counts: Mapping[str, int]) -> dict[str, str]:
+    """How much of everything there is, in words."""
+    return {
+        key: visit.say(one if counts[key] == 1 else many, num=counts[key])
+        for key, (one, many) in _COUNTED.items()
+    }
+
+
+def stays(visit: Visit, kept: KeptCall) -> str:
+    """Why an erasure leaves a recording, and until when."""
+    reason = kept.why or "–"
+    if kept.until is None:
+        return visit.say(_STAYS[kept.stays], reason=reason)
+    date = words.day(visit.language, kept.until, visit.zone)
+    return visit.say(_UNTIL[kept.stays], date=date, reason=reason)
