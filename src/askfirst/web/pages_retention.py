@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -98,7 +99,7 @@ def _groups(
     visit: Visit,
     soon: dict[tuple[str, str], int],
     later: dict[tuple[str, str], int],
-    places: dict[str, str],
+    places: Mapping[str, str],
 ) -> list[tuple[str, str, int, int]]:
     """Purpose, place, and how many go within the shorter and the longer time."""
     return [
@@ -112,7 +113,7 @@ def _groups(
     ]
 
 
-def _row(visit: Visit, line: Line, places: dict[str, str]) -> dict[str, Any]:
+def _row(visit: Visit, line: Line, places: Mapping[str, str]) -> dict[str, Any]:
     return {
         "line": line,
         "purpose": visit.say(retentionwords.PURPOSES.get(line.purpose, line.purpose)),

@@ -53,6 +53,6 @@ def period(visit: Visit, line: Line, places: Mapping[str, str]) -> str:
 def staying(visit: Visit, line: Line) -> str:
     """Why a recording stays longer than its period, in words."""
     said = visit.say(STAYS[line.stays or Stays.NEXT_SWEEP])
-    if line.stays is Stays.MANDATORY and line.keeper in DUTIES:
+    if line.stays is Stays.MANDATORY and line.keeper is not None and line.keeper in DUTIES:
         return f"{said}: {visit.say(DUTIES[line.keeper])}"
     return f"{said}: {line.keeper}" if line.keeper else said
