@@ -72,6 +72,18 @@ def test_a_copy_holds_everything_and_masks_our_side(carrying: Office) -> None:
     assert len(manifest) == len(files) - 1
 
 
+def test_a_copy_is_made_and_taken_on_the_page(carrying: Office) -> None:
+    asked = {"kind": "access", "number": rig.NORWAY}
+    request = carrying.officer.post("/api/v1/subject-requests", json=asked).json()["id"]
+    page = f"/compliance/requests/{request}"
+
+    made = carrying.officer.post(f"{page}/copy", data={"mask": "yes"}, follow_redirects=False)
+
+    assert made.status_code == 303
+    assert f"{page}/copy.zip" in carrying.officer.get(page).text
+    assert "index.html" in opened(carrying, f"{page}/copy.zip")
+
+
 def test_our_side_is_heard_where_nobody_masks_it(carrying: Office) -> None:
     files = opened(carrying, made(carrying, mask=False))
 

@@ -179,6 +179,7 @@ def test_a_restricted_recording_is_opened_for_claims_and_the_person_alone(office
 
     allowed = ("quality", "training", "consent-check", "dispute", "subject-request")
     assert [listens(office, each) for each in allowed] == [403, 403, 403, 201, 201]
+    assert "Restricted because" in office.officer.get(f"/calls/{office.recorded.call}").text
     transcript = f"/api/v1/recordings/{office.recorded.id}/transcript"
     assert office.officer.get(transcript).status_code == 403
     assert office.officer.get(transcript.replace("transcript", "peaks")).status_code == 403

@@ -35,6 +35,7 @@ from askfirst.server.recordingreader import (
     mandatory,
     stretches_of,
 )
+from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
 from askfirst.web import recordingview
 from askfirst.web.api_calls import address_of
@@ -74,6 +75,7 @@ class Known:
     purposes: Sequence[str]
     shares: Sequence[Share]
     may_share: bool
+    is_restricted: bool
     now: datetime
     wants_reason: bool
     may_listen: bool
@@ -109,6 +111,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         duty = mandatory(connection, line.recording) if line.recording else None
         size = ledger_size(connection)
         told = allowed(connection, visit.who.person, line.recording) if line.recording else ()
+        restricted = bool(line.recording) and is_restricted(connection, line.recording or "")
     may_export = _may(visit, Permission.RECORDINGS_EXPORT, line.id)
     sharing = Sharing(store, visit.site.listening)
     may_check = visit.may(Permission.LEDGER_READ)
@@ -123,6 +126,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         ledger=_ledger(visit, [position for position, _ in entries], size, checks=checks),
         purposes=[each.value for each in told],
         shares=sharing.of_recording(line.recording) if may_export and line.recording else (),
+        is_restricted=restricted,
         may_share=bool(may_export and line.recording and sharing.is_on(line.recording)),
         now=utc_now(),
         wants_reason=bool(line.recording)
