@@ -218,7 +218,7 @@ def recording_rows(store: Store, call: str | None = None) -> list[Any]:
     return rows(store, query if call is None else query.where(recordings.c.call == call))
 
 
-def rows(store: Store, query: sa.Select[Any]) -> list[Any]:
+def rows(store: Store, query: sa.Select[Any] | sa.TextClause) -> list[Any]:
     with store.engine.connect() as connection:
         return list(connection.execute(query).all())
 

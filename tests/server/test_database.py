@@ -18,8 +18,10 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
     checkpointtables,
     contacttables,
+    linktables,
     prompttables,
     queuetables,
+    requesttables,
     signintables,
     tokentables,
 )

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.server import rig
 
 from askfirst import rules
@@ -21,7 +20,7 @@ TODAY = date(2026, 11, 28)
 
 def settled(
     recorded: rig.Recorded, places: list[str], policy: Policy | None = None, **wanted: Any
-) -> sa.Row[Any]:
+) -> Any:
     with transaction(recorded.store.engine) as connection:
         account.change(connection, wanted, None, rig.AT)
         connection.execute(

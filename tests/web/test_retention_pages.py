@@ -41,7 +41,7 @@ class Office:
         with transaction(self.site.store.engine) as connection:
             connection.execute(recordings.update().values(**values))
 
-    def row(self) -> sa.Row[Any]:
+    def row(self) -> Any:
         (found,) = rig.rows(self.site.store, sa.select(recordings))
         return found
 
