@@ -49,6 +49,8 @@ def present(store: Store) -> Account:
         {"wishes": {"forbid_jurisdictions": ["FR"]}},
         {"wishes": {"minimum_proof": 4}},
         {"first_country": "review"},
+        {"asks_reason": True},
+        {"second_factor": "everybody"},
         {"second_person": ["queue-erase", "settings"]},
         {"company": "Harbor Supply", "beeps": True},
     ],
@@ -81,6 +83,16 @@ def test_what_loosens_waits_and_changes_nothing(guarded: Store, wanted: dict[str
     assert changed.proposal is not None
     assert changed.account == before
     assert present(guarded) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [("asks_reason", True, False), ("second_factor", "everybody", "officers")],
+)
+def test_to_ask_less_of_whoever_opens_or_signs_in_loosens(
+    key: str, before: object, after: object
+) -> None:
+    assert not guardedsettings.tightens(key, before, after)
 
 
 def test_one_change_is_taken_apart(guarded: Store) -> None:

@@ -18,7 +18,7 @@ from askfirst.audio.mixing import to_samples
 from askfirst.audio.tone import find_tone
 from askfirst.errors import InvalidInput, InvalidRequest, KeyUnreadable, NotFound, Refused
 from askfirst.model import SAMPLE_RATE_HZ
-from askfirst.server import approvals, cutting, erasure, queuetexts
+from askfirst.server import approvals, copies, cutting, erasure, keptwords, queuetexts
 from askfirst.server.access import Person, UserRole
 from askfirst.server.account import change
 from askfirst.server.approvalkinds import KINDS
@@ -26,11 +26,14 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, segments, transaction
 from askfirst.server.excerpts import excerpt
 from askfirst.server.finishing import Finishing
+from askfirst.server.ids import new_id
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Item, Reason, Wanted, item, items
 from askfirst.server.queuedecision import Decision, Wish, allowed, answer, complain, decide
 from askfirst.server.queuetables import cut_pieces, queue_items
+from askfirst.server.requestregister import RequestKind, receive
 from askfirst.server.store import Store
+from askfirst.server.subjectrights import Who
 
 WHY = "I have heard it"
 
@@ -137,6 +140,24 @@ def test_what_is_before_the_cut_is_gone_for_good(case: Case) -> None:
     assert row.duration_ms == sum(each.to_ms - each.from_ms for each in after)
     assert row.first_contact_ms >= from_ms
     assert "recording.cut" in rig.kinds(case.store)
+
+
+def test_a_cut_takes_copies_along_and_leaves_what_was_said_about_it(case: Case) -> None:
+    store, at = case.store, utc_now()
+    with transaction(store.engine) as connection:
+        person = Who(numbers=("+4722334455",))
+        request = receive(store, connection, RequestKind.ACCESS, person, KARI, at).id
+    keptwords.keep(store, case.recording, new_id("shr"), {"recipient": "Counsel"}, at)
+    copies.make(store, request, [case.recording], lambda archive: archive.writestr("a", "b"), at)
+    opened = next(row for row in rig.rows(store, sa.select(segments)) if row.kind == "open")
+    assert any(name.startswith(request) for name in store.blobs.names())
+
+    case.decide(Decision.KEEP_FROM, opened.from_ms + 1_000)
+
+    assert not any(name.startswith(request) for name in store.blobs.names())
+    with reading(store.engine) as connection:
+        assert copies.copy_of(connection, request, at) is None
+    assert [name for name in store.blobs.names() if "/shr-" in name]
 
 
 def test_a_crash_in_the_middle_of_a_cut_leaves_the_old_sound_to_nobody(

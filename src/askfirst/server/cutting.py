@@ -19,6 +19,7 @@ from askfirst.audio.container import encode_ogg_opus
 from askfirst.errors import AskfirstError, InvalidInput, Refused
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ
+from askfirst.server import copies
 from askfirst.server.database import assets, reading, recordings, segments, transaction
 from askfirst.server.playback import Playback
 from askfirst.server.queuetables import cut_pieces
@@ -29,8 +30,8 @@ from askfirst.server.store import Store
 log = logging.getLogger(__name__)
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
-_STAYS = "hold-"
-"""Assets that are no sound and no words of the call: the reasons of legal holds."""
+_STAYS = ("hold-", "lnk-", "shr-")
+"""Kinds of assets that are no sound and no words of the call: why it was held, opened or shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def put_in_place(
         raise Refused(f"recording {cut.recording} was changed meanwhile; look at it again")
     goes = sa.and_(
         assets.c.recording == cut.recording,
-        sa.not_(assets.c.kind.startswith(_STAYS, autoescape=True)),
+        *(sa.not_(assets.c.kind.startswith(stays, autoescape=True)) for stays in _STAYS),
     )
     for row in connection.execute(sa.select(assets.c.id).where(goes)).all():
         connection.execute(cut_pieces.insert().values(id=row.id, recording=cut.recording))
@@ -138,18 +139,22 @@ def give_up(store: Store, cut: Cut) -> None:
 
 
 def carry_out(store: Store) -> int:
-    """Destroy what was cut off and is still there, keys first; says how much. Safe to repeat."""
+    """Destroy what was cut off and is still there, keys first; says how much. Safe to repeat.
+
+    Copies for people that have it in them go as well.
+    """
     with reading(store.engine) as connection:
-        pieces = list(connection.execute(sa.select(cut_pieces.c.id)).scalars())
+        pieces = connection.execute(sa.select(cut_pieces)).all()
     done = 0
     for piece in pieces:
         try:
-            _destroy(store, piece)
+            copies.destroy_with(store, piece.recording)
+            _destroy(store, piece.id)
             with transaction(store.engine) as connection:
-                connection.execute(cut_pieces.delete().where(cut_pieces.c.id == piece))
+                connection.execute(cut_pieces.delete().where(cut_pieces.c.id == piece.id))
             done += 1
         except AskfirstError as error:
-            log.error("cutting.waits object=%s error=%s", piece, type(error).__name__)
+            log.error("cutting.waits object=%s error=%s", piece.id, type(error).__name__)
     return done
 
 

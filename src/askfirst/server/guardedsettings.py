@@ -17,6 +17,7 @@ from askfirst.errors import Refused
 from askfirst.server import account, approvals
 from askfirst.server.access import Permission, Person
 from askfirst.server.account import Account
+from askfirst.server.accountkeys import SECOND_FACTOR
 from askfirst.server.approvals import Effect, Proposal
 from askfirst.server.store import Store
 
@@ -37,13 +38,15 @@ GUARDED = frozenset(
         "mandatory_years",
         "unverified_days",
         "second_person",
+        "second_factor",
+        "asks_reason",
         "notice_version",
     }
 )
-"""Settings that change what is recorded or kept; the others are nobody else's matter."""
+"""Settings that change what is recorded, kept or opened; the others are nobody else's matter."""
 
 _TIGHTER_ON = frozenset(
-    {"always_ask", "require_works_agreement", "forbid_if_localisation_violated"}
+    {"always_ask", "require_works_agreement", "forbid_if_localisation_violated", "asks_reason"}
 )
 _TIGHTER_OFF = frozenset(
     # The guarantee is a condition under which a law asks for less: to give it loosens.
@@ -139,6 +142,8 @@ def tightens(key: str, before: Any, after: Any) -> bool:
         return set(after or ()) <= set(before or ())
     if key == "minimum_proof":
         return after is not None and (before is None or after >= before)
+    if key == "second_factor":
+        return SECOND_FACTOR.index(after) >= SECOND_FACTOR.index(before)
     if key == "second_person":
         return set(after or ()) >= set(before or ())
     return False
