@@ -212,6 +212,23 @@ def test_a_search_finds_calls_by_people_and_notes(
     assert [each["id"] for each in found["contacts"]] == [office.contact] * (found_in == "contact")
 
 
+def test_a_hit_that_is_opened_is_written_down(office: Office) -> None:
+    (hit,) = office.officer.get("/api/v1/search", params={"q": "blue"}).json()["calls"]
+
+    def found() -> int:
+        kinds = [entry["kind"] for _, entry in office.site.store.ledger.entries(hit["id"])]
+        return kinds.count("access.found")
+
+    assert found() == 0
+    page = office.officer.get(hit["url"])
+    again = office.officer.get(f"/api/v1/calls/{hit['id']}", params={"found": True})
+
+    assert (page.status_code, again.status_code, found()) == (200, 200, 2)
+    assert "opened the call from a search" in page.text
+    assert office.officer.get(f"/calls/{hit['id']}").status_code == 200
+    assert found() == 2
+
+
 def test_a_search_reaches_no_further_than_the_person(office: Office) -> None:
     far = signed_in(office.site, add(office.site, UserRole.SUPERVISOR, "south", name="far"))
 

@@ -64,8 +64,13 @@ def list_calls(
 
 
 @router.get("/calls/{call}")
-def one_call(visit: Reader, call: str) -> dict[str, object]:
-    """One call: decision, timeline, consents, recording, and who has opened it."""
+def one_call(visit: Reader, call: str, found: bool = False) -> dict[str, object]:
+    """One call: decision, timeline, consents, recording, and who has opened it.
+
+    `found` says that it was a hit of a search, which is written down as an access.
+    """
+    if found:
+        note_found(visit, call)
     return _record(found_call(visit, call))
 
 
@@ -128,6 +133,21 @@ def found_call(
     except Refused:
         visit.site.listening.refusals.note(person.id, call, Why.NO_RIGHT, utc_now())
         raise
+
+
+def note_found(visit: Visit, call: str) -> None:
+    """Write down that the visit's person opens a call that a search has found. Raises Refused."""
+    store, line = visit.site.store, found_call(visit, call).line
+    with transaction(store.engine) as connection:
+        data = {"person": visit.who.id}
+        store.ledger.append(
+            connection,
+            Kind.ACCESS_FOUND,
+            utc_now(),
+            call=line.id,
+            recording=line.recording,
+            data=data,
+        )
 
 
 def linked(

@@ -38,6 +38,7 @@ def search(
                 "created_at": timestamp(each.created_at),
                 "found_in": each.found_in,
                 "text": each.text,
+                "url": f"/calls/{each.call}?found=1",
             }
             for each in found
         ],

@@ -19,7 +19,7 @@ from askfirst.server.database import reading
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
-from askfirst.web.api_calls import found_call, linked
+from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.decidedwords import reasons_in
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
@@ -42,8 +42,10 @@ LISTENED_FOR = timedelta(minutes=30)
 
 
 @router.get("/calls/{call}")
-def one_call(visit: Reader, call: str, check: str = "") -> Response:
-    """One call; its audio is not opened by looking at the page."""
+def one_call(visit: Reader, call: str, check: str = "", found: bool = False) -> Response:
+    """One call, `found` by a search or not; its audio is not opened by looking at the page."""
+    if found:
+        note_found(visit, call)
     return _shown(visit, found_call(visit, call), checks_ledger=check == "ledger")
 
 
