@@ -33,7 +33,7 @@ SHOWN = (
     "server/peaks.py", "server/periods.py", "server/playback.py", "server/purposes.py",
     "server/queue.py", "server/queuedecision.py", "server/queuetexts.py", "server/reception.py",
     "server/requestacts.py", "server/requestregister.py", "server/restrictions.py",
-    "server/savedviews.py", "server/sealing.py", "server/sharing.py", "server/texts.py",
+    "server/savedviews.py", "server/sealing.py", "server/sharing.py", "server/sites.py", "server/texts.py",
     "server/trunktest.py", "telephony/conversation.py", "telephony/externalline.py",
     "telephony/progress.py", "telephony/siplink.py", "telephony/sipprovider.py",
     "telephony/siptrunk.py", "telephony/webrtc.py", "web/aftercall.py", "web/api_calls.py",
@@ -43,7 +43,7 @@ SHOWN = (
     "web/pages_calls.py", "web/pages_contactedit.py", "web/pages_contacts.py",
     "web/pages_numbers.py", "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_queue.py",
     "web/pages_recordings.py", "web/pages_requests.py", "web/pages_rules.py",
-    "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py", "web/pages_texts.py",
+    "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py", "web/pages_sites.py", "web/pages_texts.py",
     "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.

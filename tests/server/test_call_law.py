@@ -129,7 +129,7 @@ def test_an_unsettled_works_agreement_blocks_where_the_rule_of_the_site_wants_on
     store: Store, tmp_path: Path, agent: str
 ) -> None:
     persona = rig.callee(tmp_path / "callee", *KEYED, HELLO, BYE)
-    request = replace(request_for(persona, agent), unsettled_gates=frozenset({"works_agreement"}))
+    request = replace(request_for(persona, agent), settled=frozenset())
 
     call = rig.virtually(store, persona, request=request)
 

@@ -23,6 +23,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     queuetables,
     requesttables,
     signintables,
+    sitetables,
     tokentables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction

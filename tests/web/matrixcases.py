@@ -217,6 +217,9 @@ _ACCOUNT = {
     ("POST", "/users/{identity}"): Case((P.USERS_MANAGE,), 303, form=PERSON),
     ("PATCH", f"{API}/users/{{identity}}"): Case((P.USERS_MANAGE,), json={"name": "Target"}),
     ("POST", "/users/{identity}/disable"): Case((P.USERS_MANAGE,), 303),
+    ("POST", "/settings/sites/{record}/end"): Case(
+        (P.SETTINGS_WRITE,), 404, path="/settings/sites/site_none/end"
+    ),
     ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),

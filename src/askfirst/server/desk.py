@@ -20,6 +20,7 @@ from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
+from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
 from askfirst.server.lines import IncomingLine, Outside, RingingLine
@@ -509,6 +510,7 @@ class Desk:
             agent=user.id,
             # Nobody is recorded on a notice that there is not, or on an older one.
             is_acknowledged=user.notice_version == wishes.notice_version,
+            settled=start.settled(self._node.rules, utc_now().date()),
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,

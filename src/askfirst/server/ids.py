@@ -22,6 +22,7 @@ PREFIXES = (
     "ring",
     "med",
     "lnk",
+    "site",
     "shr",
     "que",
     "prop",

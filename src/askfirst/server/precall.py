@@ -16,7 +16,7 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts, objections
+from askfirst.server import contacts, objections, sites
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
@@ -25,6 +25,7 @@ from askfirst.server.database import reading
 from askfirst.server.erasurelist import ErasureList
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
+from askfirst.server.sites import Gate, SiteRecord, settled
 from askfirst.server.store import Store
 
 
@@ -33,7 +34,7 @@ class PreCall:
     """What is known before a call; `contact` None where nobody has the number.
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
-    account would call for the first time.
+    account would call for the first time, `site_records` what is on record about its sites.
     """
 
     account: Account
@@ -43,6 +44,7 @@ class PreCall:
     agent_places: tuple[str, ...]
     contact_places: tuple[str, ...]
     first_calls: tuple[FirstCall, ...] = ()
+    site_records: tuple[SiteRecord, ...] = ()
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -59,6 +61,10 @@ class PreCall:
     def standard(self, number: str) -> str | None:
         """A number as somebody at home writes it, in E.164; None for what is none."""
         return standard(number, self.account.region)
+
+    def settled(self, rules: Rulebook, on: date) -> frozenset[Gate]:
+        """What is settled at sites on a day (`askfirst.server.sites`)."""
+        return settled(self.site_records, rules, self.policy, on)
 
     def decide(
         self,
@@ -107,6 +113,7 @@ def prepare(
         agent_places=(place,) if place else (),
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
+        site_records=tuple(sites.records(connection)),
     )
 
 

@@ -54,7 +54,9 @@ CAUSES: Mapping[str, str] = {
     "switched-off": words.mark("recording is switched off"),
     "withdrawn": words.mark("they took their consent back"),
     "refused": words.mark("they said no"),
-    "not-acknowledged": words.mark("the agent has not read the employee notice"),
+    "not-acknowledged": words.mark(
+        "an agent has not read the employee notice, or their site is not settled"
+    ),
     "machine": words.mark("a machine answered"),
     "telling": words.mark("a notice is owed"),
     "asking": words.mark("consent is owed"),
