@@ -61,6 +61,7 @@ LAYERS = {
 }
 GATES = {
     "notice": "notice",
+    "yearly_notice": "notice every year",
     "acknowledgement": "acknowledgement",
     "posting": "posting in plain sight",
     "works_agreement": "an agreement with the staff",

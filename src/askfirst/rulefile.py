@@ -48,6 +48,8 @@ GATES = {
     "works_agreement": "works_agreement",
 }
 """Keys of [workplace] and the gates that they set."""
+YEARLY = "yearly_notice"
+"""The gate of the key `yearly`, which a file may leave out: the notice is read every year."""
 CONDITIONS = ("lawful_basis", "automatic_notice", "no_third_party_guarantee", "ordinary_data")
 """Facts of an account or call that may ease a rule; each is false when nobody states it."""
 CHANNELS = ("phone", "video")
@@ -267,6 +269,7 @@ def _workplace(top: Reader) -> Workplace | None:
     if table is None:
         return None
     gates = tuple(gate for key, gate in GATES.items() if table.flag(key))
+    gates += (YEARLY,) if table.maybe_flag("yearly") else ()
     workplace = Workplace(gates, table.texts("summary"))
     table.done()
     return workplace

@@ -159,3 +159,13 @@ def test_what_a_law_says_of_a_purpose_is_told_and_loosens_nothing(
         each.text for each in elsewhere.duties if each.jurisdiction == code
     )
     assert there.requirements == elsewhere.requirements
+
+
+def test_only_maine_wants_the_notice_every_year() -> None:
+    gates = {
+        code: file.workplace.gates
+        for code, file in BOOK.jurisdictions.items()
+        if file.workplace is not None
+    }
+
+    assert [code for code, wanted in gates.items() if "yearly_notice" in wanted] == ["US-ME"]

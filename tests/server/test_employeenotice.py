@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tests.server.rig import AT
 
 from askfirst.errors import InvalidInput, InvalidRequest
+from askfirst.rules import packaged
 from askfirst.server import accounts
 from askfirst.server import employeenotice as notices
 from askfirst.server.access import UserRole
@@ -28,8 +29,9 @@ def connection(store: Store) -> Iterator[sa.Connection]:
         yield opened
 
 
-def employ(connection: sa.Connection, name: str = "ola") -> str:
-    return accounts.add_user(connection, f"{name}@e.org", name, [UserRole.AGENT], AT).id
+def employ(connection: sa.Connection, name: str = "ola", place: str | None = None) -> str:
+    roles = [UserRole.AGENT]
+    return accounts.add_user(connection, f"{name}@e.org", name, roles, AT, place=place).id
 
 
 def test_another_version_or_other_words_than_those_in_force_are_not_read(
@@ -125,3 +127,39 @@ def test_a_notice_that_somebody_could_not_read_is_not_published(
         notices.publish(connection, texts, employ(connection), LATER)
 
     assert notices.present(connection).number == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "days", "current"),
+    [("US-ME", 364, True), ("US-ME", 365, False), ("US-TX", 10_000, True), (None, 10_000, True)],
+)
+def test_where_the_law_wants_the_notice_every_year_a_reading_holds_for_a_year(
+    connection: sa.Connection, place: str | None, days: int, current: bool
+) -> None:
+    ola, shown = employ(connection, place=place), notices.present(connection)
+    notices.read(connection, ola, 1, AT, shown.digest)
+
+    person, wants = accounts.user(connection, ola), account(connection)
+    on = AT.date() + timedelta(days=days)
+
+    assert notices.is_current(person, wants, packaged(), on) is current
+
+
+def test_the_accounts_own_place_counts_for_who_has_none(connection: sa.Connection) -> None:
+    ola = employ(connection)
+    change(connection, {"home_place": "US-ME"}, None, AT)
+    notices.read(connection, ola, 1, AT)
+    person, wants = accounts.user(connection, ola), account(connection)
+
+    assert notices.is_current(person, wants, packaged(), AT.date())
+    assert not notices.is_current(person, wants, packaged(), AT.date() + timedelta(days=400))
+
+
+def test_reading_the_same_words_again_renews_the_year(connection: sa.Connection) -> None:
+    ola = employ(connection, place="US-ME")
+    notices.read(connection, ola, 1, AT)
+    again = AT + timedelta(days=400)
+    notices.read(connection, ola, 1, again)
+    person, wants = accounts.user(connection, ola), account(connection)
+
+    assert notices.is_current(person, wants, packaged(), again.date())

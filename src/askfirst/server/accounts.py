@@ -63,6 +63,7 @@ class User:
     theme: str
     is_disabled: bool
     notice_version: int | None
+    notice_read_at: datetime | None = None
     time_factor: int = 1
     is_away: bool = False
     scopes: frozenset[Permission] | None = None
@@ -435,6 +436,7 @@ def user_of(row: sa.Row[Any]) -> User:
         theme=found["theme"],
         is_disabled=found["disabled_at"] is not None,
         notice_version=found["notice_version"],
+        notice_read_at=found["notice_read_at"],
         time_factor=found["time_factor"],
         is_away=found["is_away"],
     )

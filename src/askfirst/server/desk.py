@@ -23,6 +23,7 @@ from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
+from askfirst.server.employeenotice import is_current
 from askfirst.server.lines import IncomingLine, Outside, RingingLine
 from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.message import Message
@@ -501,7 +502,7 @@ class Desk:
 
     def request(self, user: User, start: PreCall, **own: Any) -> CallRequest:
         """What a user's call starts from; `own` is what a provider adds (`CallRequest`)."""
-        wishes = start.account
+        wishes, rules, today = start.account, self._node.rules, utc_now().date()
         return CallRequest(
             number=start.number,
             agent_places=start.agent_places,
@@ -509,8 +510,8 @@ class Desk:
             contact_places=start.contact_places,
             agent=user.id,
             # Nobody is recorded on a notice that there is not, or on an older one.
-            is_acknowledged=user.notice_version == wishes.notice_version,
-            settled=start.settled(self._node.rules, utc_now().date()),
+            is_acknowledged=is_current(user, wishes, rules, today),
+            settled=start.settled(rules, today),
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,

@@ -11,7 +11,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -21,13 +21,19 @@ import sqlalchemy as sa
 from askfirst.errors import InvalidInput
 from askfirst.model import Purpose
 from askfirst.notice import purpose_words
+from askfirst.rulefile import YEARLY
+from askfirst.rules import Rulebook
+from askfirst.scene import lineage
 from askfirst.server import account, accounts, audit
 from askfirst.server.access import TABLE, Permission, Reach
 from askfirst.server.account import Account
-from askfirst.server.accounts import LANGUAGES
+from askfirst.server.accounts import LANGUAGES, User
 from askfirst.server.accounttables import notice_readings
 
 _FILE = "texts/employee.toml"
+
+A_YEAR = timedelta(days=365)
+"""For how long a reading holds where the law wants the notice every year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,21 @@ def read(
         account.keep_notice(connection, version.texts, now)
     accounts.acknowledge(connection, user, number, now)
     audit.note(connection, now, user, "notice.read", detail={"version": number})
+
+
+def is_current(user: User, wants: Account, rules: Rulebook, on: date) -> bool:
+    """Whether somebody has read the version in force, and lately enough for the law of their place.
+
+    Some laws want the notice given every year; a reading then holds for `A_YEAR`.
+    """
+    if user.notice_version != wants.notice_version:
+        return False
+    place = user.place or wants.home_place
+    files = lineage(place, rules) if place is not None else []
+    if not any(YEARLY in file.workplace.gates for file in files if file.workplace is not None):
+        return True
+    read_at = user.notice_read_at
+    return read_at is not None and on - read_at.date() < A_YEAR
 
 
 def readings(connection: sa.Connection) -> list[Reading]:

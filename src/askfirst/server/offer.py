@@ -16,9 +16,11 @@ import sqlalchemy as sa
 
 from askfirst.errors import Refused
 from askfirst.ports import CallEvent
+from askfirst.rules import packaged
 from askfirst.server import audit
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls
+from askfirst.server.employeenotice import is_current
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.telephony.progress import Log
 
@@ -79,7 +81,8 @@ class Offer:
         self.decline()
         former = live.user_id
         await live.let_go()
-        has_read = user.notice_version == start.account.notice_version
+        rules = live.call.request.rules or packaged()
+        has_read = is_current(user, start.account, rules, utc_now().date())
         live.be_of(user, start.agent_places, has_read, partial(_keep, live.id, former, user.id))
         # Whoever has it reaches it from now on; a disk that is late does not stop a call.
         with suppress(TimeoutError):

@@ -61,7 +61,9 @@ def _home(visit: Visit, *, error: str | None = None) -> Response:
         status=422 if error else 200,
         error=error,
         notice=present,
-        has_read=visit.who.notice_version == present.number,
+        has_read=employeenotice.is_current(
+            visit.who, visit.account, visit.site.rules, utc_now().date()
+        ),
         asked=_asked(visit, everybody),
     )
 

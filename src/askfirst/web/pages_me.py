@@ -9,7 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from askfirst.server import accounts
 from askfirst.server.accesslog import newest_of, notice_read_at, openings_of
+from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.server.employeenotice import is_current
 from askfirst.server.livecall import REJOIN_MS, UNDO_MS
 from askfirst.server.reception import RING_MS
 from askfirst.web import callwords, words
@@ -40,6 +42,7 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
         visit,
         "me.html",
         read_at=read_at,
+        has_read=is_current(visit.who, visit.account, visit.site.rules, utc_now().date()),
         openings=openings,
         newest=newest,
         names=names,
