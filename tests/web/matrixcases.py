@@ -217,6 +217,12 @@ _ACCOUNT = {
     ("POST", "/users/{identity}"): Case((P.USERS_MANAGE,), 303, form=PERSON),
     ("PATCH", f"{API}/users/{{identity}}"): Case((P.USERS_MANAGE,), json={"name": "Target"}),
     ("POST", "/users/{identity}/disable"): Case((P.USERS_MANAGE,), 303),
+    ("GET", "/settings/papers/{paper_kind}"): Case(
+        (P.SETTINGS_READ,), path="/settings/papers/record"
+    ),
+    ("GET", "/settings/papers/{paper_kind}.pdf"): Case(
+        (P.SETTINGS_READ,), path="/settings/papers/record.pdf"
+    ),
     ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
