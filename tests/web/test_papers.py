@@ -200,6 +200,28 @@ def test_duties_are_those_of_the_sites_with_source_and_date(full: Site) -> None:
     assert f"DE, {full.rules.jurisdictions['DE'].reviewed}" in said
 
 
+def test_who_may_export_is_who_the_table_of_rights_lets(ready: Site) -> None:
+    (row,) = (
+        row
+        for section in made(ready, PaperKind.RECORD).paper.sections
+        for table in section.tables
+        for row in table.rows
+        if row[0] == "Export recordings"
+    )
+
+    assert row[1] == "supervisors, compliance officers"
+
+
+def test_the_packaged_notice_is_in_german_and_a_text_of_ones_own_leaves_a_gap(ready: Site) -> None:
+    before = made(ready, PaperKind.NOTICE, "de")
+    change(ready, notice_text={"en": "Calls are recorded.", "nb": "Samtaler tas opp."})
+    after = made(ready, PaperKind.NOTICE, "de")
+
+    assert "Nordlys AS zeichnet Gespräche für" in " ".join(texts_of(before))
+    assert len(after.gaps) == len(before.gaps) + 1
+    assert "Calls are recorded." in " ".join(texts_of(made(ready, PaperKind.NOTICE)))
+
+
 @pytest.mark.parametrize("kind", PaperKind)
 def test_what_people_typed_is_text_and_fills_nothing_in(ready: Site, kind: PaperKind) -> None:
     counted = len(made(ready, kind).gaps)

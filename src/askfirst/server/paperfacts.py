@@ -32,9 +32,14 @@ from askfirst.server.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """What the law of a place asks beside the call; `reviewed` is when its file was read last."""
+    """What the law asks at a place beside the call.
+
+    `stated_by` is the jurisdiction whose file says so, the place's own or one that it belongs to;
+    `reviewed` is when that file was read last.
+    """
 
     place: str
+    stated_by: str
     kind: str
     text: Mapping[str, str]
     sources: Sequence[str]
@@ -159,13 +164,10 @@ def _duties(rules: Rulebook, wants: Account, places: Sequence[str], on: date) ->
     """Each duty once, under the place whose file states it first."""
     sectors, found = wants.policy().sectors, dict[str, Duty]()
     for code in places:
-        file = rules.jurisdictions.get(code) or rules.jurisdictions.get(code.partition("-")[0])
-        if file is None:
-            continue
-        for each in rules.duties(code, on):
+        for file, each in rules.stated_duties(code, on):
             if not each.when.sectors or each.when.sectors & sectors:
                 titles = [source.title for source in each.sources]
-                duty = Duty(code, each.kind, dict(each.text), titles, file.reviewed)
+                duty = Duty(code, file.code, each.kind, dict(each.text), titles, file.reviewed)
                 found.setdefault(each.text["en"], duty)
     return tuple(found.values())
 

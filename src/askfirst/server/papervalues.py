@@ -12,6 +12,7 @@ from babel import Locale, dates
 
 from askfirst.model import Purpose
 from askfirst.notice import purpose_words
+from askfirst.server import employeenotice
 from askfirst.server.access import TABLE, Permission, Reach
 from askfirst.server.account import Account
 from askfirst.server.paperfacts import Duty, Grounds, Joined, regime, years
@@ -19,6 +20,8 @@ from askfirst.server.papers import Values, word
 from askfirst.server.retentionlist import SWEPT_AT
 
 Row = Mapping[str, str | None]
+
+_SOME = tuple(each for each in Reach if each is not Reach.NONE)
 
 
 def values(found: Grounds, language: str, places: Mapping[str, str]) -> Values:
@@ -29,7 +32,7 @@ def values(found: Grounds, language: str, places: Mapping[str, str]) -> Values:
         {
             **_head(found, language),
             **_purpose(wants, language),
-            **_periods(wants, language),
+            **_periods(wants, language, places),
             **_people(found, language, places),
             **_joined(found.joined),
         },
@@ -68,10 +71,9 @@ def _head(found: Grounds, language: str) -> Row:
         "idle_minutes": str(found.idle_minutes),
         "notice_version": str(version.number) if version.number else None,
         "notice_at": None if version.at is None else _moment(version.at, language),
-        "notice_text": version.texts.get(language),
+        "notice_text": employeenotice.in_language(wants, version, language),
         "privacy_url": wants.privacy_url,
-        "recipients": wants.texts.get(language, {}).get("recipients"),
-        "destination": wants.texts.get(language, {}).get("destination"),
+        "other_recipients": wants.texts.get(language, {}).get("recipients"),
     }
 
 
@@ -92,14 +94,15 @@ def _purpose(wants: Account, language: str) -> Row:
     }
 
 
-def _periods(wants: Account, language: str) -> Row:
+def _periods(wants: Account, language: str, places: Mapping[str, str]) -> Row:
+    region = wants.policy().storage_region
     return {
         "retention_days": _number(wants.retention_days),
         "stated_days": _number(wants.stated_days),
         "backup_days": str(wants.backup_days),
         "unverified_days": _number(wants.unverified_days),
         "swept_at": f"{SWEPT_AT[0]:02}:{SWEPT_AT[1]:02} UTC",
-        "storage_region": wants.policy().storage_region,
+        "storage_region": None if region is None else places.get(region, region),
         "second_factor": word("second_factor", wants.second_factor, language),
     }
 
@@ -119,7 +122,7 @@ def _people(found: Grounds, language: str, places: Mapping[str, str]) -> Row:
         "hears_team": able(listen, Reach.TEAM),
         "hears_all": able(listen, Reach.ALL),
         "exports": ", ".join(
-            filter(None, (able(Permission.RECORDINGS_EXPORT, each) for each in Reach))
+            filter(None, (able(Permission.RECORDINGS_EXPORT, each) for each in _SOME))
         ),
         "erases": able(Permission.ERASURE_MANAGE, Reach.ALL),
         "changes": able(Permission.SETTINGS_WRITE, Reach.ALL),
@@ -198,7 +201,9 @@ def _duties(
     """Duties of the workplace at the sites, or the other duties of every place."""
     return [
         {
-            "item": places.get(each.place, each.place),
+            "item": places.get(each.stated_by)
+            or word("area", each.stated_by, language)
+            or each.stated_by,
             # Rule files are written in English and Norwegian; the paper says so elsewhere.
             "duty": each.text.get(language, each.text["en"]),
             "source": _source(each),
@@ -210,7 +215,8 @@ def _duties(
 
 def _source(duty: Duty) -> str:
     named = "; ".join(duty.sources)
-    return f"{named} ({duty.place}, {duty.reviewed})" if named else f"{duty.place}, {duty.reviewed}"
+    read = f"{duty.stated_by}, {duty.reviewed}"
+    return f"{named} ({read})" if named else read
 
 
 def _number(value: int | None) -> str | None:
