@@ -156,6 +156,7 @@ def test_a_setting_that_is_changed_changes_the_paper_and_its_fingerprint(ready: 
     ("setting", "kind", "said"),
     [
         ({"announces": False}, PaperKind.ASSESSMENT, "announcements are switched off"),
+        ({"hears_answers": True}, PaperKind.ASSESSMENT, "their sound is never kept"),
         ({"second_person": ["settings"]}, PaperKind.ASSESSMENT, "a second person has agreed"),
         ({"second_factor": "everybody"}, PaperKind.ASSESSMENT, "Everybody needs a second factor"),
         ({"unverified_days": None}, PaperKind.DELETION, "No time of their own"),

@@ -40,13 +40,14 @@ class PaperKind(StrEnum):
 class Values:
     """What a paper is filled with, in one language.
 
-    `said` are texts by name; a name that is not there, or None, is a gap. `holds` are the
-    conditions that are true, `lists` what rows are repeated for: texts by name for each of them.
+    `said` are texts by name; a name that is not there, or None, is a gap. `holds` says of every
+    condition that texts may ask for whether it is true, `lists` what rows are repeated for: texts
+    by name for each of them. A condition or a list that nobody knows is an error in the texts.
     """
 
     made_at: datetime
     said: Mapping[str, str | None]
-    holds: frozenset[str]
+    holds: Mapping[str, bool]
     lists: Mapping[str, Sequence[Mapping[str, str | None]]]
 
 
@@ -75,9 +76,7 @@ class _Writer:
     def holds(self, item: Mapping[str, Any]) -> bool:
         """Whether something is to be said: every condition of its ``when``, ``!`` turns one."""
         words = str(item.get("when", "")).split()
-        return all(
-            (word.lstrip("!") in self.values.holds) != word.startswith("!") for word in words
-        )
+        return all(self.values.holds[word.lstrip("!")] != word.startswith("!") for word in words)
 
     def fact(self, name: str) -> Fact:
         """A term with its value, or with the gap that is left for it."""

@@ -15,6 +15,7 @@ from askfirst.notice import purpose_words
 from askfirst.server import employeenotice
 from askfirst.server.access import TABLE, Permission, Reach
 from askfirst.server.account import Account
+from askfirst.server.accountkeys import SECOND_FACTOR
 from askfirst.server.paperfacts import Duty, Grounds, Joined, regime, years
 from askfirst.server.papers import Values, word
 from askfirst.server.retentionlist import SWEPT_AT
@@ -36,7 +37,7 @@ def values(found: Grounds, language: str, places: Mapping[str, str]) -> Values:
             **_people(found, language, places),
             **_joined(found.joined),
         },
-        frozenset(_conditions(found)),
+        _conditions(found),
         {
             "externals": [{"item": each} for each in wants.policy().external_processors],
             "purposes": [
@@ -116,14 +117,15 @@ def _people(found: Grounds, language: str, places: Mapping[str, str]) -> Row:
         )
         return ", ".join(word("role", role, language) or role for role in roles)
 
+    def everybody(permission: Permission) -> str:
+        return ", ".join(filter(None, (able(permission, each) for each in _SOME)))
+
     listen = Permission.RECORDINGS_LISTEN
     return {
-        "hears_own": able(listen, Reach.OWN),
+        "hears_own": everybody(listen),
         "hears_team": able(listen, Reach.TEAM),
         "hears_all": able(listen, Reach.ALL),
-        "exports": ", ".join(
-            filter(None, (able(Permission.RECORDINGS_EXPORT, each) for each in _SOME))
-        ),
+        "exports": everybody(Permission.RECORDINGS_EXPORT),
         "erases": able(Permission.ERASURE_MANAGE, Reach.ALL),
         "changes": able(Permission.SETTINGS_WRITE, Reach.ALL),
         "sites": _named(found.sites, places) or None,
@@ -146,8 +148,8 @@ def _joined(joined: Joined) -> Row:
     }
 
 
-def _conditions(found: Grounds) -> Iterable[str]:
-    """The words that texts may ask for by ``when``."""
+def _conditions(found: Grounds) -> dict[str, bool]:
+    """The words that texts may ask for by ``when``, each with whether it is so."""
     wants, joined, policy = found.account, found.joined, found.account.policy()
     held = {
         "recording": wants.recording_enabled,
@@ -157,17 +159,14 @@ def _conditions(found: Grounds) -> Iterable[str]:
         "asks_reason": wants.asks_reason,
         "unverified": wants.unverified_days is not None,
         "second_person": bool(wants.second_person),
-        f"factor_{wants.second_factor}": True,
+        **{f"factor_{who}": wants.second_factor == who for who in SECOND_FACTOR},
         "guarantee": policy.no_third_party_guarantee,
         "shares": policy.external_share_links,
-        "externals": bool(policy.external_processors),
-        "always_ask": policy.always_ask,
         "special": policy.special_category_expected,
         "minimum_proof": policy.minimum_proof is not None,
         "mandatory": regime(wants) is not None,
         "works_required": policy.require_works_agreement,
         "works_on_file": policy.works_agreement_on_file,
-        "reviews_country": wants.first_country == "review",
         "exchange": joined.exchange is not None,
         "encrypted_exchange": joined.is_exchange_encrypted,
         "dialer": joined.has_dialer,
@@ -179,17 +178,14 @@ def _conditions(found: Grounds) -> Iterable[str]:
         "notice": found.notice.number > 0,
         "germany": any(code.startswith("DE") for code in found.sites),
         "norway": "NO" in found.sites,
-        "sites": bool(found.sites),
-        "demo": wants.is_demo,
     }
     outside = ("exchange", "dialer", "keys_away", "mail", "webhook", "stamp", "sign_on")
-    held["outside"] = any(held[word] for word in (*outside, "externals"))
-    held["periods"] = bool(wants.retention.get("purposes") or wants.retention.get("places"))
+    held["outside"] = any(held[each] for each in outside) or bool(policy.external_processors)
     held["protection"] = any(each.kind not in _WORK for each in found.duties)
     held["workplace"] = any(
         each.kind in _WORK and each.place in found.sites for each in found.duties
     )
-    return (name for name, holds in held.items() if holds)
+    return held
 
 
 _WORK = frozenset({"employee_notice", "works_agreement"})
