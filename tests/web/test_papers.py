@@ -18,6 +18,7 @@ from askfirst.server import account, accounts
 from askfirst.server.access import UserRole
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
+from askfirst.server.database import calls, parties
 from askfirst.server.paper import pdf
 from askfirst.server.paperfacts import grounds
 from askfirst.server.papers import LANGUAGES, Made, PaperKind, paper
@@ -199,6 +200,34 @@ def test_duties_are_those_of_the_sites_with_source_and_date(full: Site) -> None:
     assert "Agree with the works council" in said
     assert "Working Environment Act" in said
     assert f"DE, {full.rules.jurisdictions['DE'].reviewed}" in said
+
+
+def test_places_that_were_called_and_a_dialer_are_read_from_the_calls(ready: Site) -> None:
+    assert "no call has been made yet" in " ".join(texts_of(made(ready, PaperKind.ASSESSMENT)))
+    with ready.store.engine.begin() as connection:
+        connection.execute(
+            calls.insert().values(
+                id="call_1",
+                created_at=utc_now(),
+                provider="external",
+                direction="outbound",
+                language="en",
+                policy={},
+                proof=0,
+            )
+        )
+        for number, role, places in ((0, "agent", ["SE"]), (1, "contact", ["DE", "NO"])):
+            connection.execute(
+                parties.insert().values(
+                    call="call_1", number_in_call=number, role=role, places=places
+                )
+            )
+
+    said = texts_of(made(ready, PaperKind.ASSESSMENT))
+
+    assert "Germany, Norway" in said
+    assert any("GDPR articles 5 and 6" in text for text in said)
+    assert "name of the own dialer" in " ".join(texts_of(made(ready, PaperKind.PROCESSORS)))
 
 
 def test_who_may_export_is_who_the_table_of_rights_lets(ready: Site) -> None:
