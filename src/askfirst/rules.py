@@ -138,9 +138,13 @@ class Rulebook:
 
         A subdivision without a file has those of its country.
         """
+        return tuple(duty for _, duty in self.stated_duties(code, on))
+
+    def stated_duties(self, code: str, on: date) -> tuple[tuple[Jurisdiction, RuleDuty], ...]:
+        """The `duties` at a place, each with the jurisdiction whose file states it."""
         start = code if code in self.jurisdictions else code.partition("-")[0]
         files = self._lineage(start)
-        return tuple(duty for file in files for duty in file.duties if duty.in_force(on))
+        return tuple((file, duty) for file in files for duty in file.duties if duty.in_force(on))
 
     def _lineage(self, code: str) -> Iterator[Jurisdiction]:
         """The jurisdiction and all its ancestors, each once, the nearest first."""

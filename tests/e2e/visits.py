@@ -98,5 +98,6 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
         "contact": ids["contact"],
         "call": ids["calls"]["presses-one"],
         "identity": ids["people"]["other"],
+        "paper_kind": "assessment",
     }
     return str(known[gap])

@@ -220,6 +220,12 @@ _ACCOUNT = {
     ("POST", "/settings/sites/{record}/end"): Case(
         (P.SETTINGS_WRITE,), 404, path="/settings/sites/site_none/end"
     ),
+    ("GET", "/settings/papers/{paper_kind}"): Case(
+        (P.SETTINGS_READ,), path="/settings/papers/record"
+    ),
+    ("GET", "/settings/papers/{paper_kind}.pdf"): Case(
+        (P.SETTINGS_READ,), path="/settings/papers/record.pdf"
+    ),
     ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),

@@ -70,6 +70,16 @@ def proposed(wants: Account) -> dict[str, str]:
     return {language: _filled(wants, language) for language in LANGUAGES}
 
 
+def in_language(wants: Account, version: Version, language: str) -> str | None:
+    """What a version says in a language; the packaged one also in German, which papers have.
+
+    None where somebody published a text of their own, and not in that language.
+    """
+    if language in version.texts:
+        return version.texts[language]
+    return _filled(wants, language) if version.texts == proposed(wants) else None
+
+
 def present(connection: sa.Connection) -> Version:
     """The version that is in force."""
     wants = account.account(connection)

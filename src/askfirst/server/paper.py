@@ -84,6 +84,7 @@ class Paper:
     """A document. `language` is the one it is written in (BCP 47), `footer` stands on every page.
 
     `made_at` is the time that the file gives as its own; the same paper gives the same bytes.
+    `marks` are passages that stand out wherever they are, such as what is still to be filled in.
     """
 
     title: str
@@ -92,6 +93,16 @@ class Paper:
     facts: Sequence[Fact] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
     footer: str = ""
+    marks: Sequence[str] = ()
+
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """A text in pieces, each with whether it is one of the marks and so stands out."""
+        if not self.marks:
+            return [(text, False)]
+        # The longest first, should one begin as another does.
+        known = "|".join(re.escape(mark) for mark in sorted(self.marks, key=len, reverse=True))
+        pieces = re.split(f"({known})", text)
+        return [(piece, bool(place % 2)) for place, piece in enumerate(pieces) if piece]
 
 
 def pdf(paper: Paper) -> bytes:
@@ -138,6 +149,7 @@ def _shown(paper: Paper) -> dict[str, object]:
             for each in paper.sections
         ],
         "footer": _set(paper.footer),
+        "marks": [_set(mark) for mark in paper.marks],
     }
 
 

@@ -35,6 +35,7 @@ MENU: tuple[tuple[str, str, Permission], ...] = (
     ("/settings/keys", words.mark("Keys"), Permission.SETTINGS_READ),
     ("/settings/notice", words.mark("Employee notice"), Permission.SETTINGS_READ),
     ("/settings/sites", words.mark("Sites"), Permission.SETTINGS_READ),
+    ("/settings/papers", words.mark("Papers"), Permission.SETTINGS_READ),
     ("/settings/sign-in", words.mark("Sign-in"), Permission.SETTINGS_READ),
     ("/users", words.mark("Users"), Permission.USERS_MANAGE),
     ("/audit", words.mark("Audit log"), Permission.AUDIT_READ),
