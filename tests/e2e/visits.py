@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
+import sqlalchemy as sa
 from tests.e2e.furnish import PEOPLE
 from tests.e2e.installation import Installation
 from tests.web.test_rights import ANYBODY, NEEDED, SIGNED_IN
 
-from askfirst.server import accounts
+from askfirst.server import account, accounts
 from askfirst.server.access import Permission, Person
 from askfirst.server.clock import utc_now
-from askfirst.server.database import reading, transaction
+from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.listening import Listening
+from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.queue import Wanted, items
 from askfirst.server.requestacts import take
 from askfirst.server.requestregister import RequestKind
+from askfirst.server.sharing import Sharing
 from askfirst.server.subjectrights import who
 from askfirst.web.app import routes
 
@@ -24,8 +29,19 @@ ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
 EXCERPT = "/compliance/items/{item}/sound"
+SHARED = "/shared/{token}"
 LEADS_ON = ("/sign-in/code", "/sign-in/provider", "/sign-in/provider/back", "/me/security/app")
-NO_PAGE = frozenset({"/phone/places", "/me/opened", "/demo/{token}", SOUND, EXCERPT, *LEADS_ON})
+NO_PAGE = frozenset(
+    {
+        "/phone/places",
+        "/me/opened",
+        "/demo/{token}",
+        SOUND,
+        EXCERPT,
+        f"{SHARED}/audio",
+        *LEADS_ON,
+    }
+)
 """What scripts and players ask for, parts of pages, and what only leads on to a page."""
 
 FIRST_RUN = "/setup/{token}"
@@ -80,6 +96,8 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
     if visit.path == FIRST_RUN:
         assert installation.setup_path is not None
         return installation.setup_path.rpartition("/")[2]
+    if visit.path == SHARED:
+        return _share(installation)
     if gap == "token":
         with installation.store() as store, transaction(store.engine) as connection:
             return accounts.make_link(connection, installation.ids["people"]["other"], utc_now())
@@ -101,3 +119,27 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
         "paper_kind": "assessment",
     }
     return str(known[gap])
+
+
+def _share(installation: Installation) -> str:
+    """A share that waits for its code, of a call that was decided with sharing in mind."""
+    call, officer = (
+        installation.ids["calls"]["presses-one"],
+        installation.ids["people"]["compliance"],
+    )
+    now = utc_now()
+    with installation.store() as store:
+        with transaction(store.engine) as connection:
+            wishes = {**(account.account(connection).wishes or {}), "external_share_links": True}
+            account.change(connection, {"wishes": wishes}, officer, now)
+            its = calls.c.id == call
+            policy = connection.execute(sa.select(calls.c.policy).where(its)).scalar_one()
+            shared = {**policy, "external_share_links": True}
+            connection.execute(calls.update().where(its).values(policy=shared))
+            recording = connection.execute(
+                sa.select(recordings.c.id).where(recordings.c.call == call)
+            ).scalar_one()
+            person = accounts.user(connection, officer).person
+        sharing = Sharing(store, Listening(store))
+        purpose, lasts = ListeningPurpose.DISPUTE, timedelta(days=1)
+        return sharing.make(person, recording, "Counsel", purpose, lasts, now).token
