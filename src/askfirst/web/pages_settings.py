@@ -11,6 +11,7 @@ from askfirst.errors import InvalidInput, InvalidRequest, Unavailable
 from askfirst.model import Purpose
 from askfirst.policy import MANDATORY_RECORDING
 from askfirst.server.access import Permission
+from askfirst.server.accountkeys import LONGEST_DAYS, SHORTEST_DAYS
 from askfirst.web import retentionwords
 from askfirst.web.api_account import RECORDING, changed
 from askfirst.web.bodies import Filled
@@ -107,7 +108,8 @@ def change_retention(visit: Writer, retention_days: Field = "") -> Response:
         changed(visit, {PERIOD: _number(days) if days else "-"})
     except InvalidInput as error:
         # A rule that is longer is named; what is no number is said at the field.
-        is_range = not days.isdigit() or not 1 <= int(days) <= 3_650
+        number = _number(days)
+        is_range = not isinstance(number, int) or not SHORTEST_DAYS <= number <= LONGEST_DAYS
         said = None if is_range else visit.told(error)
         return _retention(visit, value=days, wrong=is_range, error=said)
     return RedirectResponse("/settings/retention?saved=1", status_code=303)
