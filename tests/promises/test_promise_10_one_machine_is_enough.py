@@ -32,6 +32,7 @@ def test_a_call_from_the_answer_to_the_finished_recording_needs_no_network(
     finally:
         node.close()
     assert {path.name for path in (tmp_path / "data").iterdir() if path.is_dir()} == {
+        "erased",
         "keys",
         "objects",
         "spool",

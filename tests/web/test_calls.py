@@ -199,7 +199,7 @@ def test_the_page_plays_only_for_a_stated_purpose(office: Office) -> None:
     link = played.text.partition('src="/api/v1/recordings/')[2].partition('"')[0]
     assert client.get(f"/api/v1/recordings/{link}").status_code == 200
     again = client.get(f"/calls/{office.recorded.call}")
-    assert f"{office.agent.name} listened: A dispute" in again.text
+    assert f"<strong>{office.agent.name}</strong> listened: A dispute" in again.text
 
 
 def test_the_page_says_in_norwegian_why_the_call_was_decided_so(office: Office) -> None:
