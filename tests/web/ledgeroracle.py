@@ -8,7 +8,7 @@ stretches of call time; what exists is found in everything that the keys still o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from sqlite3 import connect
@@ -316,9 +316,7 @@ def faults_of_files(store: Store, call: str, account: Account) -> list[str]:
 
 def _sounds(store: Store, recording: str, mine: list[Interval]) -> list[str]:
     contact = Playback(store).for_cutting(recording)[1]  # the called side
-    with reading(store.engine) as connection:
-        query = sa.select(segments).where(segments.c.recording == recording)
-        laid = connection.execute(query.order_by(segments.c.file_ms)).all()
+    laid = _laid(store, recording)
     mapped = sum(each.to_ms - each.from_ms for each in laid)
     found = []
     if _loud(contact[mapped * SAMPLES_PER_MS :]):
@@ -334,6 +332,13 @@ def _sounds(store: Store, recording: str, mine: list[Interval]) -> list[str]:
     return found
 
 
+def _laid(store: Store, recording: str) -> Sequence[Any]:
+    """Which call time each part of the file is, in its order."""
+    query = sa.select(segments).where(segments.c.recording == recording)
+    with reading(store.engine) as connection:
+        return connection.execute(query.order_by(segments.c.file_ms)).all()
+
+
 def _loud(samples: NDArray[np.int16]) -> list[int]:
     """Where, in ms, each stretch of 20 ms begins that is not silent."""
     step = FRAME_MS * SAMPLES_PER_MS
@@ -347,14 +352,30 @@ def _loud(samples: NDArray[np.int16]) -> list[int]:
 
 def _words(store: Store, recording: str, kind: str, mine: list[Interval]) -> list[str]:
     may = [each for each in mine if each.may_transcribe]
+    laid = _laid(store, recording)
     kept = json.loads(Playback(store).asset(recording, kind) or b"[]")
     return [
         f"{recording}: a word of the contact at {word[1]} ms in the {kind}"
         for said in kept
         if said["speaker"] != "agent"
         for word in said["words"]
-        if not _in_any(may, word[1], word[2], FRAME_MS)
+        if not _is_heard(laid, may, word[1], word[2])
     ]
+
+
+def _is_heard(laid: Sequence[Any], may: list[Interval], from_ms: int, to_ms: int) -> bool:
+    """Whether a word begins and ends in what was kept, and each kept part of it was allowed.
+
+    One that was spoken while the gate shut and opened again lies in two parts of the file.
+    """
+    parts = [
+        (max(from_ms, each.from_ms), min(to_ms, each.to_ms))
+        for each in laid
+        if each.from_ms < to_ms and from_ms < each.to_ms
+    ]
+    if not parts or (parts[0][0], parts[-1][1]) != (from_ms, to_ms):
+        return False
+    return all(_in_any(may, *part, FRAME_MS) for part in parts)
 
 
 def faults_of_erasure(store: Store, account: Account) -> list[str]:

@@ -280,6 +280,17 @@ def test_a_link_to_a_recording_that_keeps_nothing_stops_no_entry(phone: Phone) -
     assert phone.seen["gate.failed"] == 0
 
 
+def test_a_word_across_a_gate_that_shuts_and_opens_again_is_accounted_for(phone: Phone) -> None:
+    phone.place(phone.personas["texan"])
+    phone.wait(1_500)
+    phone.act("POST", "consents", {"kind": "informed", "how": "agent", "party": 1})
+    phone.act("POST", "places", {"party": 1, "code": "US-TX", "source": "stated"})
+    phone.wait(700)
+
+    assert phone.settle() == []
+    assert (phone.seen["recording.opened"], phone.seen["recording.ready"]) == (2, 1)
+
+
 def recorded(phone: Phone, past: str) -> list[str]:
     """A Norwegian presses 1, takes it back and goes on talking; what is wrong with it."""
     phone.place(phone.personas["norwegian"])
