@@ -7,7 +7,6 @@ works inside the caller's transaction and takes the time as an argument.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.policy import PLACE_CODE
 from askfirst.server.access import Permission, Person, UserRole, roles_of
 from askfirst.server.accounttables import audit, notice_readings, sessions, sign_in_links, users
+from askfirst.server.digests import of_secret
 from askfirst.server.ids import new_id
 
 SHORTEST_PASSWORD = 12
@@ -296,7 +296,7 @@ def make_link(connection: sa.Connection, identity: str | None, now: datetime) ->
     connection.execute(sign_in_links.delete().where(same))
     connection.execute(
         sign_in_links.insert().values(
-            digest=_digest(token), user=identity, created_at=now, expires_at=now + LINK_LASTS
+            digest=of_secret(token), user=identity, created_at=now, expires_at=now + LINK_LASTS
         )
     )
     return token
@@ -305,7 +305,7 @@ def make_link(connection: sa.Connection, identity: str | None, now: datetime) ->
 def is_link(connection: sa.Connection, token: str, now: datetime) -> bool:
     """Whether a link would still open; it is not used up by asking."""
     row = connection.execute(
-        sa.select(sign_in_links.c.expires_at).where(sign_in_links.c.digest == _digest(token))
+        sa.select(sign_in_links.c.expires_at).where(sign_in_links.c.digest == of_secret(token))
     ).one_or_none()
     return row is not None and now < row.expires_at
 
@@ -316,7 +316,7 @@ def link_holder(connection: sa.Connection, token: str, now: datetime) -> str | N
     Raises Refused for one that is unknown, used or too old.
     """
     row = connection.execute(
-        sa.select(sign_in_links).where(sign_in_links.c.digest == _digest(token))
+        sa.select(sign_in_links).where(sign_in_links.c.digest == of_secret(token))
     ).one_or_none()
     if row is None or now >= row.expires_at:
         raise Refused("this link was used or is too old; ask for another one")
@@ -327,7 +327,7 @@ def link_holder(connection: sa.Connection, token: str, now: datetime) -> str | N
 def use_link(connection: sa.Connection, token: str, now: datetime) -> str | None:
     """Use a link up; gives the person's id, None for the first run. Raises as `link_holder`."""
     identity = link_holder(connection, token, now)
-    connection.execute(sign_in_links.delete().where(sign_in_links.c.digest == _digest(token)))
+    connection.execute(sign_in_links.delete().where(sign_in_links.c.digest == of_secret(token)))
     return identity
 
 
@@ -456,7 +456,3 @@ def _fits(kept: str, password: str) -> bool:
         return _hasher.verify(kept, password[:LONGEST_PASSWORD])
     except (Argon2Error, InvalidHashError):
         return False
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -7,7 +7,6 @@ before it is given; what was refused stands there too.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from askfirst.server.access import Permission, Person
 from askfirst.server.account import account
 from askfirst.server.callreader import call_of, ensure_reaches
 from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.digests import of_secret
 from askfirst.server.ids import new_id
 from askfirst.server.linktables import links
 from askfirst.server.playback import Playback
@@ -143,10 +143,10 @@ class Listening:
             connection.execute(
                 links.insert().values(
                     id=made.id,
-                    digest=digest(made.token),
+                    digest=of_secret(made.token),
                     recording=recording,
                     user=person.id,
-                    session=digest(session),
+                    session=of_secret(session),
                     purpose=purpose.value,
                     created_at=now,
                     expires_at=made.expires_at,
@@ -239,7 +239,7 @@ class Listening:
         """
         with reading(self.store.engine) as connection:
             row = connection.execute(
-                sa.select(links).where(links.c.digest == digest(token))
+                sa.select(links).where(links.c.digest == of_secret(token))
             ).one_or_none()
         why = _fault(row, person, session, recording, now)
         if why is None:
@@ -255,15 +255,10 @@ class Listening:
         )
 
 
-def digest(secret: str) -> str:
-    """Under which a secret is kept: SHA-256 in hexadecimal, of whatever text."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _fault(row: Any, person: Person, session: str, recording: str, now: datetime) -> Why | None:
     if row is None:
         return Why.NO_LINK
-    if row.session != digest(session) or row.user != person.id:
+    if row.session != of_secret(session) or row.user != person.id:
         return Why.OTHER_SESSION
     if row.recording != recording:
         return Why.OTHER_RECORDING

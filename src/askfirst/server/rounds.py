@@ -7,7 +7,6 @@ function works inside the caller's transaction and takes the time as an argument
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from askfirst.server.digests import of_secret
 from askfirst.server.signintables import rounds
 
 LASTS = timedelta(minutes=10)
@@ -54,7 +54,7 @@ def begin(
     connection.execute(rounds.delete().where(rounds.c.expires_at <= now))
     connection.execute(
         rounds.insert().values(
-            digest=_digest(token),
+            digest=of_secret(token),
             purpose=purpose.value,
             user=user,
             detail=dict(detail or {}),
@@ -69,7 +69,7 @@ def look(connection: sa.Connection, token: str, purpose: Purpose, now: datetime)
     """What a token began; None for another purpose, and once it is used, spent or too old."""
     row = connection.execute(
         sa.select(rounds).where(
-            rounds.c.digest == _digest(token),
+            rounds.c.digest == of_secret(token),
             rounds.c.purpose == purpose.value,
             rounds.c.expires_at > now,
             rounds.c.tries < MOST_TRIES,
@@ -88,19 +88,15 @@ def take(connection: sa.Connection, token: str, purpose: Purpose, now: datetime)
 def count_try(connection: sa.Connection, token: str) -> None:
     """Count a wrong try; after `MOST_TRIES` the round is spent."""
     connection.execute(
-        rounds.update().where(rounds.c.digest == _digest(token)).values(tries=rounds.c.tries + 1)
+        rounds.update().where(rounds.c.digest == of_secret(token)).values(tries=rounds.c.tries + 1)
     )
 
 
 def end(connection: sa.Connection, token: str) -> None:
     """Let a token open nothing any more."""
-    connection.execute(rounds.delete().where(rounds.c.digest == _digest(token)))
+    connection.execute(rounds.delete().where(rounds.c.digest == of_secret(token)))
 
 
 def end_all(connection: sa.Connection, identity: str) -> None:
     """Let nothing that a person has begun be finished, after a change of how they sign in."""
     connection.execute(rounds.delete().where(rounds.c.user == identity))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

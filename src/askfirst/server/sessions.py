@@ -7,7 +7,6 @@ ends it. Every function works inside the caller's transaction and takes the time
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 
 from askfirst.server.accounts import User, user_of
 from askfirst.server.accounttables import sessions, users
+from askfirst.server.digests import of_secret
 
 SEEN_EVERY = timedelta(minutes=1)
 """The time of the last visit is written no more often than that."""
@@ -61,7 +61,7 @@ def begin(
     connection.execute(sessions.delete().where(sa.not_(_holds(now))))
     connection.execute(
         sessions.insert().values(
-            digest=_digest(token),
+            digest=of_secret(token),
             user=identity,
             created_at=now,
             seen_at=now,
@@ -79,7 +79,7 @@ def find(connection: sa.Connection, token: str, now: datetime) -> tuple[User, Se
     row = connection.execute(
         sa.select(users, *_COLUMNS)
         .join(sessions, sessions.c.user == users.c.id)
-        .where(sessions.c.digest == _digest(token), users.c.disabled_at.is_(None), _holds(now))
+        .where(sessions.c.digest == of_secret(token), users.c.disabled_at.is_(None), _holds(now))
     ).one_or_none()
     return None if row is None else (user_of(row), _session(row))
 
@@ -105,7 +105,7 @@ def touch(connection: sa.Connection, token: str, now: datetime, idle: timedelta)
     """Write down that somebody did something, so that the session goes on."""
     connection.execute(
         sessions.update()
-        .where(sessions.c.digest == _digest(token), _holds(now))
+        .where(sessions.c.digest == of_secret(token), _holds(now))
         .values(seen_at=now, idles_at=now + idle)
     )
 
@@ -118,8 +118,8 @@ def renew(connection: sa.Connection, token: str, factors: int) -> str:
     fresh = secrets.token_urlsafe(32)
     connection.execute(
         sessions.update()
-        .where(sessions.c.digest == _digest(token))
-        .values(digest=_digest(fresh), factors=factors)
+        .where(sessions.c.digest == of_secret(token))
+        .values(digest=of_secret(fresh), factors=factors)
     )
     return fresh
 
@@ -136,12 +136,12 @@ def of_user(connection: sa.Connection, identity: str, now: datetime) -> list[Ses
 
 def name_of(token: str) -> str:
     """The name of the session that a token opens."""
-    return _digest(token)
+    return of_secret(token)
 
 
 def end(connection: sa.Connection, token: str) -> None:
     """End one session; one that is gone is no fault."""
-    connection.execute(sessions.delete().where(sessions.c.digest == _digest(token)))
+    connection.execute(sessions.delete().where(sessions.c.digest == of_secret(token)))
 
 
 def end_named(connection: sa.Connection, identity: str, name: str) -> bool:
@@ -154,7 +154,7 @@ def end_all(connection: sa.Connection, identity: str, *, but: str | None = None)
     """End every session of a person, except for that of the token `but`; says how many."""
     its = sessions.c.user == identity
     if but is not None:
-        its &= sessions.c.digest != _digest(but)
+        its &= sessions.c.digest != of_secret(but)
     return connection.execute(sessions.delete().where(its)).rowcount
 
 
@@ -186,7 +186,3 @@ def _session(row: sa.Row[*tuple[Any, ...]]) -> Session:
         agent=found["agent"],
         factors=found["factors"],
     )
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -24,9 +24,10 @@ from askfirst.server import keptwords
 from askfirst.server.access import Permission, Person
 from askfirst.server.account import account
 from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.digests import of_secret
 from askfirst.server.ids import new_id
 from askfirst.server.linktables import shares
-from askfirst.server.listening import Given, Listening, Sound, digest
+from askfirst.server.listening import Given, Listening, Sound
 from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
@@ -111,7 +112,7 @@ class Sharing:
             connection.execute(
                 shares.insert().values(
                     id=made.id,
-                    digest=digest(made.token),
+                    digest=of_secret(made.token),
                     recording=recording,
                     made_by=person.id,
                     purpose=purpose.value,
@@ -210,7 +211,7 @@ class Sharing:
             kept = present.code if present is not None and present.code is not None else ""
             fits = hmac.compare_digest(kept, given)
             if fits:
-                values: dict[str, Any] = {"browser": digest(secret), "code": None}
+                values: dict[str, Any] = {"browser": of_secret(secret), "code": None}
             else:
                 failures = 0 if present is None else present.failures + 1
                 values = {"failures": failures, "code": kept if failures < GUESSES else None}
@@ -243,7 +244,7 @@ class Sharing:
         query = (
             sa.select(shares, recordings.c.call)
             .join(recordings, recordings.c.id == shares.c.recording)
-            .where(shares.c.digest == digest(token))
+            .where(shares.c.digest == of_secret(token))
         )
         with reading(self.store.engine) as connection:
             row = connection.execute(query).one_or_none()
@@ -289,7 +290,7 @@ def _nothing() -> Refused:
 
 
 def _is_browser(row: Any, browser: str) -> bool:
-    return row.browser is not None and hmac.compare_digest(row.browser, digest(browser))
+    return row.browser is not None and hmac.compare_digest(row.browser, of_secret(browser))
 
 
 def _shares(policy: Policy) -> bool:

@@ -7,7 +7,6 @@ argument.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from askfirst.errors import InvalidRequest, NotFound, Refused
 from askfirst.server import accounts, audit
 from askfirst.server.access import Permission
 from askfirst.server.accounts import User
+from askfirst.server.digests import of_secret
 from askfirst.server.ids import new_id
 from askfirst.server.tokentables import api_tokens
 
@@ -77,7 +77,7 @@ def make(
     connection.execute(
         api_tokens.insert().values(
             id=token.id,
-            digest=_digest(secret),
+            digest=of_secret(secret),
             user=token.user,
             name=token.name,
             scopes=sorted(allowed),
@@ -112,7 +112,7 @@ def holder(connection: sa.Connection, secret: str, now: datetime) -> tuple[User,
 
     None for one that is unknown, expired or revoked, and while the person is locked out.
     """
-    return _held(connection, api_tokens.c.digest == _digest(secret), now)
+    return _held(connection, api_tokens.c.digest == of_secret(secret), now)
 
 
 def present(connection: sa.Connection, token: str, now: datetime) -> User | None:
@@ -174,7 +174,3 @@ def _token(row: sa.Row[Any]) -> Token:
         used_at=row.used_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

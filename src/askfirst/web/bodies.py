@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
@@ -68,6 +69,14 @@ async def filled_in(request: Request) -> FormData:
         _ensure(key, "form")
         _ensure(value, key)
     return form
+
+
+def day(text: str, key: str) -> date | None:
+    """The day in a field of a form, None where it is empty. Raises InvalidRequest for no day."""
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError as error:
+        raise InvalidRequest("found no day; expected one such as 2026-11-24", key=key) from error
 
 
 Filled = Annotated[FormData, Depends(filled_in)]

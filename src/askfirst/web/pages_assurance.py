@@ -15,6 +15,7 @@ from askfirst.server.access import Permission
 from askfirst.server.assurance import Figure, Report
 from askfirst.web import queuewords
 from askfirst.web.api_queue import reported
+from askfirst.web.bodies import day
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
@@ -28,7 +29,7 @@ Reader = Annotated[Visit, Depends(permitted(Permission.QUEUE_READ))]
 def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str = "") -> Response:
     """The figures of a period; one of them with its calls."""
     try:
-        found = reported(visit, _day(begins), _day(ends))
+        found = reported(visit, day(begins, "begins"), day(ends, "ends"))
         error = ""
     except InvalidInput:
         found, error = reported(visit, None, None), visit.say("Choose a day before the last one.")
@@ -55,7 +56,7 @@ def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str 
 @router.get("/compliance/assurance.csv")
 def assurance_csv(visit: Reader, begins: str = "", ends: str = "") -> Response:
     """A line for each figure and call, of ids and codes only."""
-    found = reported(visit, _day(begins), _day(ends))
+    found = reported(visit, day(begins, "begins"), day(ends, "ends"))
     first, last = _days(found)
     text = io.StringIO()
     table = csv.writer(text)
@@ -70,15 +71,6 @@ def assurance_csv(visit: Reader, begins: str = "", ends: str = "") -> Response:
         media_type="text/csv",
         headers={"content-disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput("found no day; expected one such as 2026-11-24") from error
 
 
 def _days(found: Report) -> tuple[date, date]:

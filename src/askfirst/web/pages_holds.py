@@ -20,7 +20,7 @@ from askfirst.server.subjectrights import who
 from askfirst.web.api_queue import dispatch
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
-from askfirst.web.pages_recordings import day
+from askfirst.web.pages_recordings import review_at
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter()
@@ -101,9 +101,9 @@ def _place(visit: Visit, chosen: list[str], reason: str, until: str) -> Response
     if not chosen:
         return _page(visit, error=visit.say("Choose at least one recording."), status=422)
     try:
-        looked_at = day(until) if until else None
+        review = review_at(until)
         done = holdlist.place_all(
-            visit.site.store, chosen, visit.who.person, reason, utc_now(), looked_at
+            visit.site.store, chosen, visit.who.person, reason, utc_now(), review
         )
     except InvalidInput as error:
         return _page(visit, error=visit.told(error), status=422)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused
+from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.model import RecordingState
 from askfirst.server import audit, erasure, holdrelease, legalholds
 from askfirst.server.access import Permission
@@ -23,6 +23,7 @@ from askfirst.server.recordingreader import kept_by_rule, mandatory
 from askfirst.web import recordingview
 from askfirst.web.api_calls import found_call
 from askfirst.web.api_recordings import audio_answer, bundle_answer, ensure_reach, vcon_answer
+from askfirst.web.bodies import day
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
 
@@ -67,8 +68,8 @@ def export(
 def hold(visit: Holder, call: str, reason: Reason = "", until: Reason = "") -> Response:
     """Place a legal hold, with a reason and perhaps a day on which to look at it again."""
     recording = _reached(visit, Permission.RECORDINGS_HOLD, call)
-    looked_at = day(until) if until else None
-    legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now(), looked_at)
+    review = review_at(until)
+    legalholds.place(visit.site.store, recording, visit.who.id, reason, utc_now(), review)
     return _back(call)
 
 
@@ -121,12 +122,10 @@ def erase(visit: Eraser, call: str) -> Response:
     return _back(call)
 
 
-def day(text: str) -> datetime:
-    """The beginning of a day in UTC."""
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError as error:
-        raise InvalidInput("found no day; expected one such as 2026-11-24") from error
+def review_at(until: str) -> datetime | None:
+    """The beginning of the day, in UTC, on which somebody looks at a hold again, if any."""
+    found = day(until, "until")
+    return None if found is None else datetime.combine(found, time(), UTC)
 
 
 def _reached(visit: Visit, permission: Permission, call: str) -> str:

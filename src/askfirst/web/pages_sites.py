@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +12,7 @@ from askfirst.server import sites
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web import words
-from askfirst.web.bodies import Filled
+from askfirst.web.bodies import Filled, day
 from askfirst.web.placewords import every_place
 from askfirst.web.settingsframe import Reader, Writer, setting
 from askfirst.web.visit import Visit
@@ -41,7 +40,7 @@ def record(visit: Writer, form: Filled) -> Response:
     typed = {key: str(form.get(key, "")).strip() for key in _EMPTY}
     jurisdiction, _, gate = typed["gate"].partition(" ")
     try:
-        days = _day(typed, "since") or visit.today(), _day(typed, "until")
+        days = day(typed["since"], "since") or visit.today(), day(typed["until"], "until")
         with transaction(visit.site.store.engine) as connection:
             sites.record(
                 connection,
@@ -100,11 +99,3 @@ def _sites(
         wrong=wrong,
         error=error,
     )
-
-
-def _day(typed: Mapping[str, str], key: str) -> date | None:
-    text = typed[key]
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InvalidRequest(f"found {text[:20]!r}; expected a day", key=key) from error
