@@ -20,7 +20,8 @@ from askfirst.model import Purpose
 from askfirst.server import accounts
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls, reading
+from askfirst.server.database import calls, reading, recordings
+from askfirst.server.ids import new_id
 from askfirst.server.linktables import links
 from askfirst.server.listening import Listening
 from askfirst.server.purposes import ListeningPurpose, allowed
@@ -230,6 +231,27 @@ def test_neither_answer_nor_work_tells_whether_a_recording_exists(
     assert answers[0] == answers[1]
     assert work[0] == work[1]
     assert [each.get("recording") for each in attempts(office)] == [office.recorded.id, None]
+
+
+def test_a_recording_that_goes_meanwhile_is_not_found(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = new_id("rec")
+    with office.site.store.engine.begin() as connection:
+        row = connection.execute(sa.select(recordings)).one()._mapping
+        connection.execute(recordings.insert().values({**row, "id": begun, "state": "spool"}))
+
+    def goes(*_: object) -> bool:
+        with office.site.store.engine.begin() as connection:
+            connection.execute(recordings.delete().where(recordings.c.id == begun))
+        return False
+
+    monkeypatch.setattr(Listening, "wants_reason", goes)
+    client = office.somebody(UserRole.COMPLIANCE)
+    wanted = {"purpose": "dispute", "seconds": 60}
+    answer = client.post(f"/api/v1/recordings/{begun}/links", json=wanted)
+
+    assert (answer.status_code, problem(answer)) == (404, "urn:askfirst:problem:not-found")
 
 
 def test_knocking_again_and_again_does_not_fill_the_ledger(office: Office) -> None:

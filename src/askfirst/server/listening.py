@@ -139,6 +139,8 @@ class Listening:
         if reason:
             keptwords.keep(self.store, recording, made.id, {"reason": reason}, now)
         with transaction(self.store.engine) as connection:
+            # One that kept nothing may have gone since it was reached.
+            call_of(connection, recording)
             connection.execute(links.delete().where(links.c.expires_at < now - _FORGOTTEN_AFTER))
             connection.execute(
                 links.insert().values(
