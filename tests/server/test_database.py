@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def test_a_transaction_is_all_or_nothing(store: Store) -> None:
     assert rig.rows(store, sa.select(calls)) == []
 
 
-def test_consent_is_written_through_to_the_disk(store: Store) -> None:
-    with store.engine.connect() as connection:
+@pytest.mark.usefixtures("waits_for_disk")
+def test_consent_is_written_through_to_the_disk(tmp_path: Path) -> None:
+    with closing(Store.open(tmp_path / "data")) as store, store.engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")

@@ -35,7 +35,7 @@ from askfirst.server.node import Node
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.sipprovider import SipProvider
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.alone]
 
 SEED = 3550
 TALK_S = 8

@@ -260,7 +260,7 @@ def test_no_acts_of_an_agent_make_sound_of_a_contact_without_its_entries(phone: 
 def test_no_long_acts_of_an_agent_make_sound_of_a_contact_without_its_entries(
     phone: Phone,
 ) -> None:
-    any_acts(phone, 150, 45, is_same=False)
+    any_acts(phone, 50, 45, is_same=False)
 
 
 def test_a_link_to_a_recording_that_keeps_nothing_stops_no_entry(phone: Phone) -> None:

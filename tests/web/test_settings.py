@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 from tests.web.conftest import add, signed_in
 
+from askfirst.errors import Unavailable
 from askfirst.server import account, accounts, audit, employeenotice
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.web import pages_settings
 from askfirst.web.carrying import Carrier
 from askfirst.web.running import RunningCall
 from askfirst.web.visit import Site
@@ -48,6 +48,18 @@ def ticked(page: str, name: str) -> bool:
     found = re.search(rf'<input type="checkbox" id="{name}"[^>]*>', page)
     assert found is not None
     return " checked" in found[0]
+
+
+def carries(recordings: int | None, *others: str) -> Callable[[Carrier], Any]:
+    """A server with so many recordings, and calls of other lights; None: it carries no calls."""
+
+    async def running_calls(_: Carrier) -> list[RunningCall]:
+        if recordings is None:
+            raise Unavailable("this process carries no calls")
+        lights = [*others, *["recording"] * recordings]
+        return [RunningCall("call", "usr", None, utc_now(), {"light": each}) for each in lights]
+
+    return running_calls
 
 
 # What is refused
@@ -187,10 +199,8 @@ def test_an_empty_notice_and_the_one_in_force_are_not_published(
 
 
 def test_turning_recording_off_asks_first_and_says_how_many_recordings_stop(
-    ready: Site, admin: TestClient
+    ready: Site, admin: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(admin.app, FastAPI)
-    overrides = admin.app.dependency_overrides
     assert "?turn=off" in admin.get("/settings/recording").text
     said = {
         None: "Recordings that are running stop at once",
@@ -199,7 +209,7 @@ def test_turning_recording_off_asks_first_and_says_how_many_recordings_stop(
         3: "3 recordings are running. They stop at once",
     }
     for number, words in said.items():
-        overrides[pages_settings.running] = lambda n=number: n
+        monkeypatch.setattr(Carrier, "running_calls", carries(number))
         asked = admin.get("/settings/recording?turn=off").text
         assert "Turn off recording for everyone?" in asked
         assert words in asked
@@ -373,11 +383,7 @@ def test_only_recordings_that_run_are_counted_and_only_where_calls_are_carried(
 ) -> None:
     assert "Recordings that are running stop" in admin.get("/settings/recording?turn=off").text
 
-    async def running_calls(_: Carrier) -> list[RunningCall]:
-        lights = ("recording", "waiting", "off", "recording")
-        return [RunningCall("call", "usr", None, utc_now(), {"light": each}) for each in lights]
-
-    monkeypatch.setattr(Carrier, "running_calls", running_calls)
+    monkeypatch.setattr(Carrier, "running_calls", carries(2, "waiting", "off"))
 
     assert "2 recordings are running" in admin.get("/settings/recording?turn=off").text
 
