@@ -76,6 +76,19 @@ class Quotation:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadTranscript:
+    """A transcript from elsewhere: speakers are named as there, "" where nobody is named.
+
+    `language` is a BCP 47 tag, None where none is stated or there are several; `gaps` are known
+    only to our own format. Times in milliseconds from the start of what was transcribed.
+    """
+
+    language: str | None
+    utterances: tuple[Utterance, ...]
+    gaps: tuple[Span, ...] = ()
+
+
 def quote(speaker: str, words: Sequence[SpokenWord]) -> Quotation:
     """The quotation of at least one word."""
     return Quotation(
