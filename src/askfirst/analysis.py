@@ -23,7 +23,7 @@ from statistics import median
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Role, Utterance
-from askfirst.spoken import Quotation, Run, Span, merged, quote, runs, shared_ms, total_ms
+from askfirst.spoken import Quotation, Run, Span, quote, runs, shared_ms, total_ms
 from askfirst.talkwords import TalkWords, is_question, sentences, talkwords
 
 BREATH_MS = 200
@@ -123,21 +123,22 @@ def analyse(said: Iterable[Utterance], stretches: Sequence[Span], language: str)
 
     `stretches` is what was recorded (`askfirst.spoken.recorded`). Order and cuts of the utterances
     do not matter. Words outside the stretches are left out, words across an edge are cut; an
-    utterance without timed words counts as speech from its start to its end. Raises InvalidInput
-    for another speaker.
+    utterance without timed words counts as speech from its start to its end, a run without any
+    word ("...") as none. Raises InvalidInput for another speaker.
     """
-    open_spans = merged(stretches)
     known = talkwords(language)
     by_side: dict[Role, list[Run]] = {Role.AGENT: [], Role.CONTACT: []}
-    for run in runs(said, open_spans):
-        by_side[_side(run.speaker)].append(run)
+    for run in runs(said, stretches):
+        own = by_side[_side(run.speaker)]
+        if any(word.plain for word in run.words):
+            own.append(run)
     taking = {
         side: own if known is None else _taking(own, by_side[_other(side)], known)
         for side, own in by_side.items()
     }
     turns = _turns({side: _pieces(own) for side, own in taking.items()})
     talk = {side: _spans(own) for side, own in by_side.items()}
-    recorded_ms = total_ms(open_spans)
+    recorded_ms = total_ms(stretches)
     agent, contact = (
         _one_side(side, by_side[side], taking[side], talk[side], turns, known)
         for side in (Role.AGENT, Role.CONTACT)
@@ -153,7 +154,10 @@ def analyse(said: Iterable[Utterance], stretches: Sequence[Span], language: str)
 
 
 def to_json(found: Analysis) -> dict[str, object]:
-    """An analysis as JSON, shares and rates to three decimals."""
+    """An analysis as JSON, shares and rates to three decimals.
+
+    Its questions are words of the call: keep it as the transcript is kept.
+    """
     return {
         "recorded_ms": found.recorded_ms,
         "overlap_ms": found.overlap_ms,

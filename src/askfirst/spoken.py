@@ -174,16 +174,17 @@ def words_of(utterance: Utterance) -> list[SpokenWord]:
 def runs(said: Iterable[Utterance], stretches: Sequence[Span]) -> list[Run]:
     """The runs of every speaker, by start; the order of `said` and its cuts do not matter.
 
-    `stretches` is what was recorded, in order and apart, as `recorded` gives it. A word is cut to
-    the first stretch that it touches; a word outside all of them is left out.
+    `stretches` is what was recorded; those that touch are one. A word is cut to the first stretch
+    that it touches; a word outside all of them is left out.
     """
+    apart = merged(stretches)
     placed: dict[tuple[str, int], list[tuple[tuple[int, ...], SpokenWord]]] = {}
     for utterance in said:
         for position, word in enumerate(words_of(utterance)):
-            at = _stretch(word, stretches)
+            at = _stretch(word, apart)
             if at is None:
                 continue
-            kept = _cut(word, stretches[at])
+            kept = _cut(word, apart[at])
             order = (kept.start_ms, kept.end_ms, utterance.start_ms, utterance.end_ms, position)
             placed.setdefault((utterance.speaker, at), []).append((order, kept))
     found = [

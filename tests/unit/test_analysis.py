@@ -108,6 +108,11 @@ def test_the_same_word_after_a_question_is_an_answer() -> None:
     assert analyse(unmarked, MINUTE, "en").contact.turns == 1
 
 
+def test_marks_without_any_word_are_no_speech() -> None:
+    found = analyse([spoken("agent", 0, "... -")], MINUTE, "en")
+    assert (found.agent.talk_ms, found.agent.words, found.turns) == (0, 0, ())
+
+
 def test_words_wholly_inside_the_others_speech_take_no_turn() -> None:
     said = [
         spoken("agent", 0, "this is one long sentence without any breath at all"),

@@ -104,6 +104,11 @@ def test_a_pause_parts_runs_and_a_gap_parts_them_without_one() -> None:
     ]
 
 
+def test_stretches_that_touch_are_one_in_any_order() -> None:
+    said = [spoken("agent", 0, "one two three")]
+    assert runs(said, [Span(400, 900), Span(0, 400)]) == runs(said, [Span(0, 900)])
+
+
 def test_a_word_across_an_edge_is_cut_to_the_first_stretch_it_touches() -> None:
     (run,) = runs([spoken("agent", 0, "long", 1_000)], recorded(0, 1_000, [Span(400, 600)]))
     assert (run.stretch, run.start_ms, run.end_ms) == (0, 0, 400)
@@ -149,6 +154,7 @@ def split(text: str, language: str) -> list[str]:
         ("I met Dr. Who. Yes", "en", ["I met Dr. Who.", "Yes"]),
         ("Det er f.eks. bra. Ja", "nb", ["Det er f.eks. bra.", "Ja"]),
         ("Am 3. Mai. Gut", "de", ["Am 3. Mai.", "Gut"]),
+        ("No. Yes", "en", ["No.", "Yes"]),
         ("It is 3. Good", "en", ["It is 3.", "Good"]),
         ("Das kostet 300. Gut", "de", ["Das kostet 300.", "Gut"]),
         ('He said "no." Yes', "en", ['He said "no."', "Yes"]),
