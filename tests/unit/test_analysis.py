@@ -13,7 +13,7 @@ from tests.unit.talking import calls, cut, spoken, stretches, swapped, utterance
 
 from askfirst.analysis import PACE_FROM_MS, Analysis, SideAnalysis, analyse, to_json
 from askfirst.errors import InvalidInput
-from askfirst.model import Role, Utterance
+from askfirst.model import Role, Utterance, Word
 from askfirst.spoken import Span, recorded
 
 MINUTE = recorded(0, 60_000)
@@ -128,6 +128,30 @@ def test_holes_of_a_breath_belong_to_talk_and_longer_ones_do_not() -> None:
     assert analyse(close, MINUTE, "en").agent.talk_ms == 800
     apart = [spoken("agent", 0, "one"), spoken("agent", 501, "two")]
     assert analyse(apart, MINUTE, "en").agent.talk_ms == 600
+
+
+def test_of_two_equal_turns_the_earlier_is_the_longest() -> None:
+    said = [
+        spoken("agent", 0, "one two three four"),
+        spoken("contact", 3_000, "five six"),
+        spoken("agent", 6_000, "seven eight nine ten"),
+    ]
+    longest = analyse(said, MINUTE, "en").agent.longest
+    assert longest is not None
+    assert longest.start_ms == 0
+
+
+def test_a_pace_is_given_from_five_seconds_on() -> None:
+    just = analyse([Utterance("agent", 0, PACE_FROM_MS, "one two")], MINUTE, "en")
+    assert just.agent.words_per_minute == pytest.approx(24.0)
+    less = analyse([Utterance("agent", 0, PACE_FROM_MS - 1, "one two")], MINUTE, "en")
+    assert less.agent.words_per_minute is None
+
+
+def test_a_short_word_within_a_long_one_shortens_no_speech() -> None:
+    words = (Word("loooong", 0, 2_000, 1.0), Word("in", 100, 200, 1.0), Word("on", 2_100, 2_200, 1))
+    found = analyse([Utterance("agent", 0, 2_200, "", words)], MINUTE, "en")
+    assert (found.agent.talk_ms, found.agent.turns) == (2_200, 1)
 
 
 def test_a_pace_needs_some_seconds_of_speech() -> None:

@@ -104,6 +104,12 @@ def test_a_pause_parts_runs_and_a_gap_parts_them_without_one() -> None:
     ]
 
 
+def test_a_pause_is_counted_from_the_end_of_all_words_before() -> None:
+    words = (Word("long", 0, 2_000, 1.0), Word("in", 100, 200, 1.0), Word("on", 2_300, 2_400, 1.0))
+    (run,) = runs([Utterance("agent", 0, 2_400, "", words)], WHOLE)
+    assert (len(run.words), run.end_ms) == (3, 2_400)
+
+
 def test_stretches_that_touch_are_one_in_any_order() -> None:
     said = [spoken("agent", 0, "one two three")]
     assert runs(said, [Span(400, 900), Span(0, 400)]) == runs(said, [Span(0, 900)])
