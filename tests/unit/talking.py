@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from askfirst.model import Utterance, Word
 from askfirst.spoken import Span
+
+MODEST = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties of a call: a busy machine fails none of them."""
 
 WORDS = (
     *("yes", "no", "hello", "the", "price", "offer", "I'll", "send", "you", "that", "um", "mhm"),

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.talking import calls, cut, spoken, stretches, swapped, utterance
+from tests.unit.talking import MODEST, calls, cut, spoken, stretches, swapped, utterance
 
 from askfirst.analysis import PACE_FROM_MS, Analysis, SideAnalysis, analyse, to_json
 from askfirst.errors import InvalidInput
@@ -123,6 +123,16 @@ def test_words_wholly_inside_the_others_speech_take_no_turn() -> None:
     assert found.overlap_ms == 600
 
 
+def test_words_that_end_or_begin_with_the_others_lie_inside_too() -> None:
+    agent = Utterance("agent", 1_000, 4_000, "one long stretch")
+    for start_ms, end_ms in ((1_000, 2_000), (3_000, 4_000)):
+        contact = Utterance("contact", start_ms, end_ms, "but wait")
+        assert len(analyse([agent, contact], MINUTE, "en").turns) == 1
+    # Whose turn it is when both speak at exactly the same time nobody can tell.
+    both = [agent, Utterance("contact", 1_000, 4_000, "but wait")]
+    assert analyse(both, MINUTE, "en").turns == ()
+
+
 def test_holes_of_a_breath_belong_to_talk_and_longer_ones_do_not() -> None:
     close = [spoken("agent", 0, "one"), spoken("agent", 500, "two")]
     assert analyse(close, MINUTE, "en").agent.talk_ms == 800
@@ -194,6 +204,7 @@ def test_hesitations_and_questions_are_of_the_language(
     assert (found.hesitations, len(found.questions)) == (hesitations, questions)
 
 
+@MODEST
 @given(calls, stretches(), st.sampled_from(["en", "nb", "de", "fr"]))
 def test_times_and_shares_add_up(said: list[Utterance], open_: list[Span], language: str) -> None:
     found = analyse(said, open_, language)
@@ -211,6 +222,7 @@ def test_times_and_shares_add_up(said: list[Utterance], open_: list[Span], langu
         assert side.response_ms is None or side.response_ms >= 0
 
 
+@MODEST
 @given(calls, stretches())
 def test_turns_of_a_stretch_alternate_or_are_its_first(
     said: list[Utterance], open_: list[Span]
@@ -221,6 +233,7 @@ def test_turns_of_a_stretch_alternate_or_are_its_first(
         assert before.stretch < turn.stretch or before.side is not turn.side
 
 
+@MODEST
 @given(calls, stretches())
 def test_the_sides_are_treated_alike(said: list[Utterance], open_: list[Span]) -> None:
     found, other = analyse(said, open_, "en"), analyse(swapped(said), open_, "en")
@@ -234,6 +247,7 @@ def test_the_sides_are_treated_alike(said: list[Utterance], open_: list[Span]) -
     assert (found.overlap_ms, found.silence_ms) == (other.overlap_ms, other.silence_ms)
 
 
+@MODEST
 @given(calls, stretches(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: Random) -> None:
     mixed = list(said)
@@ -241,6 +255,7 @@ def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: R
     assert analyse(mixed, open_, "en") == analyse(said, open_, "en")
 
 
+@MODEST
 @given(calls, utterance(), st.integers(0, 8), stretches())
 def test_where_an_utterance_is_cut_does_not_matter(
     said: list[Utterance], one: Utterance, at: int, open_: list[Span]
@@ -249,6 +264,7 @@ def test_where_an_utterance_is_cut_does_not_matter(
     assert analyse([*said, *parts], open_, "en") == analyse([*said, one], open_, "en")
 
 
+@MODEST
 @given(calls, utterance(), stretches())
 def test_more_words_are_never_less_talk(
     said: list[Utterance], more: Utterance, open_: list[Span]
@@ -260,6 +276,7 @@ def test_more_words_are_never_less_talk(
     assert after.overlap_ms >= before.overlap_ms
 
 
+@MODEST
 @given(calls, st.integers(0, 70_000), st.integers(0, 20_000))
 def test_a_gap_never_adds_talk(said: list[Utterance], from_ms: int, length: int) -> None:
     whole = analyse(said, recorded(0, 80_000), "en")
@@ -269,6 +286,7 @@ def test_a_gap_never_adds_talk(said: list[Utterance], from_ms: int, length: int)
         assert other.words <= one.words
 
 
+@MODEST
 @given(calls, stretches(), st.integers(0, 10_000_000))
 def test_only_times_between_words_matter(
     said: list[Utterance], open_: list[Span], later: int
@@ -296,6 +314,7 @@ def _moved(said: list[Utterance], open_: list[Span], by: int) -> tuple[list[Utte
     ], [Span(span.from_ms + by, span.to_ms + by) for span in open_]
 
 
+@MODEST
 @given(calls, stretches())
 def test_the_document_is_json_and_says_the_same(said: list[Utterance], open_: list[Span]) -> None:
     found: Analysis = analyse(said, open_, "en")

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.talking import calls, cut, spoken, stretches, swapped, utterance
+from tests.unit.talking import MODEST, calls, cut, spoken, stretches, swapped, utterance
 
 from askfirst.model import Utterance
 from askfirst.nextsteps import NextStep, StepKind, next_steps
@@ -124,6 +124,7 @@ def test_the_sentence_is_quoted_as_it_was_said() -> None:
     assert (step.quotation.start_ms, step.quotation.end_ms) == (1_300, 3_700)
 
 
+@MODEST
 @given(calls, stretches(), st.sampled_from(["en", "nb", "de"]))
 def test_only_what_one_person_said_is_quoted(
     said: list[Utterance], open_: list[Span], language: str
@@ -138,6 +139,7 @@ def test_only_what_one_person_said_is_quoted(
         assert set(step.quotation.text.split()) <= own
 
 
+@MODEST
 @given(calls, stretches(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: Random) -> None:
     mixed = list(said)
@@ -145,6 +147,7 @@ def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: R
     assert next_steps(mixed, open_, "en") == next_steps(said, open_, "en")
 
 
+@MODEST
 @given(utterance("agent"), st.integers(0, 8), stretches())
 def test_where_an_utterance_is_cut_does_not_matter(
     said: Utterance, at: int, open_: list[Span]
@@ -153,6 +156,7 @@ def test_where_an_utterance_is_cut_does_not_matter(
     assert next_steps(parts, open_, "en") == next_steps([said], open_, "en")
 
 
+@MODEST
 @given(calls, stretches())
 def test_the_sides_are_treated_alike(said: list[Utterance], open_: list[Span]) -> None:
     def heard(steps: tuple[NextStep, ...], side: str) -> list[tuple[object, ...]]:

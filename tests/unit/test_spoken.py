@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.talking import calls, cut, spoken, stretches, utterance
+from tests.unit.talking import MODEST, calls, cut, spoken, stretches, utterance
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Utterance, Word
@@ -34,6 +34,7 @@ def moments(found: list[Span]) -> set[int]:
     return {at for span in found for at in range(span.from_ms, span.to_ms)}
 
 
+@MODEST
 @given(spans, spans)
 def test_lengths_are_those_of_the_moments_that_lie_in_spans(
     first: list[Span], second: list[Span]
@@ -43,6 +44,7 @@ def test_lengths_are_those_of_the_moments_that_lie_in_spans(
     assert moments(merged(first)) == moments(first)
 
 
+@MODEST
 @given(st.integers(0, 200), st.integers(0, 200), spans)
 def test_recorded_is_what_the_gaps_leave(from_ms: int, length: int, gaps: list[Span]) -> None:
     left = recorded(from_ms, from_ms + length, gaps)
@@ -74,6 +76,7 @@ def test_words_are_compared_without_case_and_punctuation(text: str, parts: tuple
     assert plain(text) == parts
 
 
+@MODEST
 @given(st.text())
 def test_plain_words_stay_as_they_are(text: str) -> None:
     once = plain(text)
@@ -121,6 +124,7 @@ def test_a_word_across_an_edge_is_cut_to_the_first_stretch_it_touches() -> None:
     assert runs([spoken("agent", 0, "outside")], [Span(5_000, 6_000)]) == []
 
 
+@MODEST
 @given(calls, stretches(), st.randoms(use_true_random=False))
 def test_runs_do_not_depend_on_order(
     said: list[Utterance], open_: list[Span], dice: Random
@@ -130,12 +134,14 @@ def test_runs_do_not_depend_on_order(
     assert runs(mixed, open_) == runs(said, open_)
 
 
+@MODEST
 @given(utterance("agent"), st.integers(0, 8), stretches())
 def test_runs_do_not_depend_on_cuts(said: Utterance, at: int, open_: list[Span]) -> None:
     parts = cut(said, at) if said.words else [said]
     assert runs(parts, open_) == runs([said], open_)
 
 
+@MODEST
 @given(calls, stretches())
 def test_no_run_has_words_of_two_speakers_or_stretches(
     said: list[Utterance], open_: list[Span]

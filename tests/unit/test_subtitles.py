@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.talking import spoken, utterance
+from tests.unit.talking import MODEST, spoken, utterance
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Utterance, Word
@@ -124,6 +124,7 @@ def anything_said(draw: st.DrawFn) -> Utterance:
 either = st.one_of(utterance(), anything_said())
 
 
+@MODEST
 @given(st.lists(either, max_size=5))
 def test_no_cue_is_larger_or_longer_than_allowed(said: list[Utterance]) -> None:
     for cue in cues(said):
@@ -134,6 +135,7 @@ def test_no_cue_is_larger_or_longer_than_allowed(said: list[Utterance]) -> None:
         assert one_word or cue.end_ms - cue.start_ms <= LONGEST_MS
 
 
+@MODEST
 @given(st.lists(either, max_size=5))
 def test_lines_of_srt_keep_their_width_with_the_speaker(said: list[Utterance]) -> None:
     for block in to_srt(said).split("\n\n"):
@@ -150,6 +152,7 @@ def letters(said: list[Utterance], speaker: str) -> str:
     return "".join("".join(each.text.split()) for each in own)
 
 
+@MODEST
 @given(anything_said())
 def test_webvtt_comes_back_with_speakers_words_and_times(said: Utterance) -> None:
     found = read_webvtt(to_webvtt([said], language="nb"))
@@ -163,6 +166,7 @@ def test_webvtt_comes_back_with_speakers_words_and_times(said: Utterance) -> Non
         assert back[-1].end_ms == max(said.end_ms, back[-1].start_ms + 1)
 
 
+@MODEST
 @given(st.lists(utterance(), max_size=5, unique_by=lambda each: each.start_ms))
 def test_srt_comes_back_with_speakers_words_and_times(said: list[Utterance]) -> None:
     back = read_srt(to_srt(said)).utterances
@@ -174,6 +178,7 @@ def test_srt_comes_back_with_speakers_words_and_times(said: list[Utterance]) -> 
                 assert any(one.start_ms == each.start_ms for one in own)
 
 
+@MODEST
 @given(st.lists(either, max_size=5), st.lists(st.builds(Span, st.integers(0, 9), st.just(10))))
 def test_a_gap_is_marked_and_is_no_speech(said: list[Utterance], gaps: list[Span]) -> None:
     with_gaps, without = to_webvtt(said, gaps), to_webvtt(said)
@@ -181,6 +186,7 @@ def test_a_gap_is_marked_and_is_no_speech(said: list[Utterance], gaps: list[Span
     assert read_webvtt(with_gaps) == read_webvtt(without)
 
 
+@MODEST
 @given(
     st.lists(either, max_size=5),
     st.lists(st.builds(Span, st.integers(0, 9), st.just(10)), max_size=3),
@@ -203,7 +209,7 @@ def test_words_keep_their_confidence_in_the_document() -> None:
     assert back.words == (Word("Hi", 0, 9, 0.123),)
 
 
-@settings(max_examples=50)
+@settings(MODEST, max_examples=50)
 @given(st.lists(either, min_size=1, max_size=3))
 def test_no_words_can_forge_a_cue(said: list[Utterance]) -> None:
     """As many times as cues, whatever was said."""

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.talking import calls, cut, spoken, stretches, swapped, utterance
+from tests.unit.talking import MODEST, calls, cut, spoken, stretches, swapped, utterance
 
 from askfirst.model import Utterance
 from askfirst.spoken import Span, plain, recorded, words_of
@@ -51,6 +51,11 @@ def test_small_words_numbers_and_hesitation_are_no_topic() -> None:
     assert found("äh ja das ist 42", "äh ja das ist 42", language="de") == []
 
 
+def test_a_single_word_has_three_letters_and_a_phrase_may_have_shorter_ones() -> None:
+    assert found("the tv", "a tv") == []
+    assert [topic.text for topic in found("the tv set", "a tv set")] == ["tv set"]
+
+
 def test_a_phrase_does_not_cross_punctuation_or_small_words() -> None:
     texts = ("invoice, contract", "invoice, contract", "server and router", "server and router")
     assert {topic.text for topic in found(*texts)} == {"invoice", "contract", "server", "router"}
@@ -79,6 +84,7 @@ def test_a_language_without_lists_has_no_topics() -> None:
     assert found("facture", "facture", language="fr") == []
 
 
+@MODEST
 @given(calls, stretches())
 def test_a_topic_is_said_at_each_of_its_places(said: list[Utterance], open_: list[Span]) -> None:
     for topic in topics(said, open_, "en"):
@@ -97,6 +103,7 @@ def test_a_topic_is_said_at_each_of_its_places(said: list[Utterance], open_: lis
             assert set(place.text.split()) <= own
 
 
+@MODEST
 @given(calls, stretches(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: Random) -> None:
     mixed = list(said)
@@ -104,6 +111,7 @@ def test_order_does_not_matter(said: list[Utterance], open_: list[Span], dice: R
     assert topics(mixed, open_, "en") == topics(said, open_, "en")
 
 
+@MODEST
 @given(utterance("agent"), st.integers(0, 8), stretches())
 def test_where_an_utterance_is_cut_does_not_matter(
     said: Utterance, at: int, open_: list[Span]
@@ -112,6 +120,7 @@ def test_where_an_utterance_is_cut_does_not_matter(
     assert topics(parts, open_, "en") == topics([said], open_, "en")
 
 
+@MODEST
 @given(calls, stretches())
 def test_weights_do_not_depend_on_the_side(said: list[Utterance], open_: list[Span]) -> None:
     one = {tuple(plain(topic.text)): topic.weight for topic in topics(said, open_, "en", most=99)}

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.talking import WORDS, calls, cut, spoken, stretches, utterance
+from tests.unit.talking import MODEST, WORDS, calls, cut, spoken, stretches, utterance
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Utterance
@@ -135,6 +135,7 @@ drawn = st.builds(
 )
 
 
+@MODEST
 @given(calls, stretches(), drawn)
 def test_a_hit_is_one_speakers_words_in_one_stretch(
     said: list[Utterance], open_: list[Span], tracker: Tracker
@@ -159,6 +160,7 @@ def test_a_hit_is_one_speakers_words_in_one_stretch(
         assert wanted == []
 
 
+@MODEST
 @given(calls, stretches(), st.lists(drawn, max_size=3), st.randoms(use_true_random=False))
 def test_order_does_not_matter(
     said: list[Utterance], open_: list[Span], trackers: list[Tracker], dice: Random
@@ -169,6 +171,7 @@ def test_order_does_not_matter(
     assert track(mixed, open_, others, "en") == track(said, open_, trackers, "en")
 
 
+@MODEST
 @given(utterance("agent"), st.integers(0, 8), stretches(), drawn)
 def test_where_an_utterance_is_cut_does_not_matter(
     said: Utterance, at: int, open_: list[Span], tracker: Tracker
@@ -177,6 +180,7 @@ def test_where_an_utterance_is_cut_does_not_matter(
     assert track(parts, open_, [tracker], "en") == track([said], open_, [tracker], "en")
 
 
+@MODEST
 @given(calls, stretches(), drawn)
 def test_both_sides_find_what_each_side_finds(
     said: list[Utterance], open_: list[Span], tracker: Tracker

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.talking import MODEST
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Utterance, Word
@@ -47,6 +48,14 @@ def test_webvtt_of_others_is_read_with_voices_and_without_markup() -> None:
     )
     assert read_webvtt(VTT.replace("\n", "\r\n")) == found
     assert read_webvtt(VTT.replace("\n", "\r")) == found
+
+
+def test_what_follows_the_end_of_a_voice_has_no_speaker() -> None:
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Anna>Hello</v> somebody else\n"
+    assert read_webvtt(text).utterances == (
+        Utterance("Anna", 1_000, 2_000, "Hello"),
+        Utterance("", 1_000, 2_000, "somebody else"),
+    )
 
 
 def test_a_name_before_a_colon_is_the_speaker_where_there_are_no_voices() -> None:
@@ -269,7 +278,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=400)
+@settings(MODEST, max_examples=400)
 @given(st.one_of(st.lists(pieces, max_size=30).map("".join), st.text(max_size=200)))
 def test_any_text_is_a_transcript_or_refused(text: str) -> None:
     raw = text.encode("utf-8", "surrogatepass")
@@ -286,7 +295,7 @@ def test_any_text_is_a_transcript_or_refused(text: str) -> None:
             continue
 
 
-@settings(max_examples=300)
+@settings(MODEST, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_transcript_or_refused(raw: bytes) -> None:
     try:
@@ -327,7 +336,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=400)
+@settings(MODEST, max_examples=400)
 @given(st.data())
 def test_a_document_with_any_part_changed_is_read_or_refused(data: st.DataObject) -> None:
     document = data.draw(st.sampled_from([WTF, HUBSPOT, OWN]))
