@@ -80,8 +80,8 @@ def make(
 ) -> Copy:
     """Keep what `write` puts into a zip as the copy of a request, in place of one from before.
 
-    `within` are the recordings whose sound or words are in it. Raises Refused where one of them
-    was erased meanwhile; nothing is kept then.
+    `within` are the recordings whose sound or words are in it, and standing consents. Raises
+    Refused where one of them was erased meanwhile; nothing is kept then.
     """
     destroy(store, request)
     # First the row: what a crash leaves behind is found by it and destroyed in its time.
@@ -171,7 +171,7 @@ def _destroy_parts(store: Store, request: str) -> None:
 
 
 def destroy_with(store: Store, recording: str) -> None:
-    """Destroy every copy that a recording is in."""
+    """Destroy every copy that a recording, or a standing consent, is in."""
     with reading(store.engine) as connection:
         rows = connection.execute(sa.select(copies.c.request, copies.c.recordings)).all()
     for row in rows:
