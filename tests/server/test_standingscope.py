@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,15 +18,16 @@ from askfirst.server.callpeople import joining
 from askfirst.server.standingscope import PAPER_ELEMENTS, PAPER_USES, Scope, covering
 
 ON = date(2026, 11, 28)
+Word = TypeVar("Word", bound=str)
 NUMBERS = ("+16285550142", "+493023125017", "+12065550142", "+4748750103", "+442079460018")
 DAYS = st.integers(-3, 3).map(lambda days: ON + timedelta(days=days))
 
 
-def some(of: object) -> st.SearchStrategy[frozenset[object]]:
+def some(every: Iterable[Word]) -> st.SearchStrategy[frozenset[Word]]:
     """Any subset, and often nearly everything."""
-    every = tuple(of)  # type: ignore[call-overload]  # an enumeration or a tuple
-    few = st.frozensets(st.sampled_from(every))
-    return few | few.map(lambda left: frozenset(every) - frozenset(sorted(left)[:2]))
+    whole = frozenset(every)
+    few = st.frozensets(st.sampled_from(sorted(whole)))
+    return few | few.map(lambda left: whole - frozenset(sorted(left)[:2]))
 
 
 SCOPES = st.builds(
