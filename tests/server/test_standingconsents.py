@@ -253,6 +253,8 @@ def test_it_is_in_the_preview_of_rights_and_in_the_copy(node: Node, kari: User) 
         assert (said["id"], said["is_withdrawn"]) == (consent.id, False)
         assert archive.read(f"standing-consents/{consent.id}.pdf") == PDF
         assert "standing-consents.json" in archive.read("index.html").decode()
+    (opened,) = entries(store, Kind.STANDING_OPENED)
+    assert opened["data"]["request"] == request.id
     erase_person(store, person, kari.id, utc_now(), dry_run=False)
     with reading(store.engine) as connection:
         assert copies.copy_of(connection, request.id, utc_now()) is None

@@ -25,6 +25,8 @@ from askfirst.server.store import Store
 
 KEPT_FOR = timedelta(days=7)
 PART_BYTES = 4 * 1024 * 1024
+STANDING = "stc_"
+"""With what the ids of standing consents begin, which stand among those of recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ def download(store: Store, request: str, person: str, at: datetime) -> Iterator[
                 recording=each.id,
                 data={"person": person, "purpose": "subject-request", "request": request},
             )
+        for standing in row.recordings:
+            if standing.startswith(STANDING):
+                data = {"standing": standing, "person": person, "request": request}
+                store.ledger.append(connection, Kind.STANDING_OPENED, at, data=data)
     playback = Playback(store)
     return (playback.part(each) for each in row.parts)
 
