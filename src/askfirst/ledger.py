@@ -146,6 +146,9 @@ class Kind(StrEnum):
     PERSON_ERASED = "person.erased"
     RESTRICTION_PLACED = "restriction.placed"
     RESTRICTION_LIFTED = "restriction.lifted"
+    STANDING_FILED = "standing-consent.filed"
+    STANDING_WITHDRAWN = "standing-consent.withdrawn"
+    STANDING_OPENED = "standing-consent.opened"
 
 
 Datum = str | int | bool

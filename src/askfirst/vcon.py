@@ -421,6 +421,7 @@ _METHODS = {
     "reported": ("external_system", "dtmf_reported"),
     "spoken": ("verbal_confirmation", "spoken"),
     "written": ("signed_document", "written"),
+    "on-file": ("signed_document", "withdrawn_on_file"),
 }
 
 

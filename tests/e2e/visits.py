@@ -29,6 +29,7 @@ ANSWERS_DATA = re.compile(r"/api/|/healthz|/readyz|/metrics|.*\.(csv|jsonl?|pdf|
 
 SOUND = "/settings/prompts/{language}/{digest}/sound"
 EXCERPT = "/compliance/items/{item}/sound"
+SIGNED = "/contacts/{contact}/standing-consents/{standing}/document"
 SHARED = "/shared/{token}"
 LEADS_ON = ("/sign-in/code", "/sign-in/provider", "/sign-in/provider/back", "/me/security/app")
 NO_PAGE = frozenset(
@@ -38,6 +39,7 @@ NO_PAGE = frozenset(
         "/demo/{token}",
         SOUND,
         EXCERPT,
+        SIGNED,
         f"{SHARED}/audio",
         *LEADS_ON,
     }

@@ -25,6 +25,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     requesttables,
     signintables,
     sitetables,
+    standingtables,
     tokentables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction

@@ -218,8 +218,8 @@ def test_the_wish_is_shown_where_the_number_is_written_again_and_their_word_ends
     again, later = meet(store, draft("Zora", NORWAY)), rig.AT + timedelta(days=1)
     with transaction(store.engine) as connection:
         contacts.change(connection, again, draft("Zora N", NORWAY), later)
-        assert objections.take_over(store.erasures, connection, KARI, later) == 1
-        assert objections.take_over(store.erasures, connection, KARI, later) == 0
+        assert objections.take_over(store, connection, KARI, later) == 1
+        assert objections.take_over(store, connection, KARI, later) == 0
 
     assert known(store, again).never_record
     with transaction(store.engine) as connection:

@@ -21,6 +21,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from tests.server import rig
+from tests.server.standingrig import filing
 from tests.web.conftest import ORIGIN, OWN, add
 
 from askfirst.audio.container import encode_wav
@@ -37,6 +38,7 @@ from askfirst.server import (
     ownprompts,
     savedviews,
     sessions,
+    standingconsents,
     tokens,
 )
 from askfirst.server.access import UserRole
@@ -257,7 +259,9 @@ class Office:
                     connection.execute(queue_items.update().values(state="asked"))
             case "contact":
                 with transaction(self.site.store.engine) as connection:
-                    contacts.restore(connection, self.things["contact"], utc_now())
+                    now, whose = utc_now(), self.things["contact"]
+                    contacts.restore(connection, whose, now)
+                    contacts.may_record_again(connection, whose, self.owner.user.id, now)
         return self.things[name]
 
     def _view(self) -> str:
@@ -408,6 +412,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         # What is in doubt is locked; the other routes are about what is not.
         of_recorded = recordings.c.id == recorded.id
         connection.execute(recordings.update().where(of_recorded).values(state="ready"))
+    paper = standingconsents.file(store, contact, filing(), agent.id, now)
     return {
         "item": str(item),
         "request_id": request.id,
@@ -417,6 +422,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         "spare": spare["call"],
         "spare_recording": spare["recording"],
         "contact": contact,
+        "standing": paper.id,
         "follow_up": promised,
         "identity": target.id,
         "token": token.id,

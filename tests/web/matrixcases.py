@@ -13,6 +13,7 @@ from typing import Any
 from tests.web.matrix import Relation
 
 from askfirst.server.access import TABLE, Permission, Reach, UserRole
+from askfirst.server.clock import utc_now
 
 P = Permission
 API = "/api/v1"
@@ -96,6 +97,15 @@ CERTIFIED = "access.certified"
 LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
+SIGNED = "/contacts/{contact}/standing-consents"
+PAPER = {
+    "purposes": ["training"],
+    "uses": ["record"],
+    "elements": ["intent_to_record"],
+    "language": "en",
+    "given_on": utc_now().date().isoformat(),
+    "filed_at": "the archive",
+}
 BY_TELEPHONE = "over a telephone line only"
 OWN_PASSKEY = "/me/security/passkeys/{passkey}"
 PROMPT = "/settings/prompts/{language}/{digest}"
@@ -211,6 +221,14 @@ _CONTACTS = {
     ("DELETE", CONTACT): Case((P.CONTACTS_WRITE,)),
     ("POST", f"{CONTACT}/never-record"): Case((P.CONTACTS_WRITE,), json={}),
     ("DELETE", f"{CONTACT}/never-record"): Case((P.CONTACTS_WRITE,)),
+    ("GET", f"{SIGNED}/new"): Case((P.CONSENTS_FILE,)),
+    ("POST", SIGNED): Case((P.CONSENTS_FILE,), 422, form={"language": "en"}),
+    ("POST", f"{SIGNED}/{{standing}}/withdraw"): Case((P.CONSENTS_WITHDRAW,), 303, form={}),
+    ("GET", f"{SIGNED}/{{standing}}/document"): Case((P.CONSENTS_FILE,)),
+    ("GET", f"{API}{SIGNED}"): Case((P.CONTACTS_READ,)),
+    ("POST", f"{API}{SIGNED}"): Case((P.CONSENTS_FILE,), 201, json=PAPER),
+    ("POST", f"{API}{SIGNED}/{{standing}}/withdraw"): Case((P.CONSENTS_WITHDRAW,), json={}),
+    ("GET", f"{API}{SIGNED}/{{standing}}/document"): Case((P.CONSENTS_FILE,)),
 }
 _ACCOUNT = {
     ("GET", "/users/{identity}"): Case((P.USERS_MANAGE,)),

@@ -166,7 +166,7 @@ def test_a_request_has_a_deadline_and_is_bound_to_its_number_without_keeping_it(
     assert other not in json.dumps([str(each) for each in row])
     assert made.json()["found"] == {
         "calls": 0, "recordings": 0, "transcripts": 0, "consents": 0,
-        "notes": 0, "follow_ups": 0, "contacts": 0
+        "notes": 0, "standing": 0, "follow_ups": 0, "contacts": 0
     }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_a_request_counts_what_there_is_and_is_listed_by_its_day(office: Office)
         assert made["contact"] == office.contact
         assert made["found"] == {
             "calls": 1, "recordings": 1, "transcripts": 1, "consents": 1,
-            "notes": 1, "follow_ups": 1, "contacts": 1
+            "notes": 1, "standing": 0, "follow_ups": 1, "contacts": 1
         }  # fmt: skip
 
     listed = office.officer.get("/api/v1/subject-requests").json()["requests"]

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     CALLS_WATCH = "calls.watch"
     CONTACTS_READ = "contacts.read"
     CONTACTS_WRITE = "contacts.write"
+    CONSENTS_FILE = "consents.file"
+    CONSENTS_WITHDRAW = "consents.withdraw"
     RECORDINGS_LISTEN = "recordings.listen"
     RECORDINGS_EXPORT = "recordings.export"
     RECORDINGS_HOLD = "recordings.hold"
@@ -67,6 +69,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CERTIFICATES_READ: _OWN,
         _P.CONTACTS_READ: _ALL,
         _P.CONTACTS_WRITE: _ALL,
+        _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _OWN,
     },
     UserRole.SUPERVISOR: {
@@ -76,6 +79,8 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CALLS_WATCH: _TEAM,
         _P.CONTACTS_READ: _ALL,
         _P.CONTACTS_WRITE: _ALL,
+        _P.CONSENTS_FILE: _ALL,
+        _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _TEAM,
         _P.RECORDINGS_EXPORT: _TEAM,
     },
@@ -83,6 +88,8 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CALLS_READ: _ALL,
         _P.CERTIFICATES_READ: _ALL,
         _P.CONTACTS_READ: _ALL,
+        _P.CONSENTS_FILE: _ALL,
+        _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _ALL,
         _P.RECORDINGS_EXPORT: _ALL,
         _P.RECORDINGS_HOLD: _ALL,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from askfirst import events as ev
 from askfirst.gate import Facts, PartyFact, State
+from askfirst.ledger import Datum
 from askfirst.model import (
     USES_OF_A_RECORDING,
     Element,
@@ -49,6 +50,17 @@ class Keys:
         if owed:
             self._answered[leg] = told_ms
         return tuple(covering(each, Form.AGREED, proof, decision.elements) for each in owed)
+
+
+def as_data(evidence: ev.Evidence, how: str) -> dict[str, Datum | Sequence[Datum]]:
+    """Evidence as the ledger's entry says it: codes only."""
+    return {
+        "form": evidence.form.word,
+        "proof": int(evidence.proof),
+        "how": how,
+        "uses": sorted(evidence.uses),
+        "elements": sorted(evidence.elements),
+    }
 
 
 def by_word(facts: Facts, form: Form) -> Iterator[ev.Evidence]:

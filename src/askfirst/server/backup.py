@@ -28,6 +28,7 @@ from askfirst.server.custody import MASTER, STORE, WRAPPER
 from askfirst.server.database import assets, reading, transaction
 from askfirst.server.node import RULES
 from askfirst.server.overrides import FOLDER as OVERRIDES
+from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
 
 MANIFEST, FORMAT = "manifest.json", "askfirst backup 1"
@@ -218,8 +219,11 @@ def _objects(database: Path) -> list[str]:
     engine = sa.create_engine(f"sqlite:///{database}")
     try:
         with engine.connect() as connection:
-            query = sa.select(assets.c.blob).order_by(assets.c.blob)
-            return list(connection.execute(query).scalars())
+            signed = sa.select(standing_consents.c.document).where(
+                standing_consents.c.document.is_not(None)
+            )
+            query = sa.union_all(sa.select(assets.c.blob), signed)
+            return sorted(connection.execute(query).scalars())
     finally:
         engine.dispose()
 

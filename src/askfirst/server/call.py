@@ -39,9 +39,9 @@ from askfirst.override import used_in
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
-from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
+from askfirst.server.answers import NO_KEY, YES_KEY, Keys, as_data, by_word
 from askfirst.server.beep import beep
-from askfirst.server.callbook import CallBook
+from askfirst.server.callbook import Also, CallBook, both, stated
 from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
@@ -51,6 +51,7 @@ from askfirst.server.journal import Journal
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
 from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.spokenanswer import SpokenAnswers
+from askfirst.server.standingcall import StandingConsents
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class Call:
         self._store = store
         self._clock = clock
         self._on_outbox = on_outbox
-        self._journal = Journal(store, clock, self._durable, partial(self._fail, Fault.LEDGER))
+        failed = partial(self._fail, Fault.LEDGER)
+        self._journal = Journal(store, clock, self._durable, failed)
         self._book = CallBook(store, self.id)
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
@@ -99,6 +101,7 @@ class Call:
             message=request.takes_message,
             hears=self._answers.hears,
         )
+        self._standing = StandingConsents(self, store, clock, self._start, failed)
         self._people: list[Party] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered_ms: int | None = None
@@ -205,6 +208,7 @@ class Call:
             Party(Role.CONTACT, request.number or None, tuple(map(Place, request.contact_places))),
         ]
         self._new_recorder()
+        self._standing.know(1, request.standing)
         switch, decision = request.recording_switch, self._decide()
         settled = request.may_record_agent(decision)
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
@@ -256,6 +260,7 @@ class Call:
         if known.has_objected:
             policy = replace(self.request.policy, contact_objected=True)
             self.request = replace(self.request, policy=policy)
+        self._standing.know(index, known.standing)
         for code in known.places:
             self._people[index] = with_place(self._people[index], index, Place(code), self.facts)
             event = ev.PlaceLearned(self.now_ms(), index, code)
@@ -371,7 +376,7 @@ class Call:
     def report(
         self,
         event: ev.Event,
-        also: Callable[[sa.Connection, int], None] | None = None,
+        also: Also | None = None,
         data: Mapping[str, Datum | Sequence[Datum]] | None = None,
         secrets: Mapping[str, str] | None = None,
         owed: int | None = None,
@@ -393,6 +398,7 @@ class Call:
             self._journal.write(write, serial)
         if (before.state, before.because) != (self.facts.state, self.facts.because):
             self._state_changed(before)
+        self._standing.follow(event)
         if self.facts.state is State.ASKING and self.request.announces:
             self.announcer.announce_if_due()
 
@@ -453,19 +459,16 @@ class Call:
             self.give(given, "agent")
 
     def give(
-        self, evidence: ev.Evidence, how: str, more: Mapping[str, Datum] | None = None
+        self,
+        evidence: ev.Evidence,
+        how: str,
+        more: Mapping[str, Datum] | None = None,
+        also: Also | None = None,
     ) -> None:
-        """Somebody was told, or agreed, as this evidence says."""
+        """Somebody was told, or agreed, as this evidence says; `more` and `also` as in `report`."""
         event = ev.Met(self.now_ms(), evidence)
-        data: dict[str, Datum | Sequence[Datum]] = {
-            "form": evidence.form.word,
-            "proof": int(evidence.proof),
-            "how": how,
-            "uses": sorted(evidence.uses),
-            "elements": sorted(evidence.elements),
-            **(more or {}),
-        }
-        self.report(event, partial(self._book.given, event, how, self.at(event.at_ms)), data)
+        written = both(partial(self._book.given, event, how, self.at(event.at_ms)), also)
+        self.report(event, written, {**as_data(evidence, how), **(more or {})})
 
     def _decide(self) -> Decision:
         return decide(
@@ -481,15 +484,8 @@ class Call:
 
     def _decided(self, decision: Decision) -> None:
         self._mode = decision.mode
-        data: dict[str, Datum | Sequence[Datum]] = {
-            "mode": decision.mode.word,
-            "governing": list(decision.governing),
-            "rules": sorted({reason.rule for reason in decision.reasons}),
-            "rulebook": decision.rulebook_fingerprint,
-            "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
-        }
         event = ev.Decided(self.now_ms(), decision)
-        self.report(event, partial(self._book.decided, decision), data)
+        self.report(event, partial(self._book.decided, decision), stated(decision))
         self.announcer.look_up()
         if used := used_in(decision, self.request.overrides):
             self._journal.write(partial(self._book.overridden, used, self.at(event.at_ms)))

@@ -22,11 +22,14 @@ from askfirst.model import Decision, Outcome, Purpose, RecordingState, Role, Use
 from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.rules import packaged
-from askfirst.server import erasure, periods
+from askfirst.server import erasure, periods, standingconsents
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
 from askfirst.server.request import CallRequest
 from askfirst.server.store import Store
+
+ON_FILE = "on-file"
+"""How somebody withdraws whose standing consent was taken back: not by a word in the call."""
 
 Also = Callable[[sa.Connection, int], None]
 Data = Mapping[str, Datum | Sequence[Datum]]
@@ -51,6 +54,28 @@ _KINDS: Mapping[type, Kind] = {
     ev.Failed: Kind.GATE_FAILED,
     ev.HungUp: Kind.CALL_ENDED,
 }
+
+
+def both(first: Also, then: Also | None) -> Also:
+    """Two changes of rows that belong to one entry."""
+
+    def written(connection: sa.Connection, position: int) -> None:
+        first(connection, position)
+        if then is not None:
+            then(connection, position)
+
+    return written
+
+
+def stated(decision: Decision) -> Data:
+    """A decision as its entry says it."""
+    return {
+        "mode": decision.mode.word,
+        "governing": list(decision.governing),
+        "rules": sorted({reason.rule for reason in decision.reasons}),
+        "rulebook": decision.rulebook_fingerprint,
+        "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
+    }
 
 
 class CallBook:
@@ -194,7 +219,8 @@ class CallBook:
     ) -> None:
         """Somebody refused or withdrew; `erased` names the recording that goes with it.
 
-        The no, the intention to erase and the order to do it are one transaction.
+        The no, the end of what they had signed, the intention to erase and the order to do it are
+        one transaction.
         """
         self._consent(
             connection,
@@ -208,6 +234,8 @@ class CallBook:
             at=at,
             at_ms=event.at_ms,
         )
+        if how != ON_FILE:
+            standingconsents.said_no(self._store, connection, self._call, event.party, at)
         if erased is not None:
             erasure.intend(self._store, connection, erased, erasure.WITHDRAWN, at)
 

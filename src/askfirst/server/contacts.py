@@ -38,6 +38,7 @@ from askfirst.server.contacttables import (
 )
 from askfirst.server.database import consents, parties
 from askfirst.server.ids import new_id
+from askfirst.server.standingtables import standing_consents
 
 MOST_CONSENTS = 500
 _AT_ONCE = 500
@@ -164,8 +165,11 @@ def forget(connection: sa.Connection, number: str) -> int:
 
 
 def forget_contact(connection: sa.Connection, contact: str) -> int:
-    """Delete every trace of a contact, also of one without a number; says how many went."""
-    for table in (contact_numbers, contact_places, follow_ups):
+    """Delete every trace of a contact, also of one without a number; says how many went.
+
+    What they signed is an object that `standingconsents.forget` destroys before.
+    """
+    for table in (contact_numbers, contact_places, follow_ups, standing_consents):
         connection.execute(table.delete().where(table.c.contact == contact))
     return connection.execute(contacts.delete().where(contacts.c.id == contact)).rowcount
 

@@ -25,6 +25,8 @@ from askfirst.server.store import Store
 
 KEPT_FOR = timedelta(days=7)
 PART_BYTES = 4 * 1024 * 1024
+STANDING = "stc_"
+"""With what the ids of standing consents begin, which stand among those of recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def make(
 ) -> Copy:
     """Keep what `write` puts into a zip as the copy of a request, in place of one from before.
 
-    `within` are the recordings whose sound or words are in it. Raises Refused where one of them
-    was erased meanwhile; nothing is kept then.
+    `within` are the recordings whose sound or words are in it, and standing consents. Raises
+    Refused where one of them was erased meanwhile; nothing is kept then.
     """
     destroy(store, request)
     # First the row: what a crash leaves behind is found by it and destroyed in its time.
@@ -148,6 +150,10 @@ def download(store: Store, request: str, person: str, at: datetime) -> Iterator[
                 recording=each.id,
                 data={"person": person, "purpose": "subject-request", "request": request},
             )
+        for standing in row.recordings:
+            if standing.startswith(STANDING):
+                data = {"standing": standing, "person": person, "request": request}
+                store.ledger.append(connection, Kind.STANDING_OPENED, at, data=data)
     playback = Playback(store)
     return (playback.part(each) for each in row.parts)
 
@@ -171,7 +177,7 @@ def _destroy_parts(store: Store, request: str) -> None:
 
 
 def destroy_with(store: Store, recording: str) -> None:
-    """Destroy every copy that a recording is in."""
+    """Destroy every copy that a recording, or a standing consent, is in."""
     with reading(store.engine) as connection:
         rows = connection.execute(sa.select(copies.c.request, copies.c.recordings)).all()
     for row in rows:

@@ -21,13 +21,14 @@ from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.errors import NotFound
 from askfirst.ledger import timestamp
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState, Role
-from askfirst.server import copies
+from askfirst.server import copies, standingconsents
 from askfirst.server.copies import Copy
 from askfirst.server.database import calls, consents, parties, reading, recordings
 from askfirst.server.export import vcon_of
 from askfirst.server.forgetting import spellings
 from askfirst.server.node import Node
 from askfirst.server.requestregister import get, person_of
+from askfirst.server.standingconsents import StandingConsent
 from askfirst.server.subjectrights import Who, calls_of
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {
@@ -45,6 +46,8 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "none": "There is no recording of this call.",
         "not-ready": "The recording of this call is not in the copy; its state is",
         "left-out": "[line of our side left out]",
+        "signed": "Consents that you gave in writing",
+        "document": "The document that you signed, or where it is, of",
         "you": "You",
         "us": "We",
     },
@@ -62,6 +65,8 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "none": "Det finnes ikke noe opptak av denne samtalen.",
         "not-ready": "Opptaket av denne samtalen er ikke med i kopien; tilstanden er",
         "left-out": "[linje fra vår side utelatt]",
+        "signed": "Samtykker du har gitt skriftlig",
+        "document": "Dokumentet du skrev under på, eller hvor det er, fra",
         "you": "Du",
         "us": "Vi",
     },
@@ -184,6 +189,36 @@ class _Package:
             "outcome": row.outcome,
         }
 
+    def add_standing(self, signed: Sequence[StandingConsent]) -> None:
+        """What the person has agreed to in writing, with what they signed."""
+        if not signed:
+            return
+        said = [
+            {
+                "id": each.id,
+                "purposes": sorted(each.scope.purposes),
+                "uses": sorted(each.scope.uses),
+                "elements": sorted(each.scope.elements),
+                "language": each.language,
+                "given_on": each.scope.given_on.isoformat(),
+                "ends_on": each.scope.ends_on.isoformat(),
+                "filed_at": each.filed_at,
+                "is_withdrawn": each.is_withdrawn,
+                "withdrawn_at": each.withdrawn_at,
+                "withdrawn_why": each.withdrawn_why,
+            }
+            for each in signed
+        ]
+        self.page.append(f"<section><h2>{escape(self.say('signed'))}</h2><ul>")
+        self.put_json("standing-consents.json", said)
+        self.link("standing-consents.json", "signed")
+        for each in signed:
+            name = f"standing-consents/{each.id}.{each.form.ending}"
+            self.put(name, standingconsents.read_document(self.node.store, each.id))
+            title = f"{self.say('document')} {each.scope.given_on.isoformat()}"
+            self.page.append(f'<li><a href="{escape(name)}">{escape(title)}</a></li>')
+        self.page.append("</ul></section>")
+
     def finish(self) -> None:
         head = escape(self.say("title"))
         made = f"{escape(self.say('made'))} {escape(timestamp(self.at))}"
@@ -216,14 +251,22 @@ def make(node: Node, request: str, at: datetime, *, is_masked: bool, language: s
                 sa.select(recordings.c.id).join(calls).where(theirs, ready)
             ).scalars()
         )
+        signed = (
+            []
+            if person.contact is None
+            else standingconsents.of_contact(node.store.erasures, connection, person.contact)
+        )
 
     def write(archive: zipfile.ZipFile) -> None:
         spoken = language if language in _TEXTS else "en"
         package = _Package(node, person, is_masked, spoken, at, archive)
         for row in rows:
             package.add_call(row)
+        package.add_standing(signed)
         package.finish()
 
+    # What they signed goes with them, and so does a copy that holds it.
+    within += [each.id for each in signed]
     return copies.make(node.store, request, within, write, at)
 
 

@@ -120,6 +120,8 @@ consents = sa.Table(
     sa.Column("uses", sa.JSON, nullable=False),
     sa.Column("elements", sa.JSON, nullable=False),
     sa.Column("notice_sha256", sa.String(64)),
+    # The standing consent that it rests on; no key, because that goes with the person.
+    sa.Column("standing", sa.String(48)),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("at_ms", sa.Integer, nullable=False),
     sa.Column("ledger", sa.Integer, nullable=False),

@@ -508,6 +508,7 @@ class Desk:
             agent_places=start.agent_places,
             policy=start.policy,
             contact_places=start.contact_places,
+            standing=start.standing,
             agent=user.id,
             # Nobody is recorded on a notice that there is not, or on an older one.
             is_acknowledged=is_current(user, wishes, rules, today),

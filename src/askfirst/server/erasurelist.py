@@ -6,7 +6,7 @@ ever added to, and holds ids and keyed hashes: without the key, which is in the 
 can find out from it whose number was on it, not even by trying all numbers.
 
 People who asked never to be recorded and were forgotten stay on it as a hash, too: nobody has to
-keep their number to keep their wish.
+keep their number to keep their wish. So does the id of a standing consent that was taken back.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Listed(StrEnum):
     MAIL = "mail"
     NEVER = "never"
     AGAIN = "again"
+    STANDING = "standing"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

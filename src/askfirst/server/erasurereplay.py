@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from askfirst.errors import AskfirstError, Unavailable
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Role
-from askfirst.server import contacts, erasure, waiting
+from askfirst.server import contacts, erasure, standingconsents, standingdocument, waiting
 from askfirst.server.account import account
 from askfirst.server.contactcard import standard
 from askfirst.server.contacttables import contact_numbers
@@ -46,8 +46,9 @@ class Returned:
     """What is on the erasure list and is there again.
 
     `recordings` have rows that are not erased, `leftovers` are recordings of which only keys or
-    bytes are back, `salts` those of forgotten parties (call and number in it), `forgets` parties
-    whose number is back, `contacts` ids, `asked` recordings of people who were forgotten later.
+    bytes are back and `standing` such standing consents, `salts` those of forgotten parties (call
+    and number in it), `forgets` parties whose number is back, `contacts` ids, `asked` recordings
+    of people who were forgotten later.
     """
 
     recordings: tuple[str, ...] = ()
@@ -56,9 +57,11 @@ class Returned:
     forgets: tuple[tuple[str, int], ...] = ()
     contacts: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return any((self.recordings, self.leftovers, self.salts, self.forgets, self.contacts))
+        bare = (self.leftovers, self.salts, self.standing)
+        return any((self.recordings, self.forgets, self.contacts, *bare))
 
     def counts(self) -> dict[str, int]:
         """How many recordings, calls and contacts are concerned."""
@@ -100,6 +103,7 @@ def returned(store: Store) -> Returned:
             forgets=forgets,
             contacts=_contacts_again(store, connection),
             asked=_recordings_of(connection, {call for call, _ in forgets}, erased),
+            standing=tuple(sorted(store.erasures.ids(Listed.STANDING) & (scopes | bytes_of))),
         )
 
 
@@ -120,6 +124,8 @@ def replay(store: Store, at: datetime) -> Returned:
         erasure.destroy(store, recording)
     for salt in found.salts:
         store.keys.destroy_salt(salt)
+    for consent in found.standing:
+        standingdocument.destroy(store, consent)
     with transaction(store.engine) as connection:
         # A hold or a duty of the present keeps these, as it did when they were asked for.
         for recording in found.asked:
@@ -127,6 +133,7 @@ def replay(store: Store, at: datetime) -> Returned:
         for call, party in found.forgets:
             waiting.wait(connection, waiting.FORGET, call, party, at)
         for contact in found.contacts:
+            standingconsents.forget(store, connection, contact, at)
             contacts.forget_contact(connection, contact)
         store.ledger.append(connection, Kind.ERASURE_REPLAYED, at, data=found.counts())
     erasure.carry_out(store, at)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from askfirst.errors import AskfirstError
 from askfirst.model import RecordingState
-from askfirst.server import callnotes, contacts, queuetexts, waiting
+from askfirst.server import callnotes, contacts, copies, queuetexts, standingconsents, waiting
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import plain, standard
@@ -73,6 +73,8 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     """
     at = utc_now()
     _enter(store, numbers, contact, at)
+    for consent in _consents_of(store, numbers, contact):
+        copies.destroy_with(store, consent)
     with transaction(store.engine) as connection:
         spelled = spellings(connection, numbers)
         rows = connection.execute(
@@ -81,6 +83,8 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
         # Kept before anything is done: a crash delays it and does not lose it.
         for row in rows:
             waiting.wait(connection, waiting.FORGET, row.call, row.number_in_call, at)
+        for holder in _holders(connection, numbers, contact):
+            standingconsents.forget(store, connection, holder, at)
         gone = sum(contacts.forget(connection, number) for number in numbers)
         if contact is not None:
             gone += contacts.forget_contact(connection, contact)
@@ -93,8 +97,7 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
 def _enter(store: Store, numbers: Collection[str], contact: str | None, at: datetime) -> None:
     """Put somebody on the erasure list, before anything of them is forgotten."""
     with reading(store.engine) as connection:
-        holders = {contacts.holder(connection, number) for number in numbers} | {contact}
-        found = {each for each in holders if each is not None}
+        found = _holders(connection, numbers, contact)
         rows = connection.execute(
             sa.select(contact_rows.c.email, contact_rows.c.never_record, contact_rows.c.id).where(
                 contact_rows.c.id.in_(found)
@@ -107,6 +110,21 @@ def _enter(store: Store, numbers: Collection[str], contact: str | None, at: date
     store.erasures.say_never(sorted(never), at)
     store.erasures.add(Listed.CONTACT, sorted(found), at)
     store.erasures.add_people(numbers, [row.email for row in rows], at)
+
+
+def _holders(
+    connection: sa.Connection, numbers: Collection[str], contact: str | None
+) -> frozenset[str]:
+    """The contacts that go: the one that is named, and whoever has one of the numbers."""
+    holders = {contacts.holder(connection, number) for number in numbers} | {contact}
+    return frozenset(each for each in holders if each is not None)
+
+
+def _consents_of(store: Store, numbers: Collection[str], contact: str | None) -> list[str]:
+    """The standing consents of those who go, for the copies that they are in."""
+    with reading(store.engine) as connection:
+        holders = _holders(connection, numbers, contact)
+        return [each for holder in holders for each in standingconsents.ids_of(connection, holder)]
 
 
 def carry_out(store: Store, at: datetime, call: str | None = None) -> int:

@@ -11,10 +11,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from askfirst.policy import Policy
-from askfirst.server import contacts
+from askfirst.server import contacts, standingconsents
 from askfirst.server.contactcard import standard
 from askfirst.server.contacttables import contacts as rows
 from askfirst.server.erasurelist import ErasureList
+from askfirst.server.standingconsents import Why
+from askfirst.server.store import Store
 
 
 def objected(
@@ -43,7 +45,18 @@ def policy_for(
     return replace(policy, contact_objected=True)
 
 
-def take_over(erasures: ErasureList, connection: sa.Connection, by: str, at: datetime) -> int:
+def never(
+    store: Store, connection: sa.Connection, contact: str, by: str, at: datetime, why: str = ""
+) -> None:
+    """From now on no call with a contact is recorded; what they had signed is withdrawn.
+
+    Raises as `contacts.never_record`.
+    """
+    contacts.never_record(connection, contact, by, at, why)
+    standingconsents.withdraw_all(store, connection, contact, Why.OBJECTED, by, at)
+
+
+def take_over(store: Store, connection: sa.Connection, by: str, at: datetime) -> int:
     """Mark the contacts written at a moment who have a number of somebody who said never.
 
     So their page shows the wish, and the contact's own word can end it. Says how many there were.
@@ -52,8 +65,8 @@ def take_over(erasures: ErasureList, connection: sa.Connection, by: str, at: dat
     marked = 0
     for contact in contacts.get_all(connection, list(written)):
         numbers = [each.number for each in contact.numbers]
-        if not contact.never_record and any(map(erasures.is_never, numbers)):
-            contacts.never_record(connection, contact.id, by, at)
+        if not contact.never_record and any(map(store.erasures.is_never, numbers)):
+            never(store, connection, contact.id, by, at)
             marked += 1
     return marked
 

@@ -24,6 +24,7 @@ from askfirst.server.database import assets, calls, reading, recordings, segment
 from askfirst.server.recorder import SPOOL_SEGMENT_BYTES
 from askfirst.server.restrictions import ensure_open
 from askfirst.server.sealing import ASSET_SEGMENT_BYTES
+from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
 from askfirst.server.vault import BytesSource, associated_data, open_sealed, recover
 
@@ -248,6 +249,8 @@ def decryptable(store: Store) -> Iterator[tuple[str, bytes]]:
     """
     with reading(store.engine) as connection:
         kept = connection.execute(sa.select(assets)).all()
+        documents = sa.select(standing_consents.c.document)
+        signed = [each for each in connection.execute(documents).scalars() if each is not None]
     for row in kept:
         sealed = store.blobs.read(row.blob)
         bound = associated_data(1, row.recording, row.kind)
@@ -255,6 +258,8 @@ def decryptable(store: Store) -> Iterator[tuple[str, bytes]]:
             f"{row.kind} (decrypted)",
             open_sealed(sealed, store.keys.get(row.id), bound, ASSET_SEGMENT_BYTES),
         )
+    for identity in signed:
+        yield "standing consent (decrypted)", Playback(store).note(identity)
     for folder in sorted(store.spool.iterdir()):
         for path in sorted(folder.iterdir()):
             token = path.name.split("-")[1]

@@ -16,7 +16,7 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts, objections, sites
+from askfirst.server import contacts, objections, sites, standingconsents
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
@@ -26,7 +26,11 @@ from askfirst.server.erasurelist import ErasureList
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
 from askfirst.server.sites import Gate, SiteRecord, settled
+from askfirst.server.standingscope import Scope, covering
 from askfirst.server.store import Store
+
+CONTACT = 1
+"""The party that is called, or calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class PreCall:
     """What is known before a call; `contact` None where nobody has the number.
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
-    account would call for the first time, `site_records` what is on record about its sites.
+    account would call for the first time, `site_records` what is on record about its sites,
+    `standing` what the contact has signed for this number.
     """
 
     account: Account
@@ -45,6 +50,7 @@ class PreCall:
     contact_places: tuple[str, ...]
     first_calls: tuple[FirstCall, ...] = ()
     site_records: tuple[SiteRecord, ...] = ()
+    standing: tuple[Scope, ...] = ()
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -65,6 +71,16 @@ class PreCall:
     def settled(self, rules: Rulebook, on: date) -> frozenset[Gate]:
         """What is settled at sites on a day (`askfirst.server.sites`)."""
         return settled(self.site_records, rules, self.policy, on)
+
+    def on_file(self, decision: Decision, on: date) -> tuple[Scope | None, bool]:
+        """What the contact has signed that holds on a day, and whether it is enough for the call.
+
+        Of several the one that is enough, else the one that holds longest; None without one.
+        """
+        held = [each for each in self.standing if each.holds(on)]
+        if (found := covering(held, CONTACT, decision, on)) is not None:
+            return found[0], True
+        return max(held, key=lambda each: each.ends_on, default=None), False
 
     def decide(
         self,
@@ -114,6 +130,7 @@ def prepare(
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
         site_records=tuple(sites.records(connection)),
+        standing=standingconsents.scopes_for(erasures, connection, number),
     )
 
 
@@ -125,7 +142,8 @@ def look_up(store: Store, number: str) -> Known:
         if holder is None:
             return Known(has_objected=never)
         contact = contacts.get(connection, holder)
-    return Known(tuple(sorted({place.code for place in contact.places})), never)
+        signed = standingconsents.scopes_for(store.erasures, connection, number)
+    return Known(tuple(sorted({place.code for place in contact.places})), never, signed)
 
 
 def _first_calls(

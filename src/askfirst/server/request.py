@@ -11,6 +11,7 @@ from askfirst.override import Override
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
 from askfirst.server.sites import GATES
+from askfirst.server.standingscope import Scope
 
 INBOUND = "inbound"
 """The direction of a call from outside."""
@@ -40,10 +41,13 @@ It may block, so it is called in a thread.
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the account knows of a number's owner: places, and whether never to record."""
+    """What the account knows of a number's owner: places, whether never to record, and what they
+    have signed.
+    """
 
     places: tuple[str, ...] = ()
     has_objected: bool = False
+    standing: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class CallRequest:
     where no page is in use or nobody took it; `direction` is outbound or inbound, `own_number` the
     one of ours that was called; `takes_message` is whether nobody but the caller is on it, who
     leaves a message.
+    `standing` is what the contact has signed for this number.
     `look_up` tells what is known of somebody who joins by number; it may block, and the gate is
     closed meanwhile.
     """
@@ -82,6 +87,7 @@ class CallRequest:
     settled: frozenset[tuple[str, str]] | None = None
     rules: Rulebook | None = None
     overrides: tuple[Override, ...] = ()
+    standing: tuple[Scope, ...] = ()
     look_up: Callable[[str], Known] | None = None
 
     def may_record_agent(self, decision: Decision) -> bool:

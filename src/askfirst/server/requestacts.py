@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from askfirst.errors import NotFound, Refused
-from askfirst.server import contacts, copies, erasure, restrictions
+from askfirst.server import copies, erasure, objections, restrictions
 from askfirst.server.database import reading, transaction
 from askfirst.server.personfile import kept_calls
 from askfirst.server.requestregister import (
@@ -40,7 +40,7 @@ def take(
         if kind is RequestKind.OBJECTION:
             store.erasures.say_never(sorted(person.numbers), at)
             if person.contact is not None:
-                contacts.never_record(connection, person.contact, by, at)
+                objections.never(store, connection, person.contact, by, at)
     return received
 
 

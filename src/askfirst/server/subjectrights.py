@@ -27,6 +27,7 @@ from askfirst.server.database import (
 )
 from askfirst.server.notetables import call_notes
 from askfirst.server.restrictions import RESTRICTED
+from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
 
 
@@ -110,6 +111,9 @@ def found_of(connection: sa.Connection, person: Who) -> dict[str, int]:
         "follow_ups": sa.select(sa.func.count())
         .select_from(follow_ups)
         .where(follow_ups.c.contact == person.contact),
+        "standing": sa.select(sa.func.count())
+        .select_from(standing_consents)
+        .where(standing_consents.c.contact == person.contact),
     }
     found = {name: int(connection.execute(query).scalar_one()) for name, query in counts.items()}
     return {**found, "contacts": int(person.contact is not None)}

@@ -224,6 +224,9 @@ def _recording(line: CallLine) -> dict[str, object] | None:
     }
 
 
+_SHOWN_OF_CONSENTS = ("id", "party", "kind", "how", "proof", "uses", "standing")
+
+
 def _record(record: CallRecord) -> dict[str, object]:
     line = record.line
     return {
@@ -245,7 +248,7 @@ def _record(record: CallRecord) -> dict[str, object]:
         ],
         "consents": [
             {
-                **{key: each[key] for key in ("id", "party", "kind", "how", "proof", "uses")},
+                **{key: each[key] for key in _SHOWN_OF_CONSENTS},
                 "at": timestamp(each["at"]),
                 "ledger": each["ledger"],
             }

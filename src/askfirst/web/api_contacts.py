@@ -165,7 +165,7 @@ def change_contact(visit: Writer, contact: str, wanted: ChangedContact) -> dict[
         found = contacts.change(
             connection, contact, draft, now, default_region=visit.account.region
         )
-        if objections.take_over(visit.site.store.erasures, connection, user.id, now):
+        if objections.take_over(visit.site.store, connection, user.id, now):
             found = contacts.get(connection, contact)
         fields = sorted(wanted.model_fields_set)
         audit.note(connection, now, user.id, "contact.changed", contact, {"fields": fields})
@@ -220,7 +220,7 @@ def added(visit: Visit, wanted: NewContact) -> Contact:
     draft = _drafted(Draft(owner=user.id), wanted, user.id, now)
     with transaction(visit.site.store.engine) as connection:
         made = contacts.add(connection, draft, now, default_region=visit.account.region)
-        objections.take_over(visit.site.store.erasures, connection, user.id, now)
+        objections.take_over(visit.site.store, connection, user.id, now)
         audit.note(connection, now, user.id, "contact.added", made)
         return contacts.get(connection, made)
 
@@ -245,7 +245,7 @@ def objected(visit: Visit, contact: str, *, wanted: bool, why: str = "") -> Cont
     with transaction(visit.site.store.engine) as connection:
         before = contacts.get(connection, contact)
         if wanted:
-            contacts.never_record(connection, contact, user.id, now, why)
+            objections.never(visit.site.store, connection, contact, user.id, now, why)
         else:
             objections.end(visit.site.store.erasures, connection, contact, user.id, now)
         if before.never_record is not wanted:
@@ -269,7 +269,7 @@ def imported(visit: Visit, content: bytes, *, write: bool) -> Report:
     if write:
         numbers = {key: len(getattr(report, key)) for key in ("added", "updated", "skipped")}
         with transaction(engine) as connection:
-            objections.take_over(visit.site.store.erasures, connection, user.id, now)
+            objections.take_over(visit.site.store, connection, user.id, now)
             audit.note(connection, now, user.id, "contacts.imported", detail=numbers)
     return report
 

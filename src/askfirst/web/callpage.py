@@ -37,7 +37,7 @@ from askfirst.server.recordingreader import (
 )
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
-from askfirst.web import recordingview
+from askfirst.web import recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
 from askfirst.web.recordingview import Hearable, Legend, Row, Seen
@@ -66,6 +66,7 @@ class Known:
     """What is known of a call's recording without opening it, and what the person may do."""
 
     hearables: Sequence[Hearable]
+    on_file: Sequence[tuple[str, str, str]]
     erased: Erased | None
     erased_because: str
     void_at: datetime | None
@@ -118,6 +119,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
     checks = size <= CHECKED_AT_ONCE or (checks_ledger and may_check)
     return Known(
         hearables=recordingview.hearables(visit, record, seen),
+        on_file=standingwords.on_file(entry for _, entry in entries),
         erased=gone,
         erased_because=visit.say(recordingview.ERASURES.get(gone.reason, "")) if gone else "",
         void_at=void_at(visit.account, gone.at) if gone and gone.at else None,

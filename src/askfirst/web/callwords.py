@@ -72,6 +72,7 @@ HOWS: Mapping[str, str] = {
     "reported": words.mark("the dialer reported a key"),
     "spoken": words.mark("they said it"),
     "written": words.mark("in writing"),
+    "on-file": words.mark("the consent on file was withdrawn"),
 }
 KINDS: Mapping[str, str] = {
     "informed": words.mark("Told"),

@@ -14,7 +14,7 @@ from askfirst.server.certificate import Grounds, masked
 from askfirst.server.paper import Fact, Paper, Section, Table
 from askfirst.server.recordingreader import Erased, file_time
 from askfirst.server.sealing import Stretch
-from askfirst.web import callwords, certificatewords, recordingview, words
+from askfirst.web import callwords, certificatewords, recordingview, standingwords, words
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit
 
@@ -224,6 +224,14 @@ def _answers(visit: Visit, found: Certified) -> Section:
         ]
         for each in found.record.consents
     ]
+    papers = standingwords.on_file(each.entry for each in found.grounds.standings)
+    facts = [
+        Fact(
+            visit.say("In writing, on file"),
+            visit.say("%(id)s, from %(first)s to %(last)s", id=consent, first=first, last=last),
+        )
+        for consent, first, last in papers
+    ]
     columns = [
         visit.say("No."),
         visit.say("What"),
@@ -231,7 +239,7 @@ def _answers(visit: Visit, found: Certified) -> Section:
         visit.say("Proof"),
         visit.say("When"),
     ]
-    return Section(title, tables=[Table(columns, rows, (1, 2, 4, 4, 5))])
+    return Section(title, facts, tables=[Table(columns, rows, (1, 2, 4, 4, 5))])
 
 
 def _recording(visit: Visit, found: Certified) -> Section:

@@ -90,7 +90,7 @@ def _write(
     if not fields:
         return
     contacts.change(connection, found.id, draft, now, default_region=region)
-    objections.take_over(visit.site.store.erasures, connection, visit.who.id, now)
+    objections.take_over(visit.site.store, connection, visit.who.id, now)
     detail = {"fields": sorted(fields)}
     audit.note(connection, now, visit.who.id, "contact.changed", found.id, detail)
 

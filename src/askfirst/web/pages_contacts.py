@@ -42,6 +42,7 @@ from askfirst.web.api_contacts import (
 )
 from askfirst.web.callwords import HOWS, KINDS, OUTCOMES
 from askfirst.web.page import render
+from askfirst.web.pages_standing import section
 from askfirst.web.placewords import by_name, every_place
 from askfirst.web.settingwords import NOTICE_LANGUAGES
 from askfirst.web.visit import Visit
@@ -275,9 +276,11 @@ def _contact(visit: Visit, contact: str, *, error: str | None = None, why: str =
         promised = followups.follow_ups_of(connection, contact)
         reached = reached_of(connection, visit.who.person, contact)
         names = accounts.names(connection)
+        on_file = section(visit, connection, found)
     return render(
         visit,
         "contact.html",
+        **on_file,
         status=422 if error else 200,
         contact=found,
         line=_line(found, outlook_of(visit)),

@@ -77,6 +77,7 @@ def _card(visit: Visit, to: str) -> bytes:
     with reading(visit.site.store.engine) as connection:
         last = None if start.contact is None else last_consent(connection, start.contact.id)
         shown_numbers = [] if callee else shown_by(connection, visit.who.person)
+    paper, is_covered = start.on_file(decision, utc_now().date())
     name = start.name or (callee.summary.get(visit.language, "") if callee else "")
     names = every_place(visit.site.rules, visit.language)
     shown = {
@@ -85,6 +86,8 @@ def _card(visit: Visit, to: str) -> bytes:
         "name": name or start.number,
         "decision": decision,
         "last": last,
+        "paper": paper,
+        "is_covered": is_covered,
         "kinds": visit.said(callwords.KINDS),
         "is_callable": not start.awaits_review and (callee is not None or desk.outside is not None),
         "first_calls": [

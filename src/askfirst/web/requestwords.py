@@ -48,6 +48,10 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
         words.mark("%(num)s consent or refusal"),
         words.mark("%(num)s consents and refusals"),
     ),
+    "standing": (
+        words.mark("%(num)s consent in writing"),
+        words.mark("%(num)s consents in writing"),
+    ),
     "follow_ups": (words.mark("%(num)s follow-up"), words.mark("%(num)s follow-ups")),
 }
 _UNTIL: Mapping[str, str] = {
@@ -65,7 +69,8 @@ _STAYS: Mapping[str, str] = {
 def counted(visit: Visit, counts: Mapping[str, int]) -> dict[str, str]:
     """How much of everything there is, in words."""
     return {
-        key: visit.say(one if counts[key] == 1 else many, num=counts[key])
+        # Requests from before something was counted lack it.
+        key: visit.say(one if counts.get(key, 0) == 1 else many, num=counts.get(key, 0))
         for key, (one, many) in _COUNTED.items()
     }
 
