@@ -40,6 +40,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/settings/sites"): P.SETTINGS_READ,
     ("POST", "/settings/sites"): P.SETTINGS_WRITE,
     ("POST", "/settings/sites/{record}/end"): P.SETTINGS_WRITE,
+    ("POST", "/settings/sites/figures"): P.SETTINGS_WRITE,
     ("POST", "/settings/listening"): P.SETTINGS_WRITE,
     ("GET", "/shared/{token}"): ANYBODY,
     ("POST", "/shared/{token}"): ANYBODY,
