@@ -84,7 +84,7 @@ def test_a_basis_for_figures_is_stated_shown_with_its_owner_and_taken_back(ready
         assert client.post(FIGURES, data={"person_figures_basis": basis}).status_code == 303
         page = client.get(PAGE).text
         assert f"Norway: shown by {shown}" in page
-        assert ("stated by keeper" in page) is bool(basis)
+        assert ("stated by Keeper" in page) is bool(basis)
 
 
 def test_a_basis_that_is_too_long_is_said_beside_its_field(ready: Site) -> None:
