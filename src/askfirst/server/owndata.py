@@ -78,7 +78,9 @@ def _account(connection: sa.Connection, user: str) -> Row:
 def _notice(connection: sa.Connection, user: str) -> list[Row]:
     """Which version was read when, with its words; a version that was changed in no word is one."""
     versions = employeenotice.versions(connection)
-    texts = {each.number: each.texts for each in versions}
+    # A version that nobody has read through the program yet is kept nowhere but in force.
+    present = employeenotice.present(connection)
+    texts = {each.number: each.texts for each in (present, *versions)}
     return [
         {"version": each.version, "at": each.at, "texts": dict(texts.get(each.version, {}))}
         for each in employeenotice.readings(connection)

@@ -18,6 +18,9 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "nb": "Norsk bokmål", "de": "D
 """Languages of the page, each by its own name."""
 
 _LEFT_OUT = ("contacts", "colleagues", "shared", "complaints", "secrets", "ended")
+_MOST_COLUMNS = 8
+"""A single row of more columns stands from top to bottom."""
+
 _STYLE = """
 :root { color-scheme: light dark }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
@@ -96,6 +99,12 @@ def _table(said: _Words, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return f"<p>{said.of('label', 'nothing')}</p>"
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    if len(rows) == 1 and len(columns) > _MOST_COLUMNS:
+        facts = "".join(
+            f'<tr><th scope="row">{said.of("column", key)}</th>{_cell(said, rows[0], key)}</tr>'
+            for key in columns
+        )
+        return f'<div class="wide"><table>{facts}</table></div>'
     head = "".join(f'<th scope="col">{said.of("column", key)}</th>' for key in columns)
     body = "".join(
         "<tr>" + "".join(_cell(said, row, key) for key in columns) + "</tr>" for row in rows

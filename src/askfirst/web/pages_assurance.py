@@ -37,6 +37,7 @@ def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str 
     except InvalidInput:
         found, error = reported(visit, None, None), visit.say("Choose a day before the last one.")
     grouped = by_group(visit, found)
+    others = visit.say("Everybody") if len(grouped.rows) == 1 else visit.say("Everybody else")
     places = every_place(visit.site.rules, visit.language)
     first, last = _days(found)
     chosen = Figure(figure) if figure in set(Figure) else None
@@ -57,7 +58,7 @@ def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str 
         calls=found.found[chosen] if chosen else (),
         groups=[
             (
-                each.name or visit.say("Everybody else"),
+                each.name or others,
                 visit.say(queuewords.GROUPS[each.kind]),
                 [(visit.say(queuewords.FIGURES[figure]), counts[figure]) for figure in COUNTED],
             )
