@@ -193,6 +193,8 @@ _REQUESTS = {
         (P.ERASURE_MANAGE,), 404, form={}, path="/compliance/requests/req_none/copy"
     ),
     ("GET", f"{REQUEST}/copy.zip"): Case((P.ERASURE_MANAGE,), 404),
+    # The request is a contact's; `test_owndata` downloads what is made.
+    ("GET", "/me/data/{request_id}/package.zip"): Case((), 404),
 }
 ASKED = {"decision": "ask-agent", "comment": "Did you tell them?"}
 RUDE = {"text": "They were rude"}
@@ -235,6 +237,10 @@ _ACCOUNT = {
     ("POST", "/users/{identity}"): Case((P.USERS_MANAGE,), 303, form=PERSON),
     ("PATCH", f"{API}/users/{{identity}}"): Case((P.USERS_MANAGE,), json={"name": "Target"}),
     ("POST", "/users/{identity}/disable"): Case((P.USERS_MANAGE,), 303),
+    # Nobody is there who has left; `test_owndata` has somebody.
+    ("POST", "/users/{identity}/data-request"): Case(
+        (P.USERS_MANAGE,), 404, path="/users/usr_none/data-request"
+    ),
     ("POST", "/settings/sites/{record}/end"): Case(
         (P.SETTINGS_WRITE,), 404, path="/settings/sites/site_none/end"
     ),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from tests.web.conftest import add, signed_in
 
+from askfirst.server import account
 from askfirst.server.access import UserRole
 from askfirst.server.accounttables import users
+from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.sites import records
 from askfirst.web.visit import Site
 
 PAGE = "/settings/sites"
+FIGURES = f"{PAGE}/figures"
 AGREED = {"gate": "DE works_agreement", "note": "Agreement of 3 May, folder 12"}
 
 
@@ -70,3 +73,40 @@ def test_a_record_is_ended_by_who_may_change_settings(ready: Site) -> None:
         noted = connection.execute(sa.text("SELECT action FROM audit ORDER BY position")).scalars()
         assert list(noted)[-2:] == ["site.recorded", "site.ended"]
     assert after.ended_at is not None
+
+
+def test_a_basis_for_figures_is_stated_shown_with_its_owner_and_taken_back(ready: Site) -> None:
+    client = signed_in(ready, add(ready, UserRole.ADMIN, name="keeper"))
+    move(ready, "NO")
+    assert "Norway: shown by team" in client.get(PAGE).text
+
+    for basis, shown in (("Decision of 3 May", "person"), ("", "team")):
+        assert client.post(FIGURES, data={"person_figures_basis": basis}).status_code == 303
+        page = client.get(PAGE).text
+        assert f"Norway: shown by {shown}" in page
+        assert ("stated by Keeper" in page) is bool(basis)
+
+
+def test_a_basis_that_is_too_long_is_said_beside_its_field(ready: Site) -> None:
+    client = signed_in(ready, add(ready, UserRole.ADMIN, name="keeper"))
+
+    answer = client.post(FIGURES, data={"person_figures_basis": "x" * 301})
+
+    assert (answer.status_code, 'aria-invalid="true"' in answer.text) == (422, True)
+
+
+def test_with_a_second_person_a_basis_waits_and_taking_it_back_does_not(ready: Site) -> None:
+    client = signed_in(ready, add(ready, UserRole.ADMIN, name="keeper"))
+    with transaction(ready.store.engine) as connection:
+        account.change(connection, {"second_person": ["settings"]}, None, utc_now())
+
+    client.post(FIGURES, data={"person_figures_basis": "Decision of 3 May"})
+    assert "waits for a second person" in client.get(PAGE).text
+    with transaction(ready.store.engine) as connection:
+        assert account.account(connection).person_figures_basis is None
+        stated = {"person_figures_basis": "Decision of 3 May"}
+        account.change(connection, stated, None, utc_now())
+
+    client.post(FIGURES, data={"person_figures_basis": ""})
+    with reading(ready.store.engine) as connection:
+        assert account.account(connection).person_figures_basis is None

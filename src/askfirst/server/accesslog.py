@@ -52,7 +52,7 @@ def openings_of(
         .order_by(ledger_entries.c.position.desc())
         .limit(max(1, min(most, MOST)))
     )
-    return [_opening(store, row) for row in connection.execute(query)]
+    return [opening_of(store, row) for row in connection.execute(query)]
 
 
 def notice_read_at(connection: sa.Connection, user: str) -> datetime | None:
@@ -82,7 +82,8 @@ def reason_of(store: Store, entry: Mapping[str, Any]) -> str:
     return keptwords.kept(store, recording, link).get("reason", "")
 
 
-def _opening(store: Store, row: Any) -> Opening:
+def opening_of(store: Store, row: Any) -> Opening:
+    """The access of a row of the ledger with its position, call and entry."""
     entry = json.loads(row.entry)
     data = entry["data"]
     at = datetime.fromisoformat(str(entry["at"])).astimezone(UTC)

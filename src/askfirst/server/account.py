@@ -41,8 +41,9 @@ class Account:
     may be answered by a spoken yes or no, `asks_reason` whether whoever opens a recording of
     somebody else's call says why in words, `first_country` what is wanted before the first call to
     a country, and `texts` the account's own phrases in notices, by language. `second_factor` is
-    who needs one to sign in. `is_demo` is set where everything in the account is made up, and by
-    nobody else's wish.
+    who needs one to sign in, `person_figures_basis` why figures about single persons may be shown
+    (`personfigures`); None: only where a works agreement is on record. `is_demo` is set where
+    everything in the account is made up, and by nobody else's wish.
     """
 
     company: str = ""
@@ -70,6 +71,7 @@ class Account:
     notice_version: int = 1
     notice_text: Mapping[str, str] | None = None
     second_factor: str = NOBODY
+    person_figures_basis: str | None = None
     wishes: Mapping[str, object] | None = None
     is_demo: bool = False
 

@@ -18,6 +18,9 @@ from askfirst.server.accounts import LANGUAGES
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3_650
 SHORTEST_YEARS = 5
 PURPOSES = tuple(each.value for each in Purpose)
+LONGEST_BASIS = 300
+"""Characters of the basis of figures about single persons."""
+
 LONGEST_NOTICE = 4_000
 """How many characters the employee notice may have in one language."""
 
@@ -218,6 +221,7 @@ READERS: Mapping[str, Reader] = {
     "notice_version": _version,
     "notice_text": _notice,
     "second_factor": _one_of(*SECOND_FACTOR),
+    "person_figures_basis": _maybe(_text(LONGEST_BASIS)),
     "wishes": _wishes,
 }
 """A reader for every setting that may be changed."""

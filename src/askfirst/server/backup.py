@@ -28,6 +28,7 @@ from askfirst.server.custody import MASTER, STORE, WRAPPER
 from askfirst.server.database import assets, reading, transaction
 from askfirst.server.node import RULES
 from askfirst.server.overrides import FOLDER as OVERRIDES
+from askfirst.server.queuetables import queue_texts
 from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
 
@@ -222,7 +223,7 @@ def _objects(database: Path) -> list[str]:
             signed = sa.select(standing_consents.c.document).where(
                 standing_consents.c.document.is_not(None)
             )
-            query = sa.union_all(sa.select(assets.c.blob), signed)
+            query = sa.union_all(sa.select(assets.c.blob), sa.select(queue_texts.c.id), signed)
             return sorted(connection.execute(query).scalars())
     finally:
         engine.dispose()

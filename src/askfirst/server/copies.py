@@ -127,7 +127,15 @@ def copy_of(connection: sa.Connection, request: str, at: datetime) -> Copy | Non
     return Copy(row.request, row.bytes, row.sha256, row.created_at, row.expires_at)
 
 
-def download(store: Store, request: str, person: str, at: datetime) -> Iterator[bytes]:
+def within(connection: sa.Connection, request: str) -> list[str]:
+    """The recordings whose sound or words are in the copy of a request."""
+    query = sa.select(copies.c.recordings).where(copies.c.request == request)
+    return list(connection.execute(query).scalar() or ())
+
+
+def download(
+    store: Store, request: str, person: str, at: datetime, purpose: str = "subject-request"
+) -> Iterator[bytes]:
     """The copy of a request, part by part; the accesses are in the ledger when this returns.
 
     Raises NotFound where there is none, or none any more.
@@ -148,7 +156,7 @@ def download(store: Store, request: str, person: str, at: datetime) -> Iterator[
                 at,
                 call=each.call,
                 recording=each.id,
-                data={"person": person, "purpose": "subject-request", "request": request},
+                data={"person": person, "purpose": purpose, "request": request},
             )
         for standing in row.recordings:
             if standing.startswith(STANDING):

@@ -41,9 +41,11 @@ GUARDED = frozenset(
         "second_factor",
         "asks_reason",
         "notice_version",
+        "person_figures_basis",
     }
 )
-"""Settings that change what is recorded, kept or opened; the others are nobody else's matter."""
+"""Settings that change what is recorded, kept, opened or shown of people; no other is another's
+matter."""
 
 _TIGHTER_ON = frozenset(
     {"always_ask", "require_works_agreement", "forbid_if_localisation_violated", "asks_reason"}
@@ -144,6 +146,8 @@ def tightens(key: str, before: Any, after: Any) -> bool:
         return after is not None and (before is None or after >= before)
     if key == "second_factor":
         return SECOND_FACTOR.index(after) >= SECOND_FACTOR.index(before)
+    if key == "person_figures_basis":
+        return after is None
     if key == "second_person":
         return set(after or ()) >= set(before or ())
     return False

@@ -20,14 +20,19 @@ from askfirst.model import Role
 from askfirst.policy import MANDATORY_RECORDING
 from askfirst.retention import MANDATORY_YEARS, Mandatory
 from askfirst.rules import Rulebook
-from askfirst.server import employeenotice
+from askfirst.scene import lineage
+from askfirst.server import accounts, employeenotice, sites
 from askfirst.server.account import Account, account, last_changes
 from askfirst.server.accounttables import users
 from askfirst.server.custody import place_of
 from askfirst.server.database import calls, parties, reading
 from askfirst.server.externalcall import PROVIDER
+from askfirst.server.personfigures import may_show
 from askfirst.server.settings import Settings
+from askfirst.server.sites import Gate, SiteRecord
 from askfirst.server.store import Store
+
+FIGURES_BASIS = "person_figures_basis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ class Grounds:
     """Everything that a paper says of this installation.
 
     `sites` are the places where people of the account sit, `called` those of the people they
-    spoke with, as codes. `duties` are those in force at both.
+    spoke with, as codes. `duties` are those in force at both. `records` are in force at the sites,
+    `unsettled` is what their rules want besides; figures about single persons are shown at
+    `shown_places`, and `basis_by` is who stated the account's basis for them, by name.
     """
 
     account: Account
@@ -75,6 +82,10 @@ class Grounds:
     duties: Sequence[Duty]
     rulebook: str
     notice: employeenotice.Version
+    records: Sequence[SiteRecord]
+    unsettled: Sequence[Gate]
+    shown_places: Sequence[str]
+    basis_by: str | None
     session_hours: int
     idle_minutes: int
     changed_at: datetime | None
@@ -92,20 +103,32 @@ def grounds(store: Store, settings: Settings, rules: Rulebook, now: datetime) ->
     """Collect what papers are made of. Raises Misconfigured where the keys' place is unreadable."""
     with reading(store.engine) as connection:
         wants = account(connection)
-        sites = _sites(connection, wants)
+        places = _sites(connection, wants)
         called = _called(connection)
         changes = [each.at for each in last_changes(connection).values()]
         version = employeenotice.present(connection)
+        kept = sites.records(connection)
+        named = accounts.names(connection)
+        stated = last_changes(connection).get(FIGURES_BASIS)
         dialers = sa.select(calls.c.id).where(calls.c.provider == PROVIDER).limit(1)
         has_dialer = connection.execute(dialers).first() is not None
+    settled = sites.settled(kept, rules, wants.policy(), now.date())
     return Grounds(
         account=wants,
         joined=_joined(store, settings, has_dialer=has_dialer),
-        sites=sites,
+        sites=places,
         called=called,
-        duties=_duties(rules, wants, [*sites, *called], now.date()),
+        duties=_duties(rules, wants, [*places, *called], now.date()),
         rulebook=f"{rules.version}, {rules.fingerprint}",
         notice=version,
+        records=_records(kept, rules, places, now.date()),
+        unsettled=[gate for gate in sites.wanted(rules, places) if gate not in settled],
+        shown_places=[
+            place for place in places if may_show(place, rules, settled, wants.person_figures_basis)
+        ],
+        basis_by=None
+        if stated is None or not wants.person_figures_basis
+        else named.get(stated.by or ""),
         session_hours=settings.session_hours,
         idle_minutes=settings.idle_minutes,
         changed_at=max(changes, default=None),
@@ -147,6 +170,15 @@ def _sites(connection: sa.Connection, wants: Account) -> list[str]:
     stated = set(connection.execute(active.distinct()).scalars())
     home = {wants.home_place} if wants.home_place else set[str]()
     return sorted(stated | home)
+
+
+def _records(
+    kept: Sequence[SiteRecord], rules: Rulebook, places: Sequence[str], on: date
+) -> tuple[SiteRecord, ...]:
+    """What is on record and in force at places and at what they belong to, the oldest first."""
+    codes = {file.code for place in places for file in lineage(place, rules)}
+    held = [each for each in kept if each.jurisdiction in codes and each.holds(on)]
+    return tuple(sorted(held, key=lambda each: (each.jurisdiction, each.gate, each.since, each.id)))
 
 
 def _called(connection: sa.Connection) -> list[str]:

@@ -6,7 +6,7 @@ A setting that nobody has made gives no value, and so leaves a gap in the paper.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from babel import Locale, dates
 
@@ -51,6 +51,25 @@ def values(found: Grounds, language: str, places: Mapping[str, str]) -> Values:
             "second": [
                 {"item": word("second_person", kind, language) or kind}
                 for kind in wants.second_person
+            ],
+            "records": [
+                {
+                    "item": places.get(each.jurisdiction, each.jurisdiction),
+                    "gate": word("gate", each.gate, language) or each.gate,
+                    "since": _day(each.since, language),
+                    "until": word("plain", "no_end", language)
+                    if each.until is None
+                    else _day(each.until, language),
+                    "note": each.note,
+                }
+                for each in found.records
+            ],
+            "unsettled": [
+                {
+                    "item": places.get(code, code),
+                    "gate": word("gate", gate, language) or gate,
+                }
+                for code, gate in found.unsettled
             ],
             "workplace": _duties(found, language, places, of_work=True),
             "protection": _duties(found, language, places, of_work=False),
@@ -129,6 +148,9 @@ def _people(found: Grounds, language: str, places: Mapping[str, str]) -> Row:
         "erases": able(Permission.ERASURE_MANAGE, Reach.ALL),
         "changes": able(Permission.SETTINGS_WRITE, Reach.ALL),
         "sites": _named(found.sites, places) or None,
+        "figures_places": _named(found.shown_places, places) or None,
+        "figures_basis": found.account.person_figures_basis,
+        "figures_owner": found.basis_by or word("plain", "first_run", language),
         "called": _named(found.called, places) or word("plain", "no_calls", language),
     }
 
@@ -167,6 +189,10 @@ def _conditions(found: Grounds) -> dict[str, bool]:
         "mandatory": regime(wants) is not None,
         "works_required": policy.require_works_agreement,
         "works_on_file": policy.works_agreement_on_file,
+        "records": bool(found.records),
+        "unsettled": bool(found.unsettled),
+        "figures": bool(found.shown_places) or bool(wants.person_figures_basis),
+        "figures_basis": bool(wants.person_figures_basis),
         "exchange": joined.exchange is not None,
         "encrypted_exchange": joined.is_exchange_encrypted,
         "dialer": joined.has_dialer,
@@ -219,6 +245,9 @@ def _number(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _day(day: date, language: str) -> str:
+    return dates.format_date(day, "long", locale=Locale.parse(language))
+
+
 def _moment(at: datetime, language: str) -> str:
-    day = dates.format_date(at.astimezone(UTC).date(), "long", locale=Locale.parse(language))
-    return f"{day}, {at.astimezone(UTC):%H:%M} UTC"
+    return f"{_day(at.astimezone(UTC).date(), language)}, {at.astimezone(UTC):%H:%M} UTC"

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.ledger import Kind, commit, timestamp
-from askfirst.server import audit
+from askfirst.server import accounts, audit
 from askfirst.server.account import account
 from askfirst.server.contactcard import aware, standard
 from askfirst.server.contacttables import contact_numbers, contacts
@@ -73,7 +73,7 @@ class SubjectRequest:
     """A request. `found` counts what there was when it came; times are in UTC.
 
     `reason` is a `Delay` or a `Ground`, `handled_by` the user of the last step, `outcome` what an
-    erasure did.
+    erasure did. `user` is the employee whose own data is asked for; such a request has no contact.
     """
 
     id: str
@@ -88,6 +88,7 @@ class SubjectRequest:
     handled_by: str | None = None
     answered_at: datetime | None = None
     outcome: Erased | None = None
+    user: str | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -112,13 +113,7 @@ def receive(
 
     `received_at` is when it reached the company, where that was earlier. Raises InvalidRequest.
     """
-    aware(at)
-    came_at = received_at or at
-    if came_at > at or at - came_at > timedelta(days=365):
-        raise InvalidRequest(
-            "found no day on which a request can have come; expected one of the past year",
-            key="received_on",
-        )
+    came_at = _came_at(at, received_at)
     if person.recording is not None:
         raise InvalidRequest("a request is about a person; give a number or contact", key="number")
     made = new_id("req")
@@ -146,6 +141,46 @@ def receive(
     return get(connection, made)
 
 
+def receive_of_employee(
+    store: Store,
+    connection: sa.Connection,
+    user: str,
+    by: str,
+    at: datetime,
+    received_at: datetime | None = None,
+) -> SubjectRequest:
+    """A request for an employee's own data: by themselves, or by others for whoever has left.
+
+    Raises NotFound, InvalidRequest as `receive`, and Refused where somebody else asks for a person
+    who may sign in.
+    """
+    person = accounts.user(connection, user)
+    if by != user and not person.is_disabled:
+        raise Refused("this person may sign in and gets their data on the page My data; ask them")
+    came_at = _came_at(at, received_at)
+    made = new_id("req")
+    connection.execute(
+        subject_requests.insert().values(
+            id=made,
+            kind=RequestKind.ACCESS.value,
+            user=user,
+            found={},
+            received_at=came_at,
+            due_at=came_at + ANSWERED_WITHIN,
+            received_by=by,
+        )
+    )
+    said = {"kind": RequestKind.ACCESS.value, "user": user}
+    audit.note(connection, at, by, "subject-request.received", made, said)
+    store.ledger.append(
+        connection,
+        Kind.REQUEST_RECEIVED,
+        at,
+        data={"request": made, "right": RequestKind.ACCESS.value},
+    )
+    return get(connection, made)
+
+
 def get(connection: sa.Connection, request: str) -> SubjectRequest:
     """The request of an id. Raises NotFound."""
     row = connection.execute(
@@ -161,6 +196,13 @@ def requests(connection: sa.Connection) -> list[SubjectRequest]:
     order = (subject_requests.c.due_at, subject_requests.c.id)
     rows = connection.execute(sa.select(subject_requests).order_by(*order))
     return [_request(row) for row in rows]
+
+
+def open_of_employee(connection: sa.Connection, user: str) -> SubjectRequest | None:
+    """The request for an employee's own data that waits for an answer, the first due."""
+    query = sa.select(subject_requests).where(subject_requests.c.user == user)
+    rows = connection.execute(query.order_by(subject_requests.c.due_at, subject_requests.c.id))
+    return next((each for each in map(_request, rows) if not each.is_closed), None)
 
 
 def requests_of(store: Store, connection: sa.Connection, person: Who) -> list[SubjectRequest]:
@@ -252,6 +294,17 @@ def code(kind: type[StrEnum], given: str | None) -> Any:
     return kind(given)
 
 
+def _came_at(at: datetime, received_at: datetime | None) -> datetime:
+    aware(at)
+    came_at = received_at or at
+    if came_at > at or at - came_at > timedelta(days=365):
+        raise InvalidRequest(
+            "found no day on which a request can have come; expected one of the past year",
+            key="received_on",
+        )
+    return came_at
+
+
 def _open(connection: sa.Connection, request: str) -> SubjectRequest:
     found = get(connection, request)
     if found.is_closed:
@@ -303,6 +356,7 @@ def _request(row: Any) -> SubjectRequest:
         handled_by=row.handled_by,
         answered_at=row.answered_at,
         outcome=row.outcome,
+        user=row.user,
     )
 
 
@@ -313,6 +367,7 @@ def shown(request: SubjectRequest) -> dict[str, object]:
         "id": request.id,
         "kind": request.kind,
         "contact": request.contact,
+        "user": request.user,
         "found": request.found,
         "received_at": timestamp(request.received_at),
         "due_at": timestamp(request.due_at),

@@ -15,7 +15,7 @@ subject_requests = sa.Table(
     metadata,
     sa.Column("id", sa.String(48), primary_key=True),
     sa.Column("kind", sa.String(16), nullable=False),
-    # One of the two. No key: a contact that is forgotten must not keep its request from staying.
+    # One of the three. No key: a contact that is forgotten must not keep its request from staying.
     sa.Column("contact", sa.String(48)),
     sa.Column("person", sa.String(80)),
     sa.Column("found", sa.JSON, nullable=False),
@@ -30,6 +30,8 @@ subject_requests = sa.Table(
     sa.Column("answered_at", UtcDateTime),
     # What an erasure did for each item, in ids and codes.
     sa.Column("outcome", sa.JSON),
+    # Whose own data an employee asked for, or somebody for them after they left.
+    sa.Column("user", sa.String(48)),
     sa.Index("ix_subject_requests_due", "due_at", "id"),
 )
 

@@ -16,6 +16,7 @@ from askfirst.server.callreader import ensure_reaches
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.excerpts import window
+from askfirst.server.groupfigures import GroupFigures, figures
 from askfirst.server.queue import Item, Reason, Wanted
 from askfirst.server.queuedecision import Decided, Decision, Wish
 from askfirst.web.api_calls import found_call
@@ -93,15 +94,26 @@ def assurance(
 ) -> dict[str, object]:
     """What should be recorded and is, and what not, of the days (UTC) `from` to `to`, both in it.
 
-    The last thirty days without them.
+    The last thirty days without them. `groups` are persons only where a works agreement of their
+    place or a stated basis is on file; `without_ground` are the places for which neither is.
     """
     found = reported(visit, begins, ends)
+    grouped = by_group(visit, found)
     return {
         "from": timestamp(found.begins_at),
         "to": timestamp(found.ends_at),
         "holds": found.holds,
         "counts": {each.value: len(ids) for each, ids in found.found.items()},
         "calls": {each.value: list(ids) for each, ids in found.found.items()},
+        "groups": [
+            {
+                "kind": group.kind.value,
+                "name": group.name,
+                "counts": {figure.value: count for figure, count in counts.items()},
+            }
+            for group, counts in grouped.rows
+        ],
+        "without_ground": list(grouped.missing),
     }
 
 
@@ -128,6 +140,13 @@ def reported(visit: Visit, begins: date | None, ends: date | None) -> Report:
         raise InvalidRequest("found no period; expected from as a day before or at to", key="from")
     with reading(visit.site.store.engine) as connection:
         return report(connection, _midnight(first), _midnight(last + timedelta(days=1)))
+
+
+def by_group(visit: Visit, found: Report) -> GroupFigures:
+    """The figures of a report by person or team, as the visit's person may see them."""
+    with reading(visit.site.store.engine) as connection:
+        today = utc_now().date()
+        return figures(connection, found, visit.site.rules, visit.who.id, today)
 
 
 def dispatch(visit: Visit) -> None:

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
-from askfirst.errors import Unavailable
+from askfirst.errors import InvalidRequest, Unavailable
 from askfirst.ledger import timestamp
-from askfirst.server import copies, copypackage, requestacts, requestregister
+from askfirst.server import copies, copypackage, ownpackage, requestacts, requestregister
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.copies import Copy
@@ -48,11 +48,15 @@ class Step(StrEnum):
 
 
 class WantedRequest(Body):
-    """What somebody asked for: exactly one of number and contact says who."""
+    """What somebody asked for: exactly one of number, contact and user says who.
+
+    `user` is an employee who has left and asks for access.
+    """
 
     kind: RequestKind
     number: str | None = None
     contact: str | None = None
+    user: str | None = None
     received_at: AwareDatetime | None = None
 
 
@@ -64,9 +68,13 @@ class WantedStep(Body):
 
 
 class WantedCopy(Body):
-    """How a copy is made: our side masked or not, and the language of its index."""
+    """How a copy is made: our side masked or not, and the language of its index.
+
+    In that of an employee's own data, `voice` puts recordings of their own side in.
+    """
 
     mask: bool = True
+    voice: bool = False
     language: str | None = None
 
 
@@ -74,6 +82,8 @@ class WantedCopy(Body):
 def receive_request(visit: Officer, wanted: WantedRequest) -> dict[str, object]:
     """Write a request down, with what was found and the day by which it is answered."""
     store, region = visit.site.store, visit.account.region
+    if wanted.user is not None:
+        return shown(_of_employee(visit, wanted, wanted.user))
     with reading(store.engine) as connection:
         person = who(
             connection, number=wanted.number, contact=wanted.contact, default_region=region
@@ -100,7 +110,8 @@ def change_request(visit: Officer, request_id: str, wanted: WantedStep) -> dict[
 @router.post("/subject-requests/{request_id}/copy", status_code=201)
 def make_copy(visit: Officer, request_id: str, wanted: WantedCopy) -> dict[str, object]:
     """Make the copy package of a request; it can be downloaded for seven days."""
-    made = copy_made(visit, request_id, wanted.mask, wanted.language or visit.language)
+    language = wanted.language or visit.language
+    made = copy_made(visit, request_id, wanted.mask, language, with_voice=wanted.voice)
     return {
         "request": made.request,
         "bytes": made.bytes,
@@ -115,8 +126,21 @@ def get_copy(visit: Officer, request_id: str) -> Response:
     return copy_answer(visit, request_id)
 
 
-def copy_made(visit: Visit, request: str, is_masked: bool, language: str) -> Copy:
+def copy_made(
+    visit: Visit, request: str, is_masked: bool, language: str, *, with_voice: bool = False
+) -> Copy:
     """A new copy of a request. Raises NotFound, Unavailable where this process carries no calls."""
+    if _is_of_employee(visit, request):
+        site, by = visit.site, visit.who.person
+        return ownpackage.make(
+            site.store,
+            site.rules,
+            request,
+            by,
+            utc_now(),
+            with_voice=with_voice,
+            language=language,
+        )
     node = visit.site.carrier.node
     if node is None:
         raise Unavailable("this process makes no copies; ask one that carries calls")
@@ -125,12 +149,35 @@ def copy_made(visit: Visit, request: str, is_masked: bool, language: str) -> Cop
 
 def copy_answer(visit: Visit, request: str) -> Response:
     """The copy of a request as a stream, after its accesses are written down. Raises NotFound."""
-    parts = copies.download(visit.site.store, request, visit.who.id, utc_now())
+    store, now = visit.site.store, utc_now()
+    if _is_of_employee(visit, request):
+        parts = ownpackage.download(store, request, visit.who.person, now)
+    else:
+        parts = copies.download(store, request, visit.who.id, now)
     headers = {
         "content-disposition": f'attachment; filename="{request}.zip"',
         "cache-control": "no-store",
     }
     return StreamingResponse(parts, media_type="application/zip", headers=headers)
+
+
+def _is_of_employee(visit: Visit, request: str) -> bool:
+    with reading(visit.site.store.engine) as connection:
+        return requestregister.get(connection, request).user is not None
+
+
+def _of_employee(visit: Visit, wanted: WantedRequest, user: str) -> SubjectRequest:
+    if wanted.kind is not RequestKind.ACCESS or wanted.number or wanted.contact:
+        raise InvalidRequest(
+            "found a user and something besides; an employee who has left asks for access, and "
+            "neither number nor contact is given",
+            key="user",
+        )
+    store, now = visit.site.store, utc_now()
+    with transaction(store.engine) as connection:
+        return requestregister.receive_of_employee(
+            store, connection, user, visit.who.id, now, wanted.received_at
+        )
 
 
 def step(visit: Visit, request: str, what: Step, reason: str | None) -> SubjectRequest:

@@ -55,6 +55,7 @@ from askfirst.web import (
     pages_live,
     pages_me,
     pages_numbers,
+    pages_owndata,
     pages_papers,
     pages_passkeys,
     pages_phone,
@@ -152,6 +153,8 @@ PAGES = (
     pages_sites.router,
     pages_workers.router,
     pages_queue.router,
+    # Before the requests, whose addresses would take one of its own for an id.
+    pages_owndata.router,
     pages_requests.router,
     pages_approvals.router,
     pages_assurance.router,

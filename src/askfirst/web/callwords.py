@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.ports import EndCause
+from askfirst.server import ownpackage
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
 from askfirst.web import words
@@ -122,4 +123,5 @@ PURPOSES: Mapping[str, str] = {
     ListeningPurpose.DISPUTE: words.mark("A dispute about what was said"),
     ListeningPurpose.CONSENT_CHECK: words.mark("To check the consent"),
     ListeningPurpose.SUBJECT_REQUEST: words.mark("They asked for it"),
+    ownpackage.PURPOSE: words.mark("The agent’s own data"),
 }

@@ -13,11 +13,14 @@ from starlette.responses import Response
 from askfirst.errors import InvalidInput
 from askfirst.server.access import Permission
 from askfirst.server.assurance import Figure, Report
+from askfirst.server.groupfigures import COUNTED
+from askfirst.server.personfigures import SMALLEST
 from askfirst.web import queuewords
-from askfirst.web.api_queue import reported
+from askfirst.web.api_queue import by_group, reported
 from askfirst.web.bodies import day
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
+from askfirst.web.placewords import every_place
 from askfirst.web.visit import Visit, permitted
 
 router = APIRouter()
@@ -33,6 +36,9 @@ def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str 
         error = ""
     except InvalidInput:
         found, error = reported(visit, None, None), visit.say("Choose a day before the last one.")
+    grouped = by_group(visit, found)
+    others = visit.say("Everybody") if len(grouped.rows) == 1 else visit.say("Everybody else")
+    places = every_place(visit.site.rules, visit.language)
     first, last = _days(found)
     chosen = Figure(figure) if figure in set(Figure) else None
     return render(
@@ -50,6 +56,20 @@ def assurance_page(visit: Reader, begins: str = "", ends: str = "", figure: str 
         ],
         chosen=visit.say(queuewords.FIGURES[chosen]) if chosen else "",
         calls=found.found[chosen] if chosen else (),
+        groups=[
+            (
+                each.name or others,
+                visit.say(queuewords.GROUPS[each.kind]),
+                [(visit.say(queuewords.FIGURES[figure]), counts[figure]) for figure in COUNTED],
+            )
+            for each, counts in grouped.rows
+        ],
+        counted=[visit.say(queuewords.FIGURES[each]) for each in COUNTED],
+        missing=[
+            places.get(code, code) or visit.say("people without a place")
+            for code in grouped.missing
+        ],
+        smallest=SMALLEST,
     )
 
 

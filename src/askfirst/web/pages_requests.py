@@ -109,9 +109,9 @@ def take_step(
 
 
 @router.post("/compliance/requests/{request_id}/copy")
-def make_copy(visit: Officer, request_id: str, mask: Text = "") -> Response:
+def make_copy(visit: Officer, request_id: str, mask: Text = "", voice: Text = "") -> Response:
     """Make the copy package of a request; our side is silent unless somebody wants it."""
-    copy_made(visit, request_id, mask != "no", visit.language)
+    copy_made(visit, request_id, mask != "no", visit.language, with_voice=voice != "")
     return RedirectResponse(f"/compliance/requests/{request_id}", status_code=303)
 
 
@@ -132,7 +132,8 @@ def _register(
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         every = requests(connection)
-        names = accounts.names(connection)
+        people = accounts.all_users(connection)
+    names = {each.id: each.name for each in people}
     now = utc_now()
     return render(
         visit,
@@ -143,6 +144,8 @@ def _register(
         names=names,
         like=like,
         has_looked=has_looked,
+        left=[("", "–"), *((each.id, each.name) for each in people if each.is_disabled)],
+        today=visit.today().isoformat(),
         error=error,
         text=text,
         kinds=visit.said(requestwords.KINDS),
@@ -180,7 +183,8 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
     with reading(store.engine) as connection:
         found = requestregister.get(connection, identity)
         person = requestregister.person_of(store, connection, identity)
-        names = accounts.names(connection)
+        people = {each.id: each for each in accounts.all_users(connection)}
+        names = {each.id: each.name for each in people.values()}
         known = contact_of(connection, found.contact) if person and found.contact else None
         restricted = len(restricted_by(connection, identity))
         copy = copy_of(connection, identity, now)
@@ -192,6 +196,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         request=found,
         is_overdue=found.is_overdue(now),
         is_known=person is not None,
+        employee=people.get(found.user or ""),
         contact=known,
         restricted=restricted,
         copy=copy,

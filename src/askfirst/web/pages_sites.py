@@ -1,4 +1,4 @@
-"""Settings: the sites where employees work, and what is on record about them."""
+"""Settings: the sites where employees work, what is on record, and figures about single persons."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidRequest
 from askfirst.server import sites
+from askfirst.server.accountkeys import LONGEST_BASIS
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
+from askfirst.server.personfigures import may_show
 from askfirst.web import words
+from askfirst.web.api_account import changed
 from askfirst.web.bodies import Filled, day
 from askfirst.web.placewords import every_place
 from askfirst.web.settingsframe import Reader, Writer, setting
@@ -24,6 +27,8 @@ GATES: Mapping[str, str] = {
     sites.WORKS_AGREEMENT: words.mark("an agreement with the works council or the unions"),
 }
 """What may be wanted of a site."""
+
+FIGURES = "person_figures_basis"
 
 _EMPTY = {"gate": "", "note": "", "since": "", "until": ""}
 
@@ -64,10 +69,22 @@ def end(visit: Writer, record: str) -> Response:
     return RedirectResponse("/settings/sites?saved=1", status_code=303)
 
 
+@router.post("/settings/sites/figures")
+def state_basis(visit: Writer, form: Filled) -> Response:
+    """State why figures about single persons may be shown, or take it back with an empty field."""
+    basis = str(form.get(FIGURES, "")).strip()
+    try:
+        changed(visit, {FIGURES: basis or None})
+    except InvalidRequest as error:
+        return _sites(visit, _EMPTY, wrong=FIGURES, error=visit.told(error), basis=basis)
+    return RedirectResponse("/settings/sites?saved=1", status_code=303)
+
+
 def _sites(
     visit: Visit,
     typed: Mapping[str, str],
     *,
+    basis: str | None = None,
     wrong: str = "",
     error: str = "",
     saved: bool = False,
@@ -79,10 +96,11 @@ def _sites(
     wanted = sites.wanted(rules, places)
     settled = sites.settled(kept, rules, visit.account.policy(), today)
     names, gates = every_place(rules, visit.language), visit.said(GATES)
+    stated = visit.account.person_figures_basis
     return setting(
         visit,
         "settings_sites.html",
-        (),
+        (FIGURES,),
         status=422 if error else 200,
         saved=saved,
         places=[names.get(place, place) for place in places],
@@ -98,4 +116,9 @@ def _sites(
         typed=typed,
         wrong=wrong,
         error=error,
+        basis=(stated or "") if basis is None else basis,
+        longest=LONGEST_BASIS,
+        figures=[
+            (names.get(place, place), may_show(place, rules, settled, stated)) for place in places
+        ],
     )

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest, Refused
-from askfirst.server import accounts, audit, factors, sessions, signonpeople
+from askfirst.server import accounts, audit, factors, requestregister, sessions, signonpeople
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -194,6 +194,7 @@ def _user(
         has = factors.of_user(connection, identity)
         held = sessions.of_user(connection, identity, utc_now())
         is_bound = signonpeople.is_bound(connection, identity)
+        asked = requestregister.open_of_employee(connection, identity)
     present: dict[str, object] = {
         "name": found.name,
         "email": found.email,
@@ -212,6 +213,7 @@ def _user(
         has=has,
         session_count=len(held),
         is_bound=is_bound,
+        data_due=None if asked is None else asked.due_at,
         values={**present, **(values or {}), "email": found.email},
         roles=visit.said(ROLES),
         places=by_name(every_place(visit.site.rules, visit.language)),

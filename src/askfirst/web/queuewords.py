@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.server.assurance import Figure
+from askfirst.server.personfigures import GroupKind
 from askfirst.server.queue import Item, Reason
 from askfirst.server.queuedecision import Decision
 from askfirst.server.queuetexts import TextKind
@@ -95,6 +96,14 @@ FIGURES: Mapping[str, str] = {
     Figure.DEGRADED: words.mark("Recorded with gaps"),
     Figure.UNPLAYABLE: words.mark("Recordings that do not open"),
 }
+
+
+GROUPS: Mapping[str, str] = {
+    GroupKind.PERSON: words.mark("One person"),
+    GroupKind.TEAM: words.mark("A team"),
+    GroupKind.OTHERS: words.mark("Several teams"),
+}
+"""What a figure by group is about."""
 
 
 def why(visit: Visit, found: Item, place: str) -> str:
