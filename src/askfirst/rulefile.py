@@ -166,7 +166,8 @@ class RuleDuty:
 class Workplace:
     """What employees of a place are owed before their calls are recorded.
 
-    `gates` in the order of `GATES`, then `YEARLY` and `AGREEMENT`; empty where nothing has to be settled first.
+    `gates` in the order of `GATES`, then `YEARLY` and `AGREEMENT`; empty where nothing has to be
+    settled first.
     """
 
     gates: tuple[str, ...]

@@ -41,13 +41,14 @@ from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
 from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
 from askfirst.server.beep import beep
-from askfirst.server.callbook import CallBook
+from askfirst.server.callbook import CallBook, in_codes
 from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
+from askfirst.server.ourside import OurSide
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
 from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.spokenanswer import SpokenAnswers
@@ -80,6 +81,7 @@ class Call:
         self.recordings: list[str] = []
         self.begun = asyncio.Event()
         self.ended_by = ""  # a cause of `ports.EndCause`, "" before the end and without a report
+        self.ourside = OurSide(self)
         self.captions = Captions(captioning, clock, request.language, self.now_ms)
         self._store = store
         self._clock = clock
@@ -206,9 +208,8 @@ class Call:
         ]
         self._new_recorder()
         switch, decision = request.recording_switch, self._decide()
-        settled = request.may_record_agent(decision)
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
-        self.report(ev.AcknowledgementChanged(0, 0, settled), data={"given": settled})
+        self.ourside.greet(0, decision)
         for index, leg in enumerate(legs):
             located = decision.parties[index]
             self._joined(joining(index, leg, located, 0), located.number)
@@ -481,15 +482,9 @@ class Call:
 
     def _decided(self, decision: Decision) -> None:
         self._mode = decision.mode
-        data: dict[str, Datum | Sequence[Datum]] = {
-            "mode": decision.mode.word,
-            "governing": list(decision.governing),
-            "rules": sorted({reason.rule for reason in decision.reasons}),
-            "rulebook": decision.rulebook_fingerprint,
-            "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
-        }
+        self.ourside.follow(decision)
         event = ev.Decided(self.now_ms(), decision)
-        self.report(event, partial(self._book.decided, decision), data)
+        self.report(event, partial(self._book.decided, decision), in_codes(decision))
         self.announcer.look_up()
         if used := used_in(decision, self.request.overrides):
             self._journal.write(partial(self._book.overridden, used, self.at(event.at_ms)))

@@ -53,6 +53,17 @@ _KINDS: Mapping[type, Kind] = {
 }
 
 
+def in_codes(decision: Decision) -> dict[str, Datum | Sequence[Datum]]:
+    """A decision as its ledger entry has it."""
+    return {
+        "mode": decision.mode.word,
+        "governing": list(decision.governing),
+        "rules": sorted({reason.rule for reason in decision.reasons}),
+        "rulebook": decision.rulebook_fingerprint,
+        "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
+    }
+
+
 class CallBook:
     """The written side of one call."""
 

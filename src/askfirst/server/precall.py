@@ -16,13 +16,15 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts, objections, sites
+from askfirst.server import agreements, contacts, objections, sites
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
+from askfirst.server.employeenotice import is_current
 from askfirst.server.erasurelist import ErasureList
+from askfirst.server.ourside import Colleague, Standing
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
 from askfirst.server.sites import Gate, SiteRecord, settled
@@ -34,7 +36,8 @@ class PreCall:
     """What is known before a call; `contact` None where nobody has the number.
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
-    account would call for the first time, `site_records` what is on record about its sites.
+    account would call for the first time, `site_records` what is on record about its sites,
+    `has_agreed` whether the user's agreement to be recorded is in force.
     """
 
     account: Account
@@ -45,6 +48,7 @@ class PreCall:
     contact_places: tuple[str, ...]
     first_calls: tuple[FirstCall, ...] = ()
     site_records: tuple[SiteRecord, ...] = ()
+    has_agreed: bool = False
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -114,7 +118,18 @@ def prepare(
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
         site_records=tuple(sites.records(connection)),
+        has_agreed=user is not None
+        and agreements.in_force(connection, user.id, wishes) is not None,
     )
+
+
+def colleague(connection: sa.Connection, user: User, rules: Rulebook, on: date) -> Colleague:
+    """Somebody who works here, as a call takes them in on a day."""
+    wishes = account(connection)
+    place = user.place or wishes.home_place
+    has_agreed = agreements.in_force(connection, user.id, wishes) is not None
+    standing = Standing(is_current(user, wishes, rules, on), has_agreed)
+    return Colleague(user, (place,) if place else (), standing)
 
 
 def look_up(store: Store, number: str) -> Known:

@@ -21,9 +21,7 @@ from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import ensure_reaches
-from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
-from askfirst.server.employeenotice import is_current
 from askfirst.server.livecall import LiveCall
 from askfirst.telephony.agentsound import WAY_MS
 from askfirst.telephony.fileleg import FileLeg
@@ -230,15 +228,15 @@ async def consent(visit: Caller, call: str, wanted: Consent) -> State:
 async def join(visit: Caller, call: str, wanted: Joined) -> State:
     """Somebody else is on the line; `party` is the number that the person has in the call."""
     live = own(visit, call)
-    joining, has_read = None, False
     if wanted.role == "agent":
         if wanted.user is None or wanted.number is not None:
             raise InvalidInput("found an agent without user or with a number; name the user only")
         joining = await asyncio.to_thread(colleague, visit, wanted.user)
-        has_read = is_current(joining, visit.account, visit.site.rules, utc_now().date())
-    elif wanted.user is not None:
+        party = await visit.site.carrier.desk.bring(live, joining)
+        return {"party": party, **live.state()}
+    if wanted.user is not None:
         raise InvalidInput("found a contact with a user; give a number, or nothing")
-    return {"party": live.join(wanted.number, joining, has_read=has_read), **live.state()}
+    return {"party": live.join(wanted.number), **live.state()}
 
 
 @router.delete("/calls/{call}/parties/{party}")
