@@ -85,9 +85,12 @@ def of_user(connection: sa.Connection, user: str) -> list[Agreement]:
     return _read(connection, agreements.c.user == user)
 
 
-def every(connection: sa.Connection) -> list[Agreement]:
-    """Every agreement that ever was, the newest first."""
-    return _read(connection)
+def by_user(connection: sa.Connection, wants: Account) -> dict[str, Agreement]:
+    """Of everybody who ever agreed: what is in force, else the newest, which is not."""
+    digest = present(wants).digest
+    found = {each.user: each for each in reversed(_read(connection))}
+    holds = (each for each in _read(connection) if each.digest == digest and not each.revoked_at)
+    return found | {each.user: each for each in holds}
 
 
 def agree(

@@ -55,7 +55,7 @@ CAUSES: Mapping[str, str] = {
     "withdrawn": words.mark("they took their consent back"),
     "refused": words.mark("they said no"),
     "not-acknowledged": words.mark(
-        "an agent has not read the employee notice, or their site is not settled"
+        "an agent has not read the employee notice or not agreed, or their site is not settled"
     ),
     "machine": words.mark("a machine answered"),
     "telling": words.mark("a notice is owed"),

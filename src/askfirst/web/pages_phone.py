@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from askfirst.explain import notice
 from askfirst.model import Decision, Role
+from askfirst.rulefile import AGREEMENT
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
@@ -85,6 +86,8 @@ def _card(visit: Visit, to: str) -> bytes:
         "name": name or start.number,
         "decision": decision,
         "last": last,
+        "lacks_agreement": not start.has_agreed
+        and any(each.party == 0 and each.gate == AGREEMENT for each in decision.workplace),
         "kinds": visit.said(callwords.KINDS),
         "is_callable": not start.awaits_review and (callee is not None or desk.outside is not None),
         "first_calls": [

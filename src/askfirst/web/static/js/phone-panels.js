@@ -19,7 +19,8 @@ export function showConsent(state, own) {
   const words = wordsOf(kind, state, say, (code && placeName(code)) || say.unknown, own);
   if (part("rule").textContent !== words.title) part("rule").textContent = words.title;
   part("rule-text").textContent = words.text;
-  leadTo(code ? `/rules/${code}` : "/rules");
+  if (kind === "disagreed") leadTo("/me/agreement", say.agreement);
+  else leadTo(code ? `/rules/${code}` : "/rules", say.why);
   const isAsked = ["ask", "key", "tell", "changed"].includes(kind);
   part("notice").textContent = isAsked ? state.decision.say.text : "";
   part("notice").hidden = !isAsked;
@@ -30,12 +31,16 @@ export function showConsent(state, own) {
   offer(panel, kind, state.no_prompt);
 }
 
-/** Let the link lead to an address; htmx reads it once, so another one needs another link. @param {string} address */
-function leadTo(address) {
+/**
+ * Let the link lead to an address; htmx reads it once, so another one needs another link.
+ * @param {string} address @param {string} text
+ */
+function leadTo(address, text) {
   const link = part("why");
   if (link.getAttribute("href") === address) return;
   const next = /** @type {HTMLElement} */ (link.cloneNode(true));
   next.setAttribute("href", address);
+  next.textContent = text;
   const hadFocus = document.activeElement === link;
   link.replaceWith(next);
   globalThis.htmx?.process(next);
