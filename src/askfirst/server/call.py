@@ -41,7 +41,7 @@ from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
 from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
 from askfirst.server.beep import beep
-from askfirst.server.callbook import CallBook, in_codes
+from askfirst.server.callbook import CallBook, evidence_in_codes, in_codes, joined_in_codes
 from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
@@ -55,6 +55,9 @@ from askfirst.server.spokenanswer import SpokenAnswers
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
+
+Taken = Callable[..., None]
+"""Writes that the agent took a recording back: its id or None, `at`, connection, position."""
 
 MOST_PEOPLE = 50
 """People of one call, those who left included; each of them is decided about."""
@@ -131,6 +134,8 @@ class Call:
         self._journal.chore(
             partial(asyncio.get_running_loop().call_soon_threadsafe, self.begun.set)
         )
+        if self.request.is_private:
+            self.make_private()
         pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
         syncing = asyncio.create_task(self._sync())
         if self.request.beeps:
@@ -227,13 +232,9 @@ class Call:
         self._decided(self._decide())
 
     def _joined(self, event: ev.PartyJoined, number: str | None) -> None:
-        data = {
-            "role": event.role.value,
-            "places": sorted(event.places),
-            "machine": event.is_machine,
-        }
         secrets = {} if number is None else {"number": number}
-        self.report(event, partial(self._book.joined, event, number), data, secrets)
+        written = partial(self._book.joined, event, number)
+        self.report(event, written, joined_in_codes(event), secrets)
 
     def join(self, leg: str, person: Party, at_ms: int | None = None) -> int:
         """Somebody joins: the gate closes, the law is decided again. Gives the party's index."""
@@ -324,19 +325,31 @@ class Call:
 
     def undo(self) -> None:
         """The agent never wanted this: stop, and erase what was recorded; nobody said no."""
+        self._take_back(ev.Unwanted(self.now_ms()), erasure.UNDONE, self._book.undone)
+
+    def make_private(self, past: str = "erase") -> None:
+        """Nothing is kept, heard or announced from here to the end; `past` as in `withdraw`."""
+        self.announcer.stop()
+        keeps = past == "keep" and self._recorder is not None and self._recorder.has_audio
+        written = partial(self._book.made_private, keeps=keeps)
+        self._take_back(ev.MadePrivate(self.now_ms()), erasure.MADE_PRIVATE, written, past)
+
+    def _take_back(
+        self, event: ev.Unwanted | ev.MadePrivate, reason: str, written: Taken, past: str = "erase"
+    ) -> None:
+        """The agent takes back what was recorded so far, and nobody has said no."""
         recorder, erased = self._recorder, None
         self._undone -= 1  # the gate's own serials are positive
         if recorder is not None and recorder.has_audio:
-            self._recorder, erased = None, recorder.recording
-            if self.request.policy.mandatory_recording is None:
-                self._unwritten[self._undone] = (erased, erasure.UNDONE)
-        event = ev.Unwanted(self.now_ms())
-        also = None if erased is None else partial(self._book.undone, erased, self.at(event.at_ms))
-        self.report(event, also, {"by": "agent", "past": "erase"}, owed=self._undone)
+            self._recorder, erased = None, recorder.recording if past == "erase" else None
+            if erased is not None and self.request.policy.mandatory_recording is None:
+                self._unwritten[self._undone] = (erased, reason)
+        also = partial(written, erased, at=self.at(event.at_ms))
+        self.report(event, also, {"by": "agent", "past": past}, owed=self._undone)
         self.captions.wipe()
-        if recorder is not None and erased is not None:
+        if recorder is not None and self._recorder is None:
             recorder.follow(self.facts)
-            self._end_recorder(recorder, is_erased=True)
+            self._end_recorder(recorder, is_erased=erased is not None)
             self._new_recorder()
         self._journal.chore(self._on_outbox)
 
@@ -458,14 +471,7 @@ class Call:
     ) -> None:
         """Somebody was told, or agreed, as this evidence says."""
         event = ev.Met(self.now_ms(), evidence)
-        data: dict[str, Datum | Sequence[Datum]] = {
-            "form": evidence.form.word,
-            "proof": int(evidence.proof),
-            "how": how,
-            "uses": sorted(evidence.uses),
-            "elements": sorted(evidence.elements),
-            **(more or {}),
-        }
+        data = {**evidence_in_codes(evidence, how), **(more or {})}
         self.report(event, partial(self._book.given, event, how, self.at(event.at_ms)), data)
 
     def _decide(self) -> Decision:

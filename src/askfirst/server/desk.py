@@ -15,10 +15,9 @@ from functools import partial
 from typing import Any
 
 from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
-from askfirst.notice import LANGUAGES, NoticeFacts
+from askfirst.notice import NoticeFacts
 from askfirst.override import Override
 from askfirst.places import is_premium
-from askfirst.policy import OWN_PROFILE
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
@@ -34,6 +33,7 @@ from askfirst.server.ourside import Colleague
 from askfirst.server.ownnumbers import RingGroup, ring_group, shown_by
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, colleague, look_up, prepare
+from askfirst.server.privatecall import ensure_may_be_private
 from askfirst.server.prompts import packaged_prompt
 from askfirst.server.request import INBOUND, CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
@@ -110,24 +110,25 @@ class Desk:
         provider: str | None = None,
         has_browser: bool = False,
         caller_id: str | None = None,
+        is_private: bool = False,
     ) -> LiveCall:
         """Call a number for a user whose sound is a leg; it is closed with the call.
 
         Numbers of personas are called by the simulator and by nobody else, all others by the
         provider for telephones. With `has_browser` the call pauses while the leg is not connected,
         and ends when it stays so. Where nothing is placed the leg stays the caller's. `caller_id`
-        is shown to who is called. Raises InvalidInput for a number that cannot be called, or not by
-        the named provider or as the named persona, or cannot be shown, Refused for a user who is on
-        a call already, where all lines are busy and while the desk closes, Unavailable where the
-        line is down.
+        is shown to who is called; nothing is kept of a call that `is_private`. Raises InvalidInput
+        for a number that cannot be called, or not by the named provider or as the named persona, or
+        cannot be shown, Refused for a user who is on a call already, where all lines are busy and
+        while the desk closes, Unavailable where the line is down.
         """
         callee = self._callee(to, persona, provider)
         with self._only_call_of(user):
             if callee is None:
-                return await self._dial_out(user, to, leg, has_browser, caller_id)
+                return await self._dial_out(user, to, leg, has_browser, caller_id, is_private)
             if caller_id is not None:
                 raise InvalidInput("found a caller id; demo contacts see none, so leave it out")
-            return await self._dial(user, callee, leg, has_browser)
+            return await self._dial(user, callee, leg, has_browser, is_private)
 
     @contextmanager
     def _only_call_of(self, user: User, *, needs_line: bool = True) -> Iterator[None]:
@@ -227,9 +228,9 @@ class Desk:
         return callee
 
     async def _dial(
-        self, user: User, callee: Persona, leg: AgentLeg, has_browser: bool
+        self, user: User, callee: Persona, leg: AgentLeg, has_browser: bool, is_private: bool
     ) -> LiveCall:
-        beginning = await self.begin(user, callee.number)
+        beginning = await self.begin(user, callee.number, is_private)
         start = beginning.start
         provider = ConversationProvider(self.clock, by_number({callee.name: callee}))
         line = await provider.dial(callee.number, leg)
@@ -238,18 +239,24 @@ class Desk:
             start,
             persona=callee.name,
             language=SPOKEN,
-            announces=_announces(start),
+            announces=start.announces,
         )
         call = self._call(start, request, DEMO_FACTS, self._prompts, provider.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
 
     async def _dial_out(
-        self, user: User, to: str, leg: AgentLeg, has_browser: bool, caller_id: str | None
+        self,
+        user: User,
+        to: str,
+        leg: AgentLeg,
+        has_browser: bool,
+        caller_id: str | None,
+        is_private: bool,
     ) -> LiveCall:
         """Call a telephone."""
         outside = self.outside
         assert outside is not None  # noqa: S101 - `_callee` has looked
-        beginning = await self.begin(user, to)
+        beginning = await self.begin(user, to, is_private)
         ensure_dialable(beginning.start.number)
         if caller_id is not None:
             await asyncio.to_thread(self._ensure_shown, user, caller_id)
@@ -268,13 +275,13 @@ class Desk:
         """Carry a call with a telephone; `own` is what else it starts from."""
         outside, start = self.outside, beginning.start
         assert outside is not None  # noqa: S101 - the line is its own
-        language = _language(start)
+        language = start.language
         request = self.request(
             user,
             start,
             provider=outside.name,
             language=language,
-            announces=_announces(start),
+            announces=start.announces,
             **own,
         )
         facts = start.account.notice_facts(language)
@@ -405,7 +412,7 @@ class Desk:
             agent_places=start.agent_places,
             policy=start.policy,
             contact_places=start.contact_places,
-            language=_language(start),
+            language=start.language,
             provider=outside.name,
             direction=INBOUND,
             own_number=start.standard(line.called),
@@ -474,10 +481,11 @@ class Desk:
 
     # For every provider
 
-    async def begin(self, user: User, number: str) -> Beginning:
+    async def begin(self, user: User, number: str, is_private: bool = False) -> Beginning:
         """What a user's call to a number starts from.
 
-        Raises Refused where the rules of its country have to be read first.
+        Raises Refused where the rules of its country have to be read first, and for a private call
+        where there may be none.
         """
         heard = len(self._news)
         start = await asyncio.to_thread(self.prepare, user, number)
@@ -486,6 +494,9 @@ class Desk:
                 f"nobody has read the rules of {', '.join(start.awaits_review)}, and the account "
                 "wants that before the first call there; ask somebody with rules.review"
             )
+        if is_private:
+            ensure_may_be_private(start.account.private_calls, start.policy)
+            start = replace(start, is_private=True)
         return Beginning(start, heard)
 
     async def enter(self, live: LiveCall, line: Line, beginning: Beginning) -> None:
@@ -539,6 +550,8 @@ class Desk:
             is_acknowledged=is_current(user, wishes, rules, today),
             has_agreed=start.has_agreed,
             settled=start.settled(rules, today),
+            is_private=start.is_private,
+            may_be_private=wishes.private_calls,
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,
@@ -573,17 +586,6 @@ class Desk:
             del self._calls[live.id]
             live.settle()
             await live.leg.close()
-
-
-def _language(start: PreCall) -> str:
-    """The language of announcements: the contact's, else the account's."""
-    known = "" if start.contact is None else start.contact.draft.language
-    return known if known in LANGUAGES else start.account.language
-
-
-def _announces(start: PreCall) -> bool:
-    """Whether announcements start by themselves; the other product's agents tell in person."""
-    return start.account.announces and start.policy.profile == OWN_PROFILE
 
 
 def ensure_dialable(number: str) -> None:

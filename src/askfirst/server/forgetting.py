@@ -52,7 +52,10 @@ def spellings(connection: sa.Connection, numbers: Collection[str]) -> frozenset[
         return frozenset()
     ends = {number[-_END:] for number in numbers}
     region = account(connection).region
-    stored = sa.select(parties.c.number).where(parties.c.number.is_not(None)).distinct()
+    stored = sa.union(
+        sa.select(parties.c.number).where(parties.c.number.is_not(None)),
+        sa.select(calls.c.private_number).where(calls.c.private_number.is_not(None)),
+    )
     found = {
         text
         for text in connection.execute(stored).scalars()
@@ -81,6 +84,7 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
         # Kept before anything is done: a crash delays it and does not lose it.
         for row in rows:
             waiting.wait(connection, waiting.FORGET, row.call, row.number_in_call, at)
+        _forget_private(connection, spelled, at)
         gone = sum(contacts.forget(connection, number) for number in numbers)
         if contact is not None:
             gone += contacts.forget_contact(connection, contact)
@@ -88,6 +92,14 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     if not done and not gone:
         return Forgotten(0)
     return Forgotten(done, _scrubbed(store))
+
+
+def _forget_private(connection: sa.Connection, spelled: Collection[str], at: datetime) -> None:
+    """Take numbers out of private calls, and what their agents wrote about these."""
+    query = sa.select(calls.c.id).where(calls.c.private_number.in_(spelled))
+    found = connection.execute(query).scalars().all()
+    connection.execute(calls.update().where(calls.c.id.in_(found)).values(private_number=None))
+    callnotes.forget(connection, found, at)
 
 
 def _enter(store: Store, numbers: Collection[str], contact: str | None, at: datetime) -> None:

@@ -28,6 +28,7 @@ from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
 from askfirst.server.offer import Offer, moving
 from askfirst.server.ourside import Colleague
+from askfirst.server.privatecall import ensure_may_be_private, may_be_private
 from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
@@ -173,6 +174,19 @@ class LiveCall:
         if duty := self.call.request.policy.mandatory_recording:
             raise Refused(f"this call must be recorded ({duty}); nothing was stopped or erased")
         self.call.undo()
+
+    def make_private(self, past: str = "erase") -> None:
+        """Nothing of this call is kept any more, for good, and only its agent sees with whom it is.
+
+        `past` is what becomes of what was recorded before: `erase` unless `keep`. Raises Refused
+        where the recording is a duty, and where the account has no private calls.
+        """
+        self.ensure_live(answered=False)
+        _ensure_one_of("past", past, _PAST)
+        request = self.call.request
+        ensure_may_be_private(request.may_be_private, request.policy)
+        if not self.call.facts.is_private:
+            self.call.make_private(past)
 
     def telling(self) -> None:
         """The agent is telling them now."""
@@ -469,7 +483,7 @@ class LiveCall:
 
     def _to_show(self) -> dict[str, object]:
         facts = self.call.facts
-        decision = facts.decision
+        decision, request = facts.decision, self.call.request
         no = facts.refused | facts.withdrawn
         return {
             "state": facts.state.value,
@@ -478,6 +492,9 @@ class LiveCall:
             "to": self.call.request.number,
             "name": self.name,
             "switch_on": self.call.request.recording_switch,
+            "private": facts.is_private,
+            "may_be_private": may_be_private(request.may_be_private, request.policy)
+            and not facts.is_private,
             "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from askfirst.decide import decide
 from askfirst.model import Decision, Party, Place, Role
+from askfirst.notice import LANGUAGES
 from askfirst.override import Override
 from askfirst.places import locate
-from askfirst.policy import Policy
+from askfirst.policy import OWN_PROFILE, Policy
 from askfirst.rules import Rulebook
 from askfirst.server import agreements, contacts, objections, sites
 from askfirst.server.account import Account, account
@@ -37,7 +38,8 @@ class PreCall:
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
     account would call for the first time, `site_records` what is on record about its sites,
-    `has_agreed` whether the user's agreement to be recorded is in force.
+    `has_agreed` whether the user's agreement to be recorded is in force. `is_private` is whether
+    the user says that the call is private.
     """
 
     account: Account
@@ -49,6 +51,7 @@ class PreCall:
     first_calls: tuple[FirstCall, ...] = ()
     site_records: tuple[SiteRecord, ...] = ()
     has_agreed: bool = False
+    is_private: bool = False
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -61,6 +64,17 @@ class PreCall:
     def name(self) -> str:
         """What the contact is called, "" where nobody knows."""
         return "" if self.contact is None else self.contact.name or self.contact.company
+
+    @property
+    def language(self) -> str:
+        """The language of announcements: the contact's, else the account's."""
+        known = "" if self.contact is None else self.contact.draft.language
+        return known if known in LANGUAGES else self.account.language
+
+    @property
+    def announces(self) -> bool:
+        """Whether announcements start by themselves; the other product's agents tell in person."""
+        return self.account.announces and self.policy.profile == OWN_PROFILE
 
     def standard(self, number: str) -> str | None:
         """A number as somebody at home writes it, in E.164; None for what is none."""

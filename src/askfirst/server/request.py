@@ -57,8 +57,9 @@ class CallRequest:
     where no page is in use or nobody took it; `direction` is outbound or inbound, `own_number` the
     one of ours that was called; `takes_message` is whether nobody but the caller is on it, who
     leaves a message.
-    `look_up` tells what is known of somebody who joins by number; it may block, and the gate is
-    closed meanwhile.
+    `is_private` is whether its agent wants nothing of it kept, `may_be_private` whether the account
+    lets an agent say so. `look_up` tells what is known of somebody who joins by number; it may
+    block, and the gate is closed meanwhile.
     """
 
     number: str
@@ -74,6 +75,8 @@ class CallRequest:
     direction: str = "outbound"
     own_number: str | None = None
     takes_message: bool = False
+    is_private: bool = False
+    may_be_private: bool = True
     persona: str | None = None
     agent: str | None = None
     recording_switch: bool = True

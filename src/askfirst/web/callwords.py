@@ -50,6 +50,7 @@ CAUSES: Mapping[str, str] = {
     "failed": words.mark("something failed"),
     "no-contact": words.mark("nobody is on the line yet"),
     "not-decided": words.mark("the rules have not been applied yet"),
+    "private": words.mark("its agent marked it as private"),
     "forbidden": words.mark("the rules forbid it"),
     "switched-off": words.mark("recording is switched off"),
     "withdrawn": words.mark("they took their consent back"),

@@ -24,6 +24,7 @@ from askfirst.server.database import reading
 from askfirst.server.desk import SPOKEN
 from askfirst.server.ownnumbers import shown_by
 from askfirst.server.precall import PreCall
+from askfirst.server.privatecall import may_be_private
 from askfirst.web import callwords
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
@@ -86,6 +87,7 @@ def _card(visit: Visit, to: str) -> bytes:
         "name": name or start.number,
         "decision": decision,
         "last": last,
+        "may_be_private": may_be_private(start.account.private_calls, start.policy),
         "lacks_agreement": not start.has_agreed
         and any(each.party == 0 and each.gate == AGREEMENT for each in decision.workplace),
         "kinds": visit.said(callwords.KINDS),

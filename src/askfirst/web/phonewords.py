@@ -131,6 +131,10 @@ PHONE: Mapping[str, str] = {
     ),
     "agreement": words.mark("My agreement"),
     "why": words.mark("Why?"),
+    "private": words.mark("Private call"),
+    "private_text": words.mark(
+        "Nothing of it is recorded, written out or announced, and only you see with whom it is."
+    ),
     "machine": words.mark("A machine answered"),
     "machine_text": words.mark("A machine cannot agree. Nothing is recorded."),
     "new_person": words.mark("A new person is on the line"),

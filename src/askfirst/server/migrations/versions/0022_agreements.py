@@ -1,4 +1,4 @@
-"""Agreements of agents to be recorded"""
+"""Agreements of agents to be recorded, and private calls"""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agreements")),
     )
     op.create_index(op.f("ix_agreements_user"), "agreements", ["user"])
+    op.add_column("calls", sa.Column("private_at", moment(), nullable=True))
+    op.add_column("calls", sa.Column("private_number", sa.String(length=64), nullable=True))
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_column("calls", "private_number")
+    op.drop_column("calls", "private_at")
     op.drop_index(op.f("ix_agreements_user"), "agreements")
     op.drop_table("agreements")

@@ -23,6 +23,7 @@ export function kindOf(state, own) {
   if (state.consultation && state.consultation.stage !== "over") return "";
   const decision = state.decision;
   if (!decision) return "";
+  if (state.private) return "private";
   if (!state.switch_on) return "off";
   if (decision.mode === "forbid") return "forbid";
   if (state.because === "not-acknowledged") return lacking(state);

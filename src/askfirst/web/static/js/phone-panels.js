@@ -61,6 +61,14 @@ export function showRecording(state, own) {
   part("paused").hidden = !hold;
 }
 
+/** Offer to make the call private; what was recorded may be kept where something was. @param {any} state */
+export function showPrivate(state) {
+  const place = /** @type {HTMLDetailsElement} */ (part("make-private"));
+  if (place.hidden && state.may_be_private) place.open = false;
+  place.hidden = !state.may_be_private;
+  part("private-kept").hidden = !state.answered || !state.wanted;
+}
+
 /** @param {{id: string, text: string}[]} offered */
 export function showSentences(offered) {
   const place = part("sentences");
