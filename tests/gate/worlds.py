@@ -570,7 +570,6 @@ LARGE = Bounded(
         SWITCH_ON,
         AcknowledgementChanged(0, 0, False),
         ACKNOWLEDGED,
-        MadePrivate(0),
         Sealed(0, 1),
         Failed(0),
         HungUp(0),

@@ -203,6 +203,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/api/v1/calls"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/record"): P.CALLS_MAKE,
     ("DELETE", "/api/v1/calls/{call}/record"): P.CALLS_MAKE,
+    ("POST", "/api/v1/calls/{call}/private"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/telling"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/leg"): P.CALLS_MAKE,
     ("POST", "/api/v1/calls/{call}/agent-audio"): P.CALLS_MAKE,
