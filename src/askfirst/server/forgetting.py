@@ -23,6 +23,7 @@ from askfirst.server.contactcard import plain, standard
 from askfirst.server.contacttables import contacts as contact_rows
 from askfirst.server.database import calls, parties, reading, recordings, scrub, transaction
 from askfirst.server.erasurelist import Listed
+from askfirst.server.privatecall import FIRST_CONTACT, number_of_party
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -79,12 +80,13 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     with transaction(store.engine) as connection:
         spelled = spellings(connection, numbers)
         rows = connection.execute(
-            sa.select(parties.c.call, parties.c.number_in_call).where(parties.c.number.in_(spelled))
+            sa.select(parties.c.call, parties.c.number_in_call)
+            .join(calls, calls.c.id == parties.c.call)
+            .where(number_of_party().in_(spelled))
         ).all()
         # Kept before anything is done: a crash delays it and does not lose it.
         for row in rows:
             waiting.wait(connection, waiting.FORGET, row.call, row.number_in_call, at)
-        _forget_private(connection, spelled, at)
         gone = sum(contacts.forget(connection, number) for number in numbers)
         if contact is not None:
             gone += contacts.forget_contact(connection, contact)
@@ -92,14 +94,6 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     if not done and not gone:
         return Forgotten(0)
     return Forgotten(done, _scrubbed(store))
-
-
-def _forget_private(connection: sa.Connection, spelled: Collection[str], at: datetime) -> None:
-    """Take numbers out of private calls, and what their agents wrote about these."""
-    query = sa.select(calls.c.id).where(calls.c.private_number.in_(spelled))
-    found = connection.execute(query).scalars().all()
-    connection.execute(calls.update().where(calls.c.id.in_(found)).values(private_number=None))
-    callnotes.forget(connection, found, at)
 
 
 def _enter(store: Store, numbers: Collection[str], contact: str | None, at: datetime) -> None:
@@ -160,9 +154,12 @@ def _forget_in(store: Store, order: Any, at: datetime) -> None:
     store.keys.destroy_salt(f"{order.ref}/{party}")
     with transaction(store.engine) as connection:
         of_party = (parties.c.call == order.ref) & (parties.c.number_in_call == party)
-        number = connection.execute(sa.select(parties.c.number).where(of_party)).scalar()
-        connection.execute(parties.update().where(of_party).values(number=None))
         of_call = calls.c.id == order.ref
+        known = sa.select(number_of_party()).join(calls, calls.c.id == parties.c.call)
+        number = connection.execute(known.where(of_party)).scalar()
+        connection.execute(parties.update().where(of_party).values(number=None))
+        if party == FIRST_CONTACT:
+            connection.execute(calls.update().where(of_call).values(private_number=None))
         decision = connection.execute(sa.select(calls.c.decision).where(of_call)).scalar()
         connection.execute(
             calls.update().where(of_call).values(decision=_without(decision, number))

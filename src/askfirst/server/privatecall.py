@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from askfirst.errors import Refused
-from askfirst.server.database import calls
+from askfirst.server.database import calls, parties
 
 if TYPE_CHECKING:
     from askfirst.policy import Policy
     from askfirst.server.access import Person
+
+
+FIRST_CONTACT = 1
+"""The party whose number a private call keeps for its agent."""
 
 
 def may_be_private(is_allowed: bool, policy: Policy) -> bool:
@@ -33,6 +37,12 @@ def ensure_may_be_private(is_allowed: bool, policy: Policy) -> None:
         )
     if not is_allowed:
         raise Refused("private calls are switched off in this account; use another telephone")
+
+
+def number_of_party() -> sa.ColumnElement[str | None]:
+    """The number of a row of parties, joined with its call; also that of a private call."""
+    is_first = parties.c.number_in_call == FIRST_CONTACT
+    return sa.func.coalesce(parties.c.number, sa.case((is_first, calls.c.private_number)))
 
 
 def readable(person: Person) -> sa.ColumnElement[bool]:

@@ -21,6 +21,7 @@ export function showConsent(state, own) {
   part("rule-text").textContent = words.text;
   if (kind === "disagreed") leadTo("/me/agreement", say.agreement);
   else leadTo(code ? `/rules/${code}` : "/rules", say.why);
+  part("why").hidden = kind === "private"; // it is the agent's own wish
   const isAsked = ["ask", "key", "tell", "changed"].includes(kind);
   part("notice").textContent = isAsked ? state.decision.say.text : "";
   part("notice").hidden = !isAsked;
