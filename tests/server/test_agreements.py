@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
-from tests.server.deskrig import ASKED, LONG, Desk, State, agent, agree, called, has, revoke, until
+from tests.server.deskrig import ASKED, LONG, State, agent, agree, called, has, revoke, until
 from tests.server.receptionrig import House, played
 from tests.server.rig import AT, NORWAY
 from tests.server.test_offer import bring_sound, handed_over, in_call
@@ -28,6 +28,7 @@ from askfirst.server.account import account, change
 from askfirst.server.accounts import User
 from askfirst.server.accounttables import audit
 from askfirst.server.database import reading, transaction
+from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.server.ourside import NOTICE, SITE, Standing, lacking

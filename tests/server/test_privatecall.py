@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
-from tests.server.deskrig import ASKED, LONG, Desk, State, agent, called, has, until
+from tests.server.deskrig import ASKED, LONG, State, agent, called, has, until
 from tests.server.people import draft, meet
 from tests.server.rig import AT, NORWAY
 
@@ -25,6 +25,7 @@ from askfirst.server.callsearch import search_calls
 from askfirst.server.contactcalls import calls_with
 from askfirst.server.contacts import get
 from askfirst.server.database import parties, reading, transaction
+from askfirst.server.desk import Desk
 from askfirst.server.forgetting import forget
 from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
