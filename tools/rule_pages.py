@@ -65,6 +65,7 @@ GATES = {
     "acknowledgement": "acknowledgement",
     "posting": "posting in plain sight",
     "works_agreement": "an agreement with the staff",
+    "agreement": "the agreement of each agent",
 }
 NOT_ADVICE = (
     "This page is made from the rule file and is working knowledge, **not legal advice**. "

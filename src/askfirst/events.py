@@ -198,6 +198,13 @@ class AcknowledgementChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MadePrivate:
+    """The agent says that the call is private: nothing of it is kept from here to its end."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """The event that took this serial is durable, in the ledger and on disk."""
 
@@ -236,6 +243,7 @@ Event = (
     | Released
     | SwitchChanged
     | AcknowledgementChanged
+    | MadePrivate
     | Sealed
     | Failed
     | HungUp

@@ -8,7 +8,8 @@ nobody sets a state. States, the first that fits:
 
     ENDED     the call is over
     CLOSED    no decision for exactly the parties and places known now, or a failure since
-    BLOCKED   forbidden, switched off, refused, withdrawn, not acknowledged, or a machine answered
+    BLOCKED   private, forbidden, switched off, refused, withdrawn, not acknowledged, or a machine
+              answered
     TELLING   something is owed and a notice is being given: our own side only may be kept
     ASKING    something is owed
     SEALING   everything is met, but the evidence is not yet durable
@@ -34,6 +35,7 @@ from askfirst.events import (
     Failed,
     Held,
     HungUp,
+    MadePrivate,
     Met,
     PartyJoined,
     PartyLeft,
@@ -77,6 +79,7 @@ __all__ = [
     "Fault",
     "Held",
     "HungUp",
+    "MadePrivate",
     "Met",
     "PartyFact",
     "PartyJoined",
@@ -126,6 +129,7 @@ class Because(StrEnum):
     FAILED = "failed"
     NO_CONTACT = "no-contact"
     NOT_DECIDED = "not-decided"
+    PRIVATE = "private"
     FORBIDDEN = "forbidden"
     SWITCHED_OFF = "switched-off"
     WITHDRAWN = "withdrawn"
@@ -181,6 +185,7 @@ class Facts:
     decision: Decision | None = None
     parties: tuple[PartyFact, ...] = ()
     is_wanted: bool = False
+    is_private: bool = False
     switch_is_on: bool = False
     acknowledged: frozenset[int] = frozenset()
     refused: frozenset[int] = frozenset()
@@ -344,6 +349,8 @@ def _applied(facts: Facts, event: Event) -> Facts:
             return _untold(replace(facts, switch_is_on=event.is_on))
         case AcknowledgementChanged():
             return _acknowledged(facts, event)
+        case MadePrivate():
+            return _untold(replace(facts, is_private=True))
         case Sealed():
             healed = Fault.NONE if facts.fault is Fault.NONE else Fault.HEALED
             return replace(facts, unsealed=facts.unsealed - {event.serial}, fault=healed)
@@ -463,6 +470,8 @@ def _state(facts: Facts) -> tuple[State, Because]:
 
 
 def _blocked(facts: Facts, decision: Decision) -> Because | None:
+    if facts.is_private:
+        return Because.PRIVATE
     if decision.mode is Mode.FORBID:
         return Because.FORBIDDEN
     if not facts.switch_is_on:

@@ -116,6 +116,7 @@ class Kind(StrEnum):
     PAUSE_ENDED = "pause.ended"
     SWITCH_CHANGED = "switch.changed"
     ACKNOWLEDGEMENT_CHANGED = "acknowledgement.changed"
+    CALL_PRIVATE = "call.private"
     OVERRIDE_USED = "override.used"
     RULEBOOK_LOADED = "rulebook.loaded"
     RETENTION_SWEPT = "retention.swept"

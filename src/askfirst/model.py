@@ -231,8 +231,9 @@ class WorkplaceGate:
     """What must be settled with the employees of a site before their calls are recorded.
 
     It follows from the rule file of the agent's place and no policy switches it off; `gate` is
-    ``notice``, ``yearly_notice``, ``acknowledgement``, ``posting`` or ``works_agreement``. Whether
-    it is settled is on record with the account, not in the decision.
+    ``notice``, ``yearly_notice``, ``acknowledgement``, ``posting``, ``works_agreement`` or
+    ``agreement``: the agent's own, where secrecy law protects their words too. Whether it is
+    settled is on record with the account, not in the decision.
     """
 
     party: int

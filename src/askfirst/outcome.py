@@ -51,6 +51,7 @@ class CallSummary:
 
 
 _BLOCKS = {
+    Because.PRIVATE: "private",
     Because.FORBIDDEN: "forbidden",
     Because.SWITCHED_OFF: "switched_off",
     Because.NOT_ACKNOWLEDGED: "not_acknowledged",

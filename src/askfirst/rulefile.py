@@ -50,6 +50,9 @@ GATES = {
 """Keys of [workplace] and the gates that they set."""
 YEARLY = "yearly_notice"
 """The gate of the key `yearly`, which a file may leave out: the notice is read every year."""
+AGREEMENT = "agreement"
+"""The gate of the key `agreement`, which a file may leave out: the agent's own words are protected
+by secrecy law, so each agent must have agreed."""
 CONDITIONS = ("lawful_basis", "automatic_notice", "no_third_party_guarantee", "ordinary_data")
 """Facts of an account or call that may ease a rule; each is false when nobody states it."""
 CHANNELS = ("phone", "video")
@@ -163,7 +166,8 @@ class RuleDuty:
 class Workplace:
     """What employees of a place are owed before their calls are recorded.
 
-    `gates` in the order of `GATES`; empty where nothing has to be settled first.
+    `gates` in the order of `GATES`, then `YEARLY` and `AGREEMENT`; empty where nothing has to be
+    settled first.
     """
 
     gates: tuple[str, ...]
@@ -270,6 +274,7 @@ def _workplace(top: Reader) -> Workplace | None:
         return None
     gates = tuple(gate for key, gate in GATES.items() if table.flag(key))
     gates += (YEARLY,) if table.maybe_flag("yearly") else ()
+    gates += (AGREEMENT,) if table.maybe_flag("agreement") else ()
     workplace = Workplace(gates, table.texts("summary"))
     table.done()
     return workplace

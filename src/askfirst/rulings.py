@@ -41,7 +41,7 @@ ASKING = frozenset(
 """What is said when nothing but a wish or a gap makes the product ask."""
 
 _WORKPLACE = {
-    "employee_notice": ("notice", "yearly_notice", "acknowledgement", "posting"),
+    "employee_notice": ("notice", "yearly_notice", "acknowledgement", "posting", "agreement"),
     "works_agreement": ("works_agreement",),
 }
 """Kinds of duty that are owed to employees, with the gates that each stands for."""

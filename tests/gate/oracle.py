@@ -20,6 +20,7 @@ from askfirst.events import (
     Failed,
     Held,
     HungUp,
+    MadePrivate,
     Met,
     PartyJoined,
     PartyLeft,
@@ -91,6 +92,7 @@ class World(NamedTuple):
     people: tuple[Person, ...] = ()
     ruling: Ruling | None = None
     is_wanted: bool = False
+    is_private: bool = False
     is_on: bool = False
     pauses: frozenset[str] = frozenset()
     serial: int = 0
@@ -180,6 +182,8 @@ def state_and_cause(world: World) -> tuple[str, str]:
         return "closed", "no-contact"
     if world.ruling is None or not is_decided(world):
         return "closed", "not-decided"
+    if world.is_private:
+        return "blocked", "private"
     if world.ruling.is_forbidden:
         return "blocked", "forbidden"
     if not world.is_on:
@@ -292,7 +296,7 @@ def breaks_off(event: Event) -> bool:
     match event:
         case Decided() | PartyJoined() | PlaceLearned() | Unwanted() | Held() | SwitchChanged():
             return True
-        case Refused() | Withdrawn() | Failed() | HungUp() | TellingCancelled():
+        case Refused() | Withdrawn() | Failed() | HungUp() | TellingCancelled() | MadePrivate():
             return True
         case AcknowledgementChanged(is_given=is_given):
             return not is_given
@@ -380,6 +384,8 @@ def reported(world: World, event: Event) -> World:
             return world._replace(is_on=is_on)
         case AcknowledgementChanged(party=index, is_given=is_given):
             return changed(world, found(world, index)._replace(has_acknowledged=is_given))
+        case MadePrivate():
+            return world._replace(is_private=True)
         case Sealed(serial=serial):
             trouble = "written" if world.trouble else ""
             return world._replace(not_durable=world.not_durable - {serial}, trouble=trouble)

@@ -15,7 +15,7 @@ from askfirst import gate
 EXPECTED = {
     "consent": Count(800, 10_400),
     "who and where": Count(1_296, 20_304),
-    "switches and failures": Count(2_310, 32_340),
+    "switches and failures": Count(4_614, 69_210),
     "two contacts": Count(2_192, 26_304),
     "notices apart heard": Count(1_204, 22_092),
     "notices apart unheard": Count(1_204, 22_092),

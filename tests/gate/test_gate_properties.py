@@ -18,6 +18,7 @@ from askfirst.events import (
     Failed,
     Held,
     HungUp,
+    MadePrivate,
     Met,
     PartyJoined,
     PartyLeft,
@@ -97,6 +98,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Released, TIMES, st.sampled_from(["card", "peer"])),
     st.builds(SwitchChanged, TIMES, st.booleans()),
     st.builds(AcknowledgementChanged, TIMES, PARTIES, st.booleans()),
+    st.builds(MadePrivate, TIMES),
     st.builds(Sealed, TIMES, st.integers(0, 30)),
     st.builds(Failed, TIMES),
     st.builds(HungUp, TIMES),
@@ -156,6 +158,7 @@ TIGHTENING = st.one_of(
     st.builds(Held, TIMES, st.just("card")),
     st.builds(SwitchChanged, TIMES, st.just(False)),
     st.builds(AcknowledgementChanged, TIMES, PARTIES, st.just(False)),
+    st.builds(MadePrivate, TIMES),
     st.builds(Failed, TIMES),
     st.builds(HungUp, TIMES),
     st.builds(TellingStarted, TIMES, st.sampled_from(Teller)),
@@ -185,10 +188,24 @@ CLOSING = st.one_of(
     st.builds(Held, TIMES, st.just("card")),
     st.builds(SwitchChanged, TIMES, st.just(False)),
     st.builds(AcknowledgementChanged, TIMES, st.just(0), st.just(False)),
+    st.builds(MadePrivate, TIMES),
     st.builds(PlaceLearned, TIMES, st.just(1), st.just("SE")),
     st.builds(Failed, TIMES),
     st.builds(HungUp, TIMES),
 )
+
+
+@MODEST
+@given(HISTORIES, HISTORIES)
+def test_a_call_that_was_made_private_allows_nothing_of_anybody_ever_again(
+    history: list[Event], more: list[Event]
+) -> None:
+    facts = facts_after([*history, MadePrivate(0)])
+    for event in more:
+        assert facts.permits == frozenset()
+        assert facts.state in (State.CLOSED, State.BLOCKED, State.ENDED)
+        facts = after(facts, event)
+    assert facts.permits == frozenset()
 
 
 @MODEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from askfirst import decide, rules
 from askfirst.model import Element, Mode, Party, Purpose
 from askfirst.policy import Policy
+from askfirst.rulefile import AGREEMENT
 
 BOOK = rules.packaged()
 TODAY = date(2026, 11, 24)
@@ -16,6 +18,11 @@ TODAY = date(2026, 11, 24)
 
 def duties(code: str) -> str:
     return " ".join(f"{duty.kind}: {duty.text['en']}" for duty in BOOK.jurisdictions[code].duties)
+
+
+def secrecy(raw: Mapping[str, object]) -> Mapping[str, object]:
+    found = raw.get("secrecy")
+    return found if isinstance(found, dict) else {}
 
 
 def workplace(code: str) -> dict[str, object]:
@@ -88,6 +95,40 @@ def test_an_employee_notice_law_sets_its_gates(
     assert (gates["acknowledgement"], gates["posting"]) == (acknowledged, posted)
     assert "employee_notice: " in duties(code)
     assert law in duties(code)
+
+
+ALL_PARTY_STATES = {
+    code
+    for code, file in BOOK.jurisdictions.items()
+    if code.startswith("US-") and secrecy(file.raw).get("consent") == "all_party"
+}
+
+
+def test_each_agent_agrees_in_germany_and_in_every_state_where_all_parties_must() -> None:
+    named = {
+        code
+        for code, file in BOOK.jurisdictions.items()
+        if file.workplace is not None and AGREEMENT in file.workplace.gates
+    }
+
+    assert {"US-CA", "US-FL", "US-PA", "US-WA"} <= ALL_PARTY_STATES
+    assert named == {"DE"} | ALL_PARTY_STATES
+
+
+@pytest.mark.parametrize("code", sorted({"DE"} | ALL_PARTY_STATES))
+def test_where_each_agent_agrees_the_employees_are_told_so_and_not_the_contacts(code: str) -> None:
+    agent = decide([Party.agent(code), Party.contact("NO")], TODAY)
+    contact = decide([Party.agent("NO"), Party.contact(code)], TODAY)
+
+    assert AGREEMENT in {each.gate for each in agent.workplace if each.jurisdiction == code}
+    assert "employee_notice" in {each.kind for each in agent.duties if each.jurisdiction == code}
+    assert AGREEMENT not in {each.gate for each in contact.workplace}
+
+
+def test_the_gate_of_an_agreement_names_the_agent_who_owes_it() -> None:
+    decision = decide([Party.agent("NO"), Party.contact("NO"), Party.agent("DE")], TODAY)
+
+    assert {each.party for each in decision.workplace if each.gate == AGREEMENT} == {2}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from tests.server.rig import AT, HELLO, NORWAY, WAIT, YES, pause
 
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.errors import Refused
-from askfirst.server import accounts
+from askfirst.server import accounts, agreements
 from askfirst.server.access import UserRole
+from askfirst.server.account import account
 from askfirst.server.accounts import User
 from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
@@ -41,6 +42,20 @@ def agent(node: Node, name: str, notice: int | None = 2) -> User:
         if notice is not None:
             accounts.acknowledge(connection, made.id, notice, AT)
         return accounts.user(connection, made.id)
+
+
+def agree(node: Node, user: User) -> None:
+    """Somebody agrees to being recorded, in the words of the settings as they are."""
+    with transaction(node.store.engine) as connection:
+        wants = account(connection)
+        digest = agreements.present(wants).digest
+        agreements.agree(connection, user.id, wants, digest, "en", AT)
+
+
+def revoke(node: Node, user: User) -> None:
+    """Somebody takes that back."""
+    with transaction(node.store.engine) as connection:
+        agreements.revoke(connection, user.id, AT)
 
 
 def at_desk(

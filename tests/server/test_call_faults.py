@@ -7,6 +7,7 @@ import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ def test_an_undoing_that_cannot_be_written_stops_and_erases_all_the_same(
     def refuse(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA query_only=ON")
 
-    def fails(*_args: object) -> None:
+    def fails(*_args: object, at: datetime) -> None:
         raise ZeroDivisionError
 
     call = rig.virtually(

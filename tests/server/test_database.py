@@ -17,6 +17,7 @@ from tests.server import rig
 from askfirst.errors import InvalidInput, KeyUnreadable, Misconfigured, Unavailable
 from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
+    agreementtables,
     checkpointtables,
     contacttables,
     linktables,

@@ -22,6 +22,7 @@ from askfirst.server.database import parties, transaction
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import AWAY, REJOIN_MS, UNDO_MS, LiveCall
 from askfirst.server.node import Node
+from askfirst.server.ourside import Colleague, Standing
 from askfirst.telephony.memoryleg import MemoryLeg
 from askfirst.telephony.movingleg import MovingLeg
 
@@ -160,7 +161,7 @@ def test_a_colleague_is_recorded_only_after_reading_the_notice(
         live = await desk.place(kari, NORWAY, MemoryLeg())
         live.record()
         await until(live, has(light="recording"))
-        live.join(colleague=ola, has_read=read)
+        live.join(colleague=Colleague(ola, (), Standing(read, has_agreed=True)))
         facts = live.call.facts
         assert (facts.because is Because.NOT_ACKNOWLEDGED) is not read
         assert facts.parties[2].leg == facts.parties[0].leg

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.server import rig
-from tests.server.deskrig import agent, has, until
+from tests.server.deskrig import agent, agree, has, until
 from tests.server.receptionrig import NEW_YORK, Caller, House, is_quiet, played
 
 from askfirst.errors import InvalidInput, NotFound, Refused
@@ -143,6 +143,7 @@ def test_nothing_of_the_contact_is_kept_between_two_agents(
 
 def test_the_law_of_the_colleagues_place_is_asked(node: Node, kari: User, ola: User) -> None:
     ola = replace(ola, place="US-CA")
+    agree(node, ola)
     state = played(node, lambda house: handed_over(house, kari, ola))
     assert state["decision"]["mode"] == "ask"
     assert state["light"] == "waiting"
@@ -323,7 +324,7 @@ def test_a_colleague_who_sat_beside_the_agent_is_no_second_person(
     async def scenario(house: House) -> dict[str, Any]:
         async with in_call(house, kari) as (live, _, _), house.open_phone(ola):
             await until(live, has(answered=True))
-            live.join(colleague=ola, has_read=True)
+            await house.desk.bring(live, ola)
             house.desk.offer(live, ola, kari.name)
             await take(house, ola)
             with pytest.raises(InvalidInput):

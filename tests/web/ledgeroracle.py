@@ -93,6 +93,7 @@ class Standing:
     acknowledged: set[int] = field(default_factory=set)
     has_ended_notice: bool = False
     is_on: bool = False
+    is_private: bool = False
     is_wanted: bool = False
     pauses: int = 0
     is_broken: bool = False
@@ -131,6 +132,8 @@ class Standing:
             case "acknowledgement.changed":
                 self.acknowledged -= {party}
                 self.acknowledged |= {party} if data["given"] else set()
+            case "call.private":
+                self.is_private = True
             case "recording.wanted" | "recording.unwanted":
                 self.is_wanted = kind == "recording.wanted"
             case "pause.started" | "pause.ended":
@@ -176,6 +179,7 @@ class Standing:
             "the switch": not self.is_on,
             "a yes after a no": bool(self.said_no),
             "an agent who has read the notice": not agents <= self.acknowledged,
+            "a call that is not private": self.is_private,
             "a person and no machine": bool(self.machines),
             "somebody who wants it": not self.is_wanted,
             "the end of a pause": self.pauses != 0,

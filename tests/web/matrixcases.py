@@ -277,6 +277,7 @@ _LIVE = {
     ),
     ("POST", f"{LIVE_CALL}/record"): _live(),
     ("DELETE", f"{LIVE_CALL}/record"): _live(),
+    ("POST", f"{LIVE_CALL}/private"): _live(past="erase"),
     ("POST", f"{LIVE_CALL}/telling"): _live(),
     ("POST", f"{LIVE_CALL}/announcement"): _live(says="plays its own announcement"),
     ("POST", f"{LIVE_CALL}/consents"): _live(201, kind="refused", party=1),

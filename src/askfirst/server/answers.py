@@ -52,17 +52,6 @@ class Keys:
         return tuple(covering(each, Form.AGREED, proof, decision.elements) for each in owed)
 
 
-def as_data(evidence: ev.Evidence, how: str) -> dict[str, Datum | Sequence[Datum]]:
-    """Evidence as the ledger's entry says it: codes only."""
-    return {
-        "form": evidence.form.word,
-        "proof": int(evidence.proof),
-        "how": how,
-        "uses": sorted(evidence.uses),
-        "elements": sorted(evidence.elements),
-    }
-
-
 def by_word(facts: Facts, form: Form) -> Iterator[ev.Evidence]:
     """What an agent's word that everybody was told, or agreed, proves at the lowest level."""
     unmet = facts.unmet()

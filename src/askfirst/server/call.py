@@ -39,15 +39,23 @@ from askfirst.override import used_in
 from askfirst.ports import CallEvent, CallEventKind, Clock, TelephonyCall
 from askfirst.server import erasure
 from askfirst.server.announcing import Announcer
-from askfirst.server.answers import NO_KEY, YES_KEY, Keys, as_data, by_word
+from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
 from askfirst.server.beep import beep
-from askfirst.server.callbook import Also, CallBook, both, stated
+from askfirst.server.callbook import (
+    Also,
+    CallBook,
+    both,
+    evidence_in_codes,
+    in_codes,
+    joined_in_codes,
+)
 from askfirst.server.callpeople import joining, peer_hold, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
 from askfirst.server.ids import new_id
 from askfirst.server.journal import Journal
+from askfirst.server.ourside import OurSide
 from askfirst.server.recorder import SPEECH_DBFS, Recorder
 from askfirst.server.request import CallRequest, Known, Prompts
 from askfirst.server.spokenanswer import SpokenAnswers
@@ -55,6 +63,9 @@ from askfirst.server.standingcall import StandingConsents
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
+
+Taken = Callable[..., None]
+"""Writes that the agent took a recording back: its id or None, `at`, connection, position."""
 
 MOST_PEOPLE = 50
 """People of one call, those who left included; each of them is decided about."""
@@ -81,6 +92,7 @@ class Call:
         self.recordings: list[str] = []
         self.begun = asyncio.Event()
         self.ended_by = ""  # a cause of `ports.EndCause`, "" before the end and without a report
+        self.ourside = OurSide(self)
         self.captions = Captions(captioning, clock, request.language, self.now_ms)
         self._store = store
         self._clock = clock
@@ -132,6 +144,8 @@ class Call:
         self._journal.chore(
             partial(asyncio.get_running_loop().call_soon_threadsafe, self.begun.set)
         )
+        if self.request.is_private:
+            self.make_private()
         pumping = asyncio.create_task(self._guarded(self._pump(leg), Fault.MEDIA))
         syncing = asyncio.create_task(self._sync())
         if self.request.beeps:
@@ -210,9 +224,8 @@ class Call:
         self._new_recorder()
         self._standing.know(1, request.standing)
         switch, decision = request.recording_switch, self._decide()
-        settled = request.may_record_agent(decision)
         self.report(ev.SwitchChanged(0, switch), data={"on": switch})
-        self.report(ev.AcknowledgementChanged(0, 0, settled), data={"given": settled})
+        self.ourside.greet(0, decision)
         for index, leg in enumerate(legs):
             located = decision.parties[index]
             self._joined(joining(index, leg, located, 0), located.number)
@@ -230,13 +243,9 @@ class Call:
         self._decided(self._decide())
 
     def _joined(self, event: ev.PartyJoined, number: str | None) -> None:
-        data = {
-            "role": event.role.value,
-            "places": sorted(event.places),
-            "machine": event.is_machine,
-        }
         secrets = {} if number is None else {"number": number}
-        self.report(event, partial(self._book.joined, event, number), data, secrets)
+        written = partial(self._book.joined, event, number)
+        self.report(event, written, joined_in_codes(event), secrets)
 
     def join(self, leg: str, person: Party, at_ms: int | None = None) -> int:
         """Somebody joins: the gate closes, the law is decided again. Gives the party's index."""
@@ -328,19 +337,31 @@ class Call:
 
     def undo(self) -> None:
         """The agent never wanted this: stop, and erase what was recorded; nobody said no."""
+        self._take_back(ev.Unwanted(self.now_ms()), erasure.UNDONE, self._book.undone)
+
+    def make_private(self, past: str = "erase") -> None:
+        """Nothing is kept, heard or announced from here to the end; `past` as in `withdraw`."""
+        self.announcer.stop()
+        keeps = past == "keep" and self._recorder is not None and self._recorder.has_audio
+        written = partial(self._book.made_private, keeps=keeps)
+        self._take_back(ev.MadePrivate(self.now_ms()), erasure.MADE_PRIVATE, written, past)
+
+    def _take_back(
+        self, event: ev.Unwanted | ev.MadePrivate, reason: str, written: Taken, past: str = "erase"
+    ) -> None:
+        """The agent takes back what was recorded so far, and nobody has said no."""
         recorder, erased = self._recorder, None
         self._undone -= 1  # the gate's own serials are positive
         if recorder is not None and recorder.has_audio:
-            self._recorder, erased = None, recorder.recording
-            if self.request.policy.mandatory_recording is None:
-                self._unwritten[self._undone] = (erased, erasure.UNDONE)
-        event = ev.Unwanted(self.now_ms())
-        also = None if erased is None else partial(self._book.undone, erased, self.at(event.at_ms))
-        self.report(event, also, {"by": "agent", "past": "erase"}, owed=self._undone)
+            self._recorder, erased = None, recorder.recording if past == "erase" else None
+            if erased is not None and self.request.policy.mandatory_recording is None:
+                self._unwritten[self._undone] = (erased, reason)
+        also = partial(written, erased, at=self.at(event.at_ms))
+        self.report(event, also, {"by": "agent", "past": past}, owed=self._undone)
         self.captions.wipe()
-        if recorder is not None and erased is not None:
+        if recorder is not None and self._recorder is None:
             recorder.follow(self.facts)
-            self._end_recorder(recorder, is_erased=True)
+            self._end_recorder(recorder, is_erased=erased is not None)
             self._new_recorder()
         self._journal.chore(self._on_outbox)
 
@@ -467,8 +488,9 @@ class Call:
     ) -> None:
         """Somebody was told, or agreed, as this evidence says; `more` and `also` as in `report`."""
         event = ev.Met(self.now_ms(), evidence)
+        data = {**evidence_in_codes(evidence, how), **(more or {})}
         written = both(partial(self._book.given, event, how, self.at(event.at_ms)), also)
-        self.report(event, written, {**as_data(evidence, how), **(more or {})})
+        self.report(event, written, data)
 
     def _decide(self) -> Decision:
         return decide(
@@ -484,8 +506,9 @@ class Call:
 
     def _decided(self, decision: Decision) -> None:
         self._mode = decision.mode
+        self.ourside.follow(decision)
         event = ev.Decided(self.now_ms(), decision)
-        self.report(event, partial(self._book.decided, decision), stated(decision))
+        self.report(event, partial(self._book.decided, decision), in_codes(decision))
         self.announcer.look_up()
         if used := used_in(decision, self.request.overrides):
             self._journal.write(partial(self._book.overridden, used, self.at(event.at_ms)))

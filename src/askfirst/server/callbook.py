@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +24,7 @@ from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.rules import packaged
 from askfirst.server import erasure, periods, standingconsents
+from askfirst.server.contacttables import follow_ups
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
 from askfirst.server.request import CallRequest
@@ -51,6 +53,7 @@ _KINDS: Mapping[type, Kind] = {
     ev.Released: Kind.PAUSE_ENDED,
     ev.SwitchChanged: Kind.SWITCH_CHANGED,
     ev.AcknowledgementChanged: Kind.ACKNOWLEDGEMENT_CHANGED,
+    ev.MadePrivate: Kind.CALL_PRIVATE,
     ev.Failed: Kind.GATE_FAILED,
     ev.HungUp: Kind.CALL_ENDED,
 }
@@ -67,14 +70,34 @@ def both(first: Also, then: Also | None) -> Also:
     return written
 
 
-def stated(decision: Decision) -> Data:
-    """A decision as its entry says it."""
+def in_codes(decision: Decision) -> dict[str, Datum | Sequence[Datum]]:
+    """A decision as its ledger entry has it."""
     return {
         "mode": decision.mode.word,
         "governing": list(decision.governing),
         "rules": sorted({reason.rule for reason in decision.reasons}),
         "rulebook": decision.rulebook_fingerprint,
         "owed": [f"{item.form.word}.{int(item.proof)}" for item in decision.requirements],
+    }
+
+
+def evidence_in_codes(evidence: ev.Evidence, how: str) -> dict[str, Datum | Sequence[Datum]]:
+    """What somebody was told or agreed to, as its ledger entry has it."""
+    return {
+        "form": evidence.form.word,
+        "proof": int(evidence.proof),
+        "how": how,
+        "uses": sorted(evidence.uses),
+        "elements": sorted(evidence.elements),
+    }
+
+
+def joined_in_codes(event: ev.PartyJoined) -> dict[str, Datum | Sequence[Datum]]:
+    """Who joined, as the ledger entry has it."""
+    return {
+        "role": event.role.value,
+        "places": sorted(event.places),
+        "machine": event.is_machine,
     }
 
 
@@ -87,6 +110,7 @@ class CallBook:
         self._rules = packaged()
         self._policy = Policy()
         self._newest: int | None = None
+        self._is_private = False
         self._lines = 0
 
     def entry(
@@ -165,6 +189,8 @@ class CallBook:
         self, event: ev.PartyJoined, number: str | None, connection: sa.Connection, _: int
     ) -> None:
         """A party is on the call, or its places or nature changed."""
+        is_hidden = self._is_private and event.role is Role.CONTACT
+        places = [] if is_hidden else sorted(event.places)
         key = (parties.c.call == self._call) & (parties.c.number_in_call == event.party)
         if connection.execute(sa.select(parties.c.call).where(key)).one_or_none() is None:
             connection.execute(
@@ -172,15 +198,17 @@ class CallBook:
                     call=self._call,
                     number_in_call=event.party,
                     role=event.role.value,
-                    number=number,
-                    places=sorted(event.places),
+                    number=None if self._is_private else number,
+                    places=places,
                 )
             )
         else:
-            connection.execute(parties.update().where(key).values(places=sorted(event.places)))
+            connection.execute(parties.update().where(key).values(places=places))
 
     def decided(self, decision: Decision, connection: sa.Connection, _: int) -> None:
-        """The newest decision stands with the call."""
+        """The newest decision stands with the call; a private one names no place."""
+        if self._is_private:
+            return
         self._update_call(connection, decision=to_json(decision), mode=decision.mode.word)
 
     def overridden(self, used: Sequence[Override], at: datetime, connection: sa.Connection) -> None:
@@ -239,9 +267,44 @@ class CallBook:
         if erased is not None:
             erasure.intend(self._store, connection, erased, erasure.WITHDRAWN, at)
 
-    def undone(self, erased: str, at: datetime, connection: sa.Connection, _: int) -> None:
+    def undone(
+        self, erased: str | None, connection: sa.Connection, _: int, *, at: datetime
+    ) -> None:
         """The agent takes a recording back; the intention to erase is one transaction with that."""
+        if erased is None:
+            return
         erasure.intend(self._store, connection, erased, erasure.UNDONE, at)
+
+    def made_private(
+        self,
+        erased: str | None,
+        connection: sa.Connection,
+        _: int,
+        *,
+        keeps: bool,
+        at: datetime,
+    ) -> None:
+        """The call is private from now on; `erased` names the recording that goes with that.
+
+        With whom it was is known to its agent alone from here: neither the people nor the persona
+        tell it any more. What was decided stays, without numbers, where a recording rests on it.
+        """
+        self._is_private = True
+        theirs = (parties.c.call == self._call) & (parties.c.role == Role.CONTACT.value)
+        first = sa.select(parties.c.number).where(theirs).order_by(parties.c.number_in_call)
+        number = connection.execute(first.limit(1)).scalar()
+        connection.execute(parties.update().where(theirs).values(number=None, places=[]))
+        promised = follow_ups.update().where(follow_ups.c.call == self._call)
+        connection.execute(promised.values(call=None))
+        decision = None
+        if keeps:
+            mine = sa.select(calls.c.decision).where(calls.c.id == self._call)
+            decision = _without_numbers(connection.execute(mine).scalar())
+        self._update_call(
+            connection, private_at=at, private_number=number, persona=None, decision=decision
+        )
+        if erased is not None:
+            erasure.intend(self._store, connection, erased, erasure.MADE_PRIVATE, at)
 
     def line(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """One more line of the timeline: the gate's state changed."""
@@ -419,3 +482,10 @@ class CallBook:
             commits=commits,
         )
         return self._newest
+
+
+def _without_numbers(decision: dict[str, Any] | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    people = [{**each, "number": None} for each in decision.get("parties", ())]
+    return {**decision, "parties": people}

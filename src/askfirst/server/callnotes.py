@@ -23,6 +23,7 @@ from askfirst.server.callreader import ensure_reaches
 from askfirst.server.contactcard import Draft, Number, aware, folded
 from askfirst.server.database import calls, parties
 from askfirst.server.notetables import call_notes
+from askfirst.server.privatecall import readable
 
 LONGEST_NOTES = 4_000
 
@@ -77,8 +78,14 @@ class Conflict(Refused):
 
 
 def read(connection: sa.Connection, person: Person, call: str) -> CallNote:
-    """What is written about a call that a person reaches; raises NotFound, Refused."""
+    """What is written about a call that a person reaches; raises NotFound, Refused.
+
+    Of a private call nothing, for anybody but its agent.
+    """
     ensure_reaches(connection, person, Permission.CALLS_READ, call)
+    shown = sa.select(calls.c.id).where(calls.c.id == call, readable(person))
+    if connection.execute(shown).first() is None:
+        return CallNote(call, 0, Written())
     return _note(connection, call)
 
 

@@ -78,6 +78,12 @@ class CallLine:
     first_contact_ms: int | None
     expires_at: datetime | None
     legal_hold: bool
+    private_at: datetime | None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its agent says that it is private; then nobody else reads with whom it was."""
+        return self.private_at is not None
 
     @property
     def is_inbound(self) -> bool:
@@ -116,7 +122,7 @@ class CallRecord:
 
 def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> list[CallLine]:
     """The newest calls that a person may read and that fit, one page of them."""
-    query = _lines().where(within(person, Permission.CALLS_READ)).order_by(calls.c.id.desc())
+    query = _lines(person).where(within(person, Permission.CALLS_READ)).order_by(calls.c.id.desc())
     if wanted.outcome is not None:
         query = query.where(calls.c.outcome == wanted.outcome.value)
     if wanted.agent is not None:
@@ -140,16 +146,21 @@ def call_record(
     call: str,
     permission: Permission = Permission.CALLS_READ,
 ) -> CallRecord:
-    """One call in full. Raises NotFound, Refused where the permission does not reach it."""
+    """One call in full; of a private one its people and decision for its agent alone.
+
+    Raises NotFound, Refused where the permission does not reach it.
+    """
     ensure_reaches(connection, person, permission, call)
-    line = _line(connection.execute(_lines().where(calls.c.id == call)).one())
+    line = _line(connection.execute(_lines(person).where(calls.c.id == call)).one())
     decision = connection.execute(sa.select(calls.c.decision).where(calls.c.id == call)).scalar()
+    is_hidden = line.is_private and line.agent != person.id
+    people = _rows(connection, parties, call, parties.c.number_in_call)
     return CallRecord(
         line=line,
-        decision=decision,
-        parties=_rows(connection, parties, call, parties.c.number_in_call),
+        decision=None if is_hidden else decision,
+        parties=[] if is_hidden else people,
         timeline=_rows(connection, timeline, call, timeline.c.position),
-        consents=_rows(connection, consents, call, consents.c.ledger),
+        consents=[] if is_hidden else _rows(connection, consents, call, consents.c.ledger),
         opened=_opened(store, call),
     )
 
@@ -189,7 +200,8 @@ def reaches(connection: sa.Connection, person: Person, permission: Permission, c
     return True
 
 
-def _lines() -> sa.Select[Any]:
+def _lines(person: Person) -> sa.Select[Any]:
+    own_private = sa.case((calls.c.agent == person.id, calls.c.private_number))
     last = (
         sa.select(sa.func.max(recordings.c.id))
         .where(recordings.c.call == calls.c.id)
@@ -212,7 +224,7 @@ def _lines() -> sa.Select[Any]:
     return sa.select(
         calls,
         users.c.name.label("agent_name"),
-        parties.c.number,
+        sa.func.coalesce(parties.c.number, own_private).label("number"),
         parties.c.places,
         newest.c.id.label("recording"),
         newest.c.state.label("recording_state"),

@@ -18,6 +18,7 @@ from askfirst.server.contactcard import Contact, folded, plain, standard
 from askfirst.server.contactsearch import Search, find
 from askfirst.server.database import calls
 from askfirst.server.notetables import call_notes
+from askfirst.server.privatecall import readable
 
 LONGEST = 200
 _AROUND = 60
@@ -62,6 +63,7 @@ def search_calls(
         )
         .where(
             within(person, Permission.CALLS_READ),
+            readable(person),
             *(call_notes.c.searched.contains(word, autoescape=True) for word in wanted),
         )
         .order_by(calls.c.id.desc())

@@ -83,6 +83,8 @@ calls = sa.Table(
     sa.Column("proof", sa.Integer, nullable=False, default=0),
     sa.Column("verdict", sa.String(16)),
     sa.Column("verdict_at_ms", sa.Integer),
+    sa.Column("private_at", UtcDateTime),  # since when its agent says that it is private
+    sa.Column("private_number", sa.String(64)),  # with whom, for the agent alone
     sa.Index(None, "created_at"),
 )
 

@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
-from askfirst.notice import LANGUAGES, NoticeFacts
+from askfirst.notice import NoticeFacts
 from askfirst.override import Override
 from askfirst.places import is_premium
-from askfirst.policy import OWN_PROFILE
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
@@ -29,9 +29,11 @@ from askfirst.server.livecall import Line, LiveCall, ReportingCall
 from askfirst.server.message import Message
 from askfirst.server.node import Node
 from askfirst.server.offer import Offer, moving
+from askfirst.server.ourside import Colleague
 from askfirst.server.ownnumbers import RingGroup, ring_group, shown_by
 from askfirst.server.ownprompts import OwnPrompts, Placeholder
-from askfirst.server.precall import PreCall, look_up, prepare
+from askfirst.server.precall import PreCall, colleague, look_up, prepare
+from askfirst.server.privatecall import ensure_may_be_private
 from askfirst.server.prompts import packaged_prompt
 from askfirst.server.request import INBOUND, CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
@@ -52,12 +54,16 @@ BEGINS_WITHIN_S = 2.0
 """How long the first lines of a call are waited for; a disk that is late does not stop a call."""
 
 
+News = Callable[[LiveCall | Message], None]
+"""What was changed for calls that go on, done to each of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a call starts from; `switches` counts what the account's switch had been set to."""
+    """What a call starts from; `heard` counts the news that the desk had before it was read."""
 
     start: PreCall
-    switches: int
+    heard: int
 
 
 class Desk:
@@ -89,7 +95,7 @@ class Desk:
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: set[str] = set()
-        self._switched: list[bool] = []
+        self._news: list[News] = []
         self._messages: set[Message] = set()
         self._is_closed = False
         self.on_offer: Callable[[Offer], bool] = lambda _: False
@@ -104,24 +110,25 @@ class Desk:
         provider: str | None = None,
         has_browser: bool = False,
         caller_id: str | None = None,
+        is_private: bool = False,
     ) -> LiveCall:
         """Call a number for a user whose sound is a leg; it is closed with the call.
 
         Numbers of personas are called by the simulator and by nobody else, all others by the
         provider for telephones. With `has_browser` the call pauses while the leg is not connected,
         and ends when it stays so. Where nothing is placed the leg stays the caller's. `caller_id`
-        is shown to who is called. Raises InvalidInput for a number that cannot be called, or not by
-        the named provider or as the named persona, or cannot be shown, Refused for a user who is on
-        a call already, where all lines are busy and while the desk closes, Unavailable where the
-        line is down.
+        is shown to who is called; nothing is kept of a call that `is_private`. Raises InvalidInput
+        for a number that cannot be called, or not by the named provider or as the named persona, or
+        cannot be shown, Refused for a user who is on a call already, where all lines are busy and
+        while the desk closes, Unavailable where the line is down.
         """
         callee = self._callee(to, persona, provider)
         with self._only_call_of(user):
             if callee is None:
-                return await self._dial_out(user, to, leg, has_browser, caller_id)
+                return await self._dial_out(user, to, leg, has_browser, caller_id, is_private)
             if caller_id is not None:
                 raise InvalidInput("found a caller id; demo contacts see none, so leave it out")
-            return await self._dial(user, callee, leg, has_browser)
+            return await self._dial(user, callee, leg, has_browser, is_private)
 
     @contextmanager
     def _only_call_of(self, user: User, *, needs_line: bool = True) -> Iterator[None]:
@@ -170,9 +177,21 @@ class Desk:
 
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed: every call hears of it, and recordings end."""
-        self._switched.append(enabled)
+        self._tell(lambda each: each.switch(enabled))
+
+    def disagree(self, user: str) -> None:
+        """A user has taken their agreement to be recorded back: their calls hear of it."""
+        self._tell(lambda each: each.disagree(user))
+
+    def _tell(self, news: News) -> None:
+        self._news.append(news)
         for each in self._carried():
-            each.switch(enabled)
+            news(each)
+
+    def _catch_up(self, each: LiveCall | Message, heard: int) -> None:
+        """Tell a call what it missed while what it starts from was on its way."""
+        for news in self._news[heard:]:
+            news(each)
 
     def _carried(self) -> list[LiveCall | Message]:
         return [*self.all(), *self._messages]
@@ -209,9 +228,9 @@ class Desk:
         return callee
 
     async def _dial(
-        self, user: User, callee: Persona, leg: AgentLeg, has_browser: bool
+        self, user: User, callee: Persona, leg: AgentLeg, has_browser: bool, is_private: bool
     ) -> LiveCall:
-        beginning = await self.begin(user, callee.number)
+        beginning = await self.begin(user, callee.number, is_private)
         start = beginning.start
         provider = ConversationProvider(self.clock, by_number({callee.name: callee}))
         line = await provider.dial(callee.number, leg)
@@ -220,18 +239,24 @@ class Desk:
             start,
             persona=callee.name,
             language=SPOKEN,
-            announces=_announces(start),
+            announces=start.announces,
         )
         call = self._call(start, request, DEMO_FACTS, self._prompts, provider.capabilities)
         return await self._carry_on(user, beginning, call, line, leg, has_browser)
 
     async def _dial_out(
-        self, user: User, to: str, leg: AgentLeg, has_browser: bool, caller_id: str | None
+        self,
+        user: User,
+        to: str,
+        leg: AgentLeg,
+        has_browser: bool,
+        caller_id: str | None,
+        is_private: bool,
     ) -> LiveCall:
         """Call a telephone."""
         outside = self.outside
         assert outside is not None  # noqa: S101 - `_callee` has looked
-        beginning = await self.begin(user, to)
+        beginning = await self.begin(user, to, is_private)
         ensure_dialable(beginning.start.number)
         if caller_id is not None:
             await asyncio.to_thread(self._ensure_shown, user, caller_id)
@@ -250,13 +275,13 @@ class Desk:
         """Carry a call with a telephone; `own` is what else it starts from."""
         outside, start = self.outside, beginning.start
         assert outside is not None  # noqa: S101 - the line is its own
-        language = _language(start)
+        language = start.language
         request = self.request(
             user,
             start,
             provider=outside.name,
             language=language,
-            announces=_announces(start),
+            announces=start.announces,
             **own,
         )
         facts = start.account.notice_facts(language)
@@ -296,14 +321,14 @@ class Desk:
         if isinstance(line, Offer):
             return await self._take_over(user, line, has_browser)
         with self._only_call_of(user):
-            switches = len(self._switched)
+            heard = len(self._news)
             start = await asyncio.to_thread(self.recognise, user, line.caller)
             own: dict[str, Any] = {"direction": INBOUND, "own_number": start.standard(line.called)}
             if start.awaits_review:
                 own["recording_switch"] = False
             await line.take(leg)
             try:
-                beginning = Beginning(start, switches)
+                beginning = Beginning(start, heard)
                 return await self._by_telephone(user, beginning, line, leg, has_browser, **own)
             except BaseException:
                 await line.hangup()  # nobody carries it, and nobody may be left on a dead line
@@ -329,8 +354,18 @@ class Desk:
         if not has_browser:
             raise InvalidInput("found a call of a browser; take it with agent_audio 'browser'")
         with self._only_call_of(user, needs_line=False):
-            start = await asyncio.to_thread(self.recognise, user, offer.caller)
-            return await offer.take(user, start)
+            heard = len(self._news)
+            taking = await asyncio.to_thread(self.colleague, user)
+            return await offer.take(taking, partial(self._catch_up, heard=heard))
+
+    async def bring(self, live: LiveCall, user: User) -> int:
+        """A colleague is on the line with a call's agent; gives the party. Raises as `join`."""
+        live.ensure_live()
+        heard = len(self._news)
+        joining = await asyncio.to_thread(self.colleague, user)
+        party = live.join(colleague=joining)
+        self._catch_up(live, heard)
+        return party
 
     async def missed(self, line: IncomingLine | Offer) -> None:
         """Write down a call from outside that nobody carries; nothing of it is ever recorded.
@@ -351,7 +386,7 @@ class Desk:
         """
         if isinstance(line, Offer):
             return await self.missed(line)
-        switches = len(self._switched)
+        heard = len(self._news)
         start = await asyncio.to_thread(self.recognise, None, line.caller)
         if start.awaits_review or not start.account.recording_enabled or self._is_closed:
             return await self.missed(line)
@@ -361,8 +396,7 @@ class Desk:
         message = Message(call, line, self.clock)
         self._messages.add(message)
         try:
-            for on in self._switched[switches:]:  # while the settings were on their way
-                message.switch(on)
+            self._catch_up(message, heard)
             await message.take()
         except Refused:  # the caller has hung up meanwhile
             await self.missed(line)
@@ -378,7 +412,7 @@ class Desk:
             agent_places=start.agent_places,
             policy=start.policy,
             contact_places=start.contact_places,
-            language=_language(start),
+            language=start.language,
             provider=outside.name,
             direction=INBOUND,
             own_number=start.standard(line.called),
@@ -447,19 +481,23 @@ class Desk:
 
     # For every provider
 
-    async def begin(self, user: User, number: str) -> Beginning:
+    async def begin(self, user: User, number: str, is_private: bool = False) -> Beginning:
         """What a user's call to a number starts from.
 
-        Raises Refused where the rules of its country have to be read first.
+        Raises Refused where the rules of its country have to be read first, and for a private call
+        where there may be none.
         """
-        switches = len(self._switched)
+        heard = len(self._news)
         start = await asyncio.to_thread(self.prepare, user, number)
         if start.awaits_review:
             raise Refused(
                 f"nobody has read the rules of {', '.join(start.awaits_review)}, and the account "
                 "wants that before the first call there; ask somebody with rules.review"
             )
-        return Beginning(start, switches)
+        if is_private:
+            ensure_may_be_private(start.account.private_calls, start.policy)
+            start = replace(start, is_private=True)
+        return Beginning(start, heard)
 
     async def enter(self, live: LiveCall, line: Line, beginning: Beginning) -> None:
         """Carry a call from now on until it is settled.
@@ -469,8 +507,7 @@ class Desk:
         if self._is_closed:
             await line.hangup()
             raise Refused("no calls are made any more: the program is ending")
-        for on in self._switched[beginning.switches :]:  # while the settings were on their way
-            live.switch(on)
+        self._catch_up(live, beginning.heard)
         self._calls[live.id] = live
         task = asyncio.create_task(self._carry(live, line))
         self._tasks.add(task)
@@ -512,7 +549,10 @@ class Desk:
             agent=user.id,
             # Nobody is recorded on a notice that there is not, or on an older one.
             is_acknowledged=is_current(user, wishes, rules, today),
+            has_agreed=start.has_agreed,
             settled=start.settled(rules, today),
+            is_private=start.is_private,
+            may_be_private=wishes.private_calls,
             rules=self._node.rules,
             overrides=self._node.overrides,
             look_up=self.look_up,
@@ -523,6 +563,11 @@ class Desk:
                 **own,
             },
         )
+
+    def colleague(self, user: User) -> Colleague:
+        """Somebody who works here, as a call takes them in; for a thread of its own."""
+        with reading(self._node.store.engine) as connection:
+            return colleague(connection, user, self._node.rules, utc_now().date())
 
     def look_up(self, number: str) -> Known:
         """What the account knows of whoever joins a call by number; for a thread of its own."""
@@ -542,17 +587,6 @@ class Desk:
             del self._calls[live.id]
             live.settle()
             await live.leg.close()
-
-
-def _language(start: PreCall) -> str:
-    """The language of announcements: the contact's, else the account's."""
-    known = "" if start.contact is None else start.contact.draft.language
-    return known if known in LANGUAGES else start.account.language
-
-
-def _announces(start: PreCall) -> bool:
-    """Whether announcements start by themselves; the other product's agents tell in person."""
-    return start.account.announces and start.policy.profile == OWN_PROFILE
 
 
 def ensure_dialable(number: str) -> None:

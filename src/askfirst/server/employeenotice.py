@@ -36,6 +36,12 @@ A_YEAR = timedelta(days=365)
 """For how long a reading holds where the law wants the notice every year."""
 
 
+def digest_of(texts: Mapping[str, str]) -> str:
+    """A name of exactly these words in exactly these languages (SHA-256, in hex)."""
+    said = "\0".join(f"{language}={texts[language]}" for language in sorted(texts))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One version of the notice: its text by language, who published it and when.
@@ -52,8 +58,7 @@ class Version:
     @property
     def digest(self) -> str:
         """A name of exactly these words, so that a form can say what was on the page."""
-        said = "\0".join(f"{language}={self.texts[language]}" for language in sorted(self.texts))
-        return hashlib.sha256(said.encode()).hexdigest()
+        return digest_of(self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,11 @@ def readings(connection: sa.Connection) -> list[Reading]:
 
 
 def _filled(wants: Account, language: str) -> str:
+    return fill(_texts()["body"][language], wants, language)
+
+
+def fill(text: str, wants: Account, language: str) -> str:
+    """A text with company, purposes, roles and period as the settings have them."""
     texts = _texts()
     own = wants.notice_facts(language).purpose
     if own is None:
@@ -178,7 +188,6 @@ def _filled(wants: Account, language: str) -> str:
         "{roles}": _roles(language),
         "{period}": period,
     }
-    text: str = texts["body"][language]
     for name, said in filled.items():
         text = text.replace(name, said.rstrip("."))
     return text

@@ -36,7 +36,7 @@ from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
 
-WITHDRAWN, UNDONE = "withdrawn", "undone"
+WITHDRAWN, UNDONE, MADE_PRIVATE = "withdrawn", "undone", "private"
 """The reasons that a running call gives itself; it has ended the recording before."""
 
 
@@ -56,7 +56,7 @@ def intend(
         raise NotFound(f"no recording {recording}")
     if is_intended(connection, recording):
         return
-    if row.ended_at is None and reason not in (WITHDRAWN, UNDONE):
+    if row.ended_at is None and reason not in (WITHDRAWN, UNDONE, MADE_PRIVATE):
         waiting.wait(connection, waiting.ERASE, recording, reason, at)
         return
     restricted = is_restricted(connection, recording)

@@ -33,6 +33,7 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.erasurelist import Listed
+from askfirst.server.privatecall import number_of_party
 from askfirst.server.requesttables import restrictions
 from askfirst.server.store import Store
 
@@ -190,10 +191,11 @@ def _parties_again(
     if not since and not gone:
         return ()
     region = account(connection).region
+    number = number_of_party()
     query = sa.select(
-        parties.c.call, parties.c.number_in_call, parties.c.number, calls.c.created_at
+        parties.c.call, parties.c.number_in_call, number.label("number"), calls.c.created_at
     ).join(calls)
-    query = query.where(parties.c.number.is_not(None), parties.c.role == Role.CONTACT.value)
+    query = query.where(number.is_not(None), parties.c.role == Role.CONTACT.value)
     waits = {order.id for order in waiting.orders(connection, waiting.FORGET)}
     marks: dict[str, str] = {}
 

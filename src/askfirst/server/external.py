@@ -20,6 +20,7 @@ from askfirst.server.callbook import Also, CallBook
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.ids import new_id
+from askfirst.server.ourside import first_standing, lacking
 from askfirst.server.recorder import Recorder
 from askfirst.server.request import CallRequest
 from askfirst.server.store import Store
@@ -63,7 +64,8 @@ class ExternalCall:
         told: list[ev.Event] = [ev.SwitchChanged(0, request.recording_switch)]
         for index, party in enumerate(decision.parties):
             if party.role is Role.AGENT:
-                told.append(ev.AcknowledgementChanged(0, index, request.may_record_agent(decision)))
+                settled = not lacking(request, first_standing(request), decision, index)
+                told.append(ev.AcknowledgementChanged(0, index, settled))
             codes = {place.code for place in party.places}
             if party.unknown is not None:
                 codes.add(UNKNOWN)

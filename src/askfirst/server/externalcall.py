@@ -249,6 +249,7 @@ async def place(
     capture_lag_ms: int,
     *,
     is_by_token: bool = False,
+    is_private: bool = False,
 ) -> ExternalLive:
     """A call that a dialer makes for a user, to be connected by the dialer afterwards.
 
@@ -260,7 +261,7 @@ async def place(
     mine = [live for live in desk.all() if live.user_id == user.id and not live.has_ended]
     if len(mine) >= MOST_CALLS:
         raise Refused(f"found {MOST_CALLS} live calls of this user; end one first")
-    beginning = await desk.begin(user, tidied)
+    beginning = await desk.begin(user, tidied, is_private)
     start = beginning.start
     number = number_of(start.number, start.account.region)
     if desk.callee(number) is not None:

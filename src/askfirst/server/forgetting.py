@@ -23,6 +23,7 @@ from askfirst.server.contactcard import plain, standard
 from askfirst.server.contacttables import contacts as contact_rows
 from askfirst.server.database import calls, parties, reading, recordings, scrub, transaction
 from askfirst.server.erasurelist import Listed
+from askfirst.server.privatecall import FIRST_CONTACT, number_of_party
 from askfirst.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,10 @@ def spellings(connection: sa.Connection, numbers: Collection[str]) -> frozenset[
         return frozenset()
     ends = {number[-_END:] for number in numbers}
     region = account(connection).region
-    stored = sa.select(parties.c.number).where(parties.c.number.is_not(None)).distinct()
+    stored = sa.union(
+        sa.select(parties.c.number).where(parties.c.number.is_not(None)),
+        sa.select(calls.c.private_number).where(calls.c.private_number.is_not(None)),
+    )
     found = {
         text
         for text in connection.execute(stored).scalars()
@@ -78,7 +82,9 @@ def forget(store: Store, numbers: Collection[str], contact: str | None = None) -
     with transaction(store.engine) as connection:
         spelled = spellings(connection, numbers)
         rows = connection.execute(
-            sa.select(parties.c.call, parties.c.number_in_call).where(parties.c.number.in_(spelled))
+            sa.select(parties.c.call, parties.c.number_in_call)
+            .join(calls, calls.c.id == parties.c.call)
+            .where(number_of_party().in_(spelled))
         ).all()
         # Kept before anything is done: a crash delays it and does not lose it.
         for row in rows:
@@ -166,9 +172,12 @@ def _forget_in(store: Store, order: Any, at: datetime) -> None:
     store.keys.destroy_salt(f"{order.ref}/{party}")
     with transaction(store.engine) as connection:
         of_party = (parties.c.call == order.ref) & (parties.c.number_in_call == party)
-        number = connection.execute(sa.select(parties.c.number).where(of_party)).scalar()
-        connection.execute(parties.update().where(of_party).values(number=None))
         of_call = calls.c.id == order.ref
+        known = sa.select(number_of_party()).join(calls, calls.c.id == parties.c.call)
+        number = connection.execute(known.where(of_party)).scalar()
+        connection.execute(parties.update().where(of_party).values(number=None))
+        if party == FIRST_CONTACT:
+            connection.execute(calls.update().where(of_call).values(private_number=None))
         decision = connection.execute(sa.select(calls.c.decision).where(of_call)).scalar()
         connection.execute(
             calls.update().where(of_call).values(decision=_without(decision, number))

@@ -29,6 +29,7 @@ PREFIXES = (
     "pkey",
     "swp",
     "stc",
+    "agr",
 )
 
 

@@ -27,6 +27,8 @@ from askfirst.server.consulting import Consulting
 from askfirst.server.contactcard import standard
 from askfirst.server.ids import new_id
 from askfirst.server.offer import Offer, moving
+from askfirst.server.ourside import Colleague
+from askfirst.server.privatecall import ensure_may_be_private, may_be_private
 from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
@@ -173,6 +175,19 @@ class LiveCall:
             raise Refused(f"this call must be recorded ({duty}); nothing was stopped or erased")
         self.call.undo()
 
+    def make_private(self, past: str = "erase") -> None:
+        """Nothing of this call is kept any more, for good, and only its agent sees with whom it is.
+
+        `past` is what becomes of what was recorded before: `erase` unless `keep`. Raises Refused
+        where the recording is a duty, and where the account has no private calls.
+        """
+        self.ensure_live(answered=False)
+        _ensure_one_of("past", past, _PAST)
+        request = self.call.request
+        ensure_may_be_private(request.may_be_private, request.policy)
+        if not self.call.facts.is_private:
+            self.call.make_private(past)
+
     def telling(self) -> None:
         """The agent is telling them now."""
         self.ensure_live()
@@ -250,22 +265,19 @@ class LiveCall:
         _ensure_one_of("source", source, tuple(Source))
         self.call.learn_place(party, code, Source(source))
 
-    def join(
-        self, number: str | None = None, colleague: User | None = None, *, has_read: bool = False
-    ) -> int:
+    def join(self, number: str | None = None, colleague: Colleague | None = None) -> int:
         """Somebody else is on the line: with the other side, or a colleague with the agent.
 
         Gives the party. The gate closes until the new person is decided about and has agreed.
-        `has_read` is whether the colleague has read the account's present employee notice.
         Raises InvalidInput for what is no telephone number, InvalidRequest for a colleague who is
         in the call already.
         """
         self.ensure_live()
         if colleague is None:
             return self.call.join(self._line.contact_leg, Party(Role.CONTACT, self._number(number)))
-        if self._party_of(colleague.id) is not None:
+        if self._party_of(colleague.user.id) is not None:
             raise InvalidRequest("user: found somebody who is in the call already", key="user")
-        return self._join_us(colleague.id, (colleague.place,) if colleague.place else (), has_read)
+        return self._join_us(colleague)
 
     def _party_of(self, user: str) -> int | None:
         """Who a colleague is in the call, None for one who is not in it."""
@@ -273,16 +285,19 @@ class LiveCall:
         found = (party for party, each in self._colleagues.items() if each == user)
         return next((party for party in found if party in present), None)
 
-    def _join_us(self, user: str, places: Sequence[str], has_read: bool) -> int:
-        person = Party(Role.AGENT, None, tuple(map(Place, places)))
+    def _join_us(self, colleague: Colleague) -> int:
+        person = Party(Role.AGENT, None, tuple(map(Place, colleague.places)))
         party = self.call.join(self._line.agent_leg, person)
-        self._colleagues[party] = user
-        decision = self.call.facts.decision
-        asked = replace(self.call.request, is_acknowledged=has_read)
-        settled = decision is not None and asked.may_record_agent(decision)
-        event = ev.AcknowledgementChanged(self.call.now_ms(), party, settled)
-        self.call.report(event, data={"given": settled})
+        self._colleagues[party] = colleague.user.id
+        if (decision := self.call.facts.decision) is not None:
+            self.call.ourside.greet(party, decision, colleague.standing)
         return party
+
+    def disagree(self, user: str) -> None:
+        """Somebody of us takes their agreement back: nothing goes on where the law wants it."""
+        for party, each in self._colleagues.items():
+            if each == user:
+                self.call.ourside.disagree(party)
 
     def leave(self, party: int) -> None:
         """Somebody who had joined has left; nothing is loosened by that.
@@ -306,22 +321,17 @@ class LiveCall:
             self.call.pause("agent-away", AWAY)
         await moving(self).release()
 
-    def be_of(
-        self,
-        user: User,
-        places: Sequence[str],
-        has_read: bool,
-        also: Callable[[sa.Connection, int], None],
-    ) -> None:
+    def be_of(self, colleague: Colleague, also: Callable[[sa.Connection, int], None]) -> None:
         """The call is another agent's from now on, who may have been in it before.
 
         The gate closes until the law of their place is met, and the one before has left. `also`
         changes rows in the transaction that says so.
         """
         self.ensure_live()
+        user = colleague.user
         party = self._party_of(user.id)
         if party is None:
-            party = self._join_us(user.id, places, has_read)
+            party = self._join_us(colleague)
         former, self._agent = self._agent, party
         self.user_id, self.team = user.id, user.team
         self._undo_ms, self._rejoin_ms = UNDO_MS * user.time_factor, REJOIN_MS * user.time_factor
@@ -473,7 +483,7 @@ class LiveCall:
 
     def _to_show(self) -> dict[str, object]:
         facts = self.call.facts
-        decision = facts.decision
+        decision, request = facts.decision, self.call.request
         no = facts.refused | facts.withdrawn
         return {
             "state": facts.state.value,
@@ -482,6 +492,9 @@ class LiveCall:
             "to": self.call.request.number,
             "name": self.name,
             "switch_on": self.call.request.recording_switch,
+            "private": facts.is_private,
+            "may_be_private": may_be_private(request.may_be_private, request.policy)
+            and not facts.is_private,
             "wanted": facts.is_wanted,
             "answered": bool(facts.parties),
             "settled": self._is_settled,
@@ -501,6 +514,8 @@ class LiveCall:
             "undo_ms": self._undo_ms,
             "recording_since_ms": facts.opened_ms,
             "by_itself": self._is_by_itself(),
+            "lacks": list(self.call.ourside.lacks(self._agent)),
+            "others_lack": bool(self.call.ourside.lacking_people() - {self._agent}),
             "owed": sorted({owed.party for owed in facts.unmet()}),
             "no_prompt": self.call.announcer.lacks_prompt,
             "needs_key": any(owed.proof > Proof.AGENT_WORD for owed in facts.unmet()),

@@ -225,6 +225,11 @@ class MediaWorkers:
         for worker in self.all():
             worker.link.tell(switch=enabled)
 
+    def disagree(self, user: str) -> None:
+        """A user has taken their agreement to be recorded back; every worker hears of it."""
+        for worker in self.all():
+            worker.link.tell(disagree=user)
+
     # What happens by itself
 
     def _fill(self) -> None:

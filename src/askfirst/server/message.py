@@ -76,6 +76,9 @@ class Message:
             call.report(ev.SwitchChanged(call.now_ms(), on), data={"on": on})
             call.unwant()
 
+    def disagree(self, user: str) -> None:
+        """A user's agreement to be recorded was taken back; none of us is on this call."""
+
     async def hangup(self) -> None:
         """End it; safe to call more than once."""
         await self._line.hangup()

@@ -7,7 +7,7 @@ person on our side, whose place is asked about as anybody's, while the one befor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,18 +16,16 @@ import sqlalchemy as sa
 
 from askfirst.errors import Refused
 from askfirst.ports import CallEvent
-from askfirst.rules import packaged
 from askfirst.server import audit
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls
-from askfirst.server.employeenotice import is_current
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.telephony.progress import Log
 
 if TYPE_CHECKING:
     from askfirst.server.accounts import User
     from askfirst.server.livecall import LiveCall
-    from askfirst.server.precall import PreCall
+    from askfirst.server.ourside import Colleague
 
 
 WRITTEN_WITHIN_S = 2.0
@@ -66,11 +64,11 @@ class Offer:
         """Let it ring no longer: who is offered a call cannot end it."""
         self.decline()
 
-    async def take(self, user: User, start: PreCall) -> LiveCall:
+    async def take(self, colleague: Colleague, catch_up: Callable[[LiveCall], None]) -> LiveCall:
         """The call is the colleague's, whose browser brings the sound next.
 
-        `start` is what a call of theirs to the other side would start from. Raises Refused where it
-        does not ring any more, the call is over, or somebody is beside it.
+        `catch_up` tells a call what has changed since it was known what the colleague has settled.
+        Raises Refused where it does not ring any more, the call is over, or somebody is beside it.
         """
         live = self.live
         if live.consulting is not None:
@@ -81,9 +79,8 @@ class Offer:
         self.decline()
         former = live.user_id
         await live.let_go()
-        rules = live.call.request.rules or packaged()
-        has_read = is_current(user, start.account, rules, utc_now().date())
-        live.be_of(user, start.agent_places, has_read, partial(_keep, live.id, former, user.id))
+        live.be_of(colleague, partial(_keep, live.id, former, colleague.user.id))
+        catch_up(live)
         # Whoever has it reaches it from now on; a disk that is late does not stop a call.
         with suppress(TimeoutError):
             await asyncio.wait_for(live.call.written(), WRITTEN_WITHIN_S)

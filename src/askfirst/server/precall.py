@@ -12,17 +12,20 @@ import sqlalchemy as sa
 
 from askfirst.decide import decide
 from askfirst.model import Decision, Party, Place, Role
+from askfirst.notice import LANGUAGES
 from askfirst.override import Override
 from askfirst.places import locate
-from askfirst.policy import Policy
+from askfirst.policy import OWN_PROFILE, Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts, objections, sites, standingconsents
+from askfirst.server import agreements, contacts, objections, sites, standingconsents
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
+from askfirst.server.employeenotice import is_current
 from askfirst.server.erasurelist import ErasureList
+from askfirst.server.ourside import Colleague, Standing
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
 from askfirst.server.sites import Gate, SiteRecord, settled
@@ -39,7 +42,9 @@ class PreCall:
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
     account would call for the first time, `site_records` what is on record about its sites,
-    `standing` what the contact has signed for this number.
+    `standing` what the contact has signed for this number, `has_agreed` whether the user's
+    agreement to be recorded is in force. `is_private` is whether the user says that the call is
+    private.
     """
 
     account: Account
@@ -51,6 +56,8 @@ class PreCall:
     first_calls: tuple[FirstCall, ...] = ()
     site_records: tuple[SiteRecord, ...] = ()
     standing: tuple[Scope, ...] = ()
+    has_agreed: bool = False
+    is_private: bool = False
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -63,6 +70,17 @@ class PreCall:
     def name(self) -> str:
         """What the contact is called, "" where nobody knows."""
         return "" if self.contact is None else self.contact.name or self.contact.company
+
+    @property
+    def language(self) -> str:
+        """The language of announcements: the contact's, else the account's."""
+        known = "" if self.contact is None else self.contact.draft.language
+        return known if known in LANGUAGES else self.account.language
+
+    @property
+    def announces(self) -> bool:
+        """Whether announcements start by themselves; the other product's agents tell in person."""
+        return self.account.announces and self.policy.profile == OWN_PROFILE
 
     def standard(self, number: str) -> str | None:
         """A number as somebody at home writes it, in E.164; None for what is none."""
@@ -131,7 +149,18 @@ def prepare(
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
         site_records=tuple(sites.records(connection)),
         standing=standingconsents.scopes_for(erasures, connection, number),
+        has_agreed=user is not None
+        and agreements.in_force(connection, user.id, wishes) is not None,
     )
+
+
+def colleague(connection: sa.Connection, user: User, rules: Rulebook, on: date) -> Colleague:
+    """Somebody who works here, as a call takes them in on a day."""
+    wishes = account(connection)
+    place = user.place or wishes.home_place
+    has_agreed = agreements.in_force(connection, user.id, wishes) is not None
+    standing = Standing(is_current(user, wishes, rules, on), has_agreed)
+    return Colleague(user, (place,) if place else (), standing)
 
 
 def look_up(store: Store, number: str) -> Known:

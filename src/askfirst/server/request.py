@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from askfirst.model import Decision
 from askfirst.override import Override
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server.sites import GATES
 from askfirst.server.standingscope import Scope
 
 INBOUND = "inbound"
@@ -57,14 +55,16 @@ class CallRequest:
     `announces` is whether the account plays announcements, `beeps` whether a tone is heard while
     the call is recorded, `hears_answers` whether spoken answers are listened for. `rules` are the
     packaged ones where None; `overrides` must have been verified. `is_acknowledged` is whether the
-    agent has confirmed the employee notice, `settled` what is on record about sites (`sites`), None
+    agent has confirmed the employee notice, `has_agreed` whether the agent's agreement to be
+    recorded is in force (`agreements`), `settled` what is on record about sites (`sites`), None
     where somebody else answers for that; `agent` is the user who makes or takes the call, None
     where no page is in use or nobody took it; `direction` is outbound or inbound, `own_number` the
     one of ours that was called; `takes_message` is whether nobody but the caller is on it, who
     leaves a message.
-    `standing` is what the contact has signed for this number.
-    `look_up` tells what is known of somebody who joins by number; it may block, and the gate is
-    closed meanwhile.
+    `standing` is what the contact has signed for this number. `is_private` is whether its agent
+    wants nothing of it kept, `may_be_private` whether the account lets an agent say so. `look_up`
+    tells what is known of somebody who joins by number; it may block, and the gate is closed
+    meanwhile.
     """
 
     number: str
@@ -80,19 +80,15 @@ class CallRequest:
     direction: str = "outbound"
     own_number: str | None = None
     takes_message: bool = False
+    is_private: bool = False
+    may_be_private: bool = True
     persona: str | None = None
     agent: str | None = None
     recording_switch: bool = True
     is_acknowledged: bool = True
+    has_agreed: bool = True
     settled: frozenset[tuple[str, str]] | None = None
     rules: Rulebook | None = None
     overrides: tuple[Override, ...] = ()
     standing: tuple[Scope, ...] = ()
     look_up: Callable[[str], Known] | None = None
-
-    def may_record_agent(self, decision: Decision) -> bool:
-        """Whether everything is settled with the agents that the rules of their site want."""
-        if not self.is_acknowledged or self.settled is None:
-            return self.is_acknowledged
-        wanted = {(each.jurisdiction, each.gate) for each in decision.workplace}
-        return {each for each in wanted if each[1] in GATES} <= self.settled

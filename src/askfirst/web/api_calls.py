@@ -200,6 +200,7 @@ def _line(line: CallLine) -> dict[str, object]:
         "direction": line.direction,
         "own_number": line.own_number,
         "persona": line.persona,
+        "private": line.is_private,
         "agent": line.agent,
         "to": line.number,
         "places": list(line.places),

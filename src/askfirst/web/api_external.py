@@ -43,6 +43,11 @@ class Wanted(Protocol):
         """The number that the dialer calls."""
         ...
 
+    @property
+    def private(self) -> bool:
+        """Whether nothing of the call is to be kept."""
+        ...
+
 
 class Report(Body):
     """What a dialer saw; `party` is a number in the call, `cause` why it ended."""
@@ -69,6 +74,7 @@ async def place_external(
         wanted.to,
         capture_lag_ms,
         is_by_token=visit.token is not None,
+        is_private=wanted.private,
     )
     return {**live.state(), "frames": f"/api/v1/calls/{live.id}/frames"}
 

@@ -21,10 +21,9 @@ from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import ensure_reaches
-from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
-from askfirst.server.employeenotice import is_current
 from askfirst.server.livecall import LiveCall
+from askfirst.server.privatecall import as_others_see
 from askfirst.telephony.agentsound import WAY_MS
 from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -49,7 +48,7 @@ class NewCall(Body):
     the agent speaks by choosing sentences. `external`: somebody else's dialer makes the call and
     sends its frames, each captured `capture_lag_ms` before it comes at the fastest. Without a
     provider demo contacts are called by the simulator and everybody else over the trunk, where one
-    of the account's own numbers may be shown as `caller_id`.
+    of the account's own numbers may be shown as `caller_id`. Of a `private` call nothing is kept.
     """
 
     to: str
@@ -58,6 +57,7 @@ class NewCall(Body):
     capture_lag_ms: int = Field(default=WAY_MS, ge=0, le=2_000)
     agent_audio: Literal["browser", "file", "script"] = "script"
     caller_id: str | None = Field(default=None, max_length=40)
+    private: bool = False
 
 
 class Consent(Body):
@@ -67,6 +67,12 @@ class Consent(Body):
     how: str = "agent"
     party: int | None = None
     past: str | None = None
+
+
+class MadePrivate(Body):
+    """What becomes of what was recorded before the call was private."""
+
+    past: Literal["erase", "keep"] = "erase"
 
 
 class LearntPlace(Body):
@@ -131,6 +137,7 @@ async def place(visit: Caller, wanted: NewCall) -> State:
         provider=wanted.provider,
         has_browser=has_browser,
         caller_id=wanted.caller_id,
+        is_private=wanted.private,
     )
     return live.state()
 
@@ -169,7 +176,7 @@ async def events(visit: Watcher, call: str) -> Response:
     is_own = live.user_id == visit.who.id
     return StreamingResponse(
         told(
-            _while_theirs(live, visit.who.id) if is_own else live.events(),
+            _while_theirs(live, visit.who.id) if is_own else _as_others_see(live),
             lambda: _may_still_see(visit, live, is_own=is_own),
         ),
         media_type="text/event-stream",
@@ -180,7 +187,9 @@ async def events(visit: Watcher, call: str) -> Response:
 @router.get("/calls/{call}/live")
 async def live_state(visit: Watcher, call: str) -> State:
     """The state of a live call now."""
-    return _seen(visit, call).state()
+    live = _seen(visit, call)
+    state = live.state()
+    return state if live.user_id == visit.who.id else as_others_see(state)
 
 
 @router.post("/calls/{call}/record")
@@ -199,6 +208,14 @@ async def stop(visit: Caller, call: str, past: Literal["keep", "erase"] = "keep"
         live.undo()
     else:
         live.stop()
+    return live.state()
+
+
+@router.post("/calls/{call}/private")
+async def make_private(visit: Caller, call: str, wanted: MadePrivate) -> State:
+    """The call is private from here to its end: nothing is kept, and nobody else sees with whom."""
+    live = own(visit, call)
+    live.make_private(wanted.past)
     return live.state()
 
 
@@ -230,15 +247,15 @@ async def consent(visit: Caller, call: str, wanted: Consent) -> State:
 async def join(visit: Caller, call: str, wanted: Joined) -> State:
     """Somebody else is on the line; `party` is the number that the person has in the call."""
     live = own(visit, call)
-    joining, has_read = None, False
     if wanted.role == "agent":
         if wanted.user is None or wanted.number is not None:
             raise InvalidInput("found an agent without user or with a number; name the user only")
         joining = await asyncio.to_thread(colleague, visit, wanted.user)
-        has_read = is_current(joining, visit.account, visit.site.rules, utc_now().date())
-    elif wanted.user is not None:
+        party = await visit.site.carrier.desk.bring(live, joining)
+        return {"party": party, **live.state()}
+    if wanted.user is not None:
         raise InvalidInput("found a contact with a user; give a number, or nothing")
-    return {"party": live.join(wanted.number, joining, has_read=has_read), **live.state()}
+    return {"party": live.join(wanted.number), **live.state()}
 
 
 @router.delete("/calls/{call}/parties/{party}")
@@ -381,6 +398,12 @@ async def _while_theirs(live: LiveCall, user: str) -> AsyncGenerator[State, None
                 yield {**last, "light": "off", "settled": True, "handed_to": name}
                 return
             yield state
+
+
+async def _as_others_see(live: LiveCall) -> AsyncGenerator[State, None]:
+    async with aclosing(live.events()) as states:
+        async for state in states:
+            yield as_others_see(state)
 
 
 async def told(

@@ -51,12 +51,13 @@ CAUSES: Mapping[str, str] = {
     "failed": words.mark("something failed"),
     "no-contact": words.mark("nobody is on the line yet"),
     "not-decided": words.mark("the rules have not been applied yet"),
+    "private": words.mark("its agent marked it as private"),
     "forbidden": words.mark("the rules forbid it"),
     "switched-off": words.mark("recording is switched off"),
     "withdrawn": words.mark("they took their consent back"),
     "refused": words.mark("they said no"),
     "not-acknowledged": words.mark(
-        "an agent has not read the employee notice, or their site is not settled"
+        "an agent has not read the employee notice or not agreed, or their site is not settled"
     ),
     "machine": words.mark("a machine answered"),
     "telling": words.mark("a notice is owed"),

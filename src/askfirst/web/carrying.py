@@ -185,14 +185,20 @@ class Carrier:
 
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed; from any thread. Running recordings end."""
-        loop = self._loop
-        switched: Callable[[bool], None] | None = None
-        if self.workers is not None:
-            switched = self.workers.switch_recording
-        elif self._desk is not None:
-            switched = self._desk.switch_recording
-        if loop is not None and switched is not None:
-            loop.call_soon_threadsafe(switched, enabled)
+        self._tell(lambda each: each.switch_recording(enabled))
+
+    def disagree(self, user: str) -> None:
+        """A user has taken their agreement to be recorded back; from any thread.
+
+        What is being recorded of them ends where the law wants the agreement.
+        """
+        self._tell(lambda each: each.disagree(user))
+
+    def _tell(self, news: Callable[[MediaWorkers | Desk], None]) -> None:
+        """Tell whoever carries calls, on the loop of the calls."""
+        told = self.workers or self._desk
+        if self._loop is not None and told is not None:
+            self._loop.call_soon_threadsafe(news, told)
 
 
 class _Elsewhere:

@@ -129,7 +129,9 @@ def _rules(visit: Visit, found: Certified) -> Section:
     decision = found.record.decision
     title = visit.say("Rules")
     if not decision:
-        return Section(title, paragraphs=[visit.say("No rule was applied: nobody answered.")])
+        is_private = found.record.line.is_private
+        none = visit.say("No rule was applied: nobody answered.")
+        return Section(title, paragraphs=[visit.say("Private call") if is_private else none])
     primary = set(decision["primary"])
     won = [each for each in found.reasons if each["jurisdiction"] in primary]
     lost = [each for each in found.reasons if each["jurisdiction"] not in primary]

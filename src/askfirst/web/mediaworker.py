@@ -139,6 +139,8 @@ class Worker:
         match message:
             case {"switch": bool(enabled)}:
                 self._carrier.desk.switch_recording(enabled)
+            case {"disagree": str(user)}:
+                self._carrier.desk.disagree(user)
             case {"elsewhere": int(lines)}:
                 doorman.share(lines)
             case {"decline": str(line)}:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput
-from askfirst.server import accounts, audit, employeenotice
+from askfirst.server import accounts, agreements, audit, employeenotice
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -55,6 +55,7 @@ def _home(visit: Visit, *, error: str | None = None) -> Response:
     with reading(visit.site.store.engine) as connection:
         present = employeenotice.present(connection)
         everybody = accounts.all_users(connection)
+        agreement = agreements.in_force(connection, visit.who.id, visit.account)
     return render(
         visit,
         "home.html",
@@ -64,6 +65,8 @@ def _home(visit: Visit, *, error: str | None = None) -> Response:
         has_read=employeenotice.is_current(
             visit.who, visit.account, visit.site.rules, utc_now().date()
         ),
+        lacks_agreement=agreement is None
+        and agreements.is_wanted(visit.who, visit.account, visit.site.rules),
         asked=_asked(visit, everybody),
     )
 

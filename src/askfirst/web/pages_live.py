@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from askfirst.model import UNKNOWN, Role
 from askfirst.server import accounts, contacts
 from askfirst.server.access import Permission
 from askfirst.server.database import reading
+from askfirst.server.privatecall import as_others_see
 from askfirst.web import callwords
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
@@ -51,7 +52,9 @@ async def live(visit: Watcher) -> Response:
         return await asyncio.to_thread(render, visit, "live.html", calls=[], carries=False)
     person = visit.who.person
     reached = [
-        each for each in found if person.reaches(Permission.CALLS_WATCH, each.user, each.team)
+        each if each.user == person.id else replace(each, state=as_others_see(each.state))
+        for each in found
+        if person.reaches(Permission.CALLS_WATCH, each.user, each.team)
     ]
     return await asyncio.to_thread(_page, visit, reached)
 
@@ -74,7 +77,9 @@ def _page(visit: Visit, found: Sequence[RunningCall]) -> Response:
             Running(
                 id=each.id,
                 agent=names.get(each.user, "–"),
-                with_whom=(contact.name or contact.company if contact else "") or number,
+                with_whom=(contact.name or contact.company if contact else "")
+                or number
+                or (visit.say("Private call") if state["private"] else ""),
                 since=each.since,
                 lasts=clock(int(state["at_ms"])) if state["answered"] else "–",
                 light=str(state["light"]),

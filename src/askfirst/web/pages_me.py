@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.server import accounts
+from askfirst.server import accounts, agreements
 from askfirst.server.accesslog import newest_of, notice_read_at, openings_of
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
@@ -38,11 +38,14 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
         openings = openings_of(visit.site.store, connection, visit.who.id)
         read_at = notice_read_at(connection, visit.who.id)
         names = accounts.names(connection)
+        agreement = agreements.in_force(connection, visit.who.id, visit.account)
     return render(
         visit,
         "me.html",
         read_at=read_at,
         has_read=is_current(visit.who, visit.account, visit.site.rules, utc_now().date()),
+        agreement=agreement,
+        is_agreement_wanted=agreements.is_wanted(visit.who, visit.account, visit.site.rules),
         openings=openings,
         newest=newest,
         names=names,

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from askfirst.explain import notice
 from askfirst.model import Decision, Role
+from askfirst.rulefile import AGREEMENT
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
@@ -23,6 +24,7 @@ from askfirst.server.database import reading
 from askfirst.server.desk import SPOKEN
 from askfirst.server.ownnumbers import shown_by
 from askfirst.server.precall import PreCall
+from askfirst.server.privatecall import may_be_private
 from askfirst.web import callwords
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
@@ -88,6 +90,9 @@ def _card(visit: Visit, to: str) -> bytes:
         "last": last,
         "paper": paper,
         "is_covered": is_covered,
+        "may_be_private": may_be_private(start.account.private_calls, start.policy),
+        "lacks_agreement": not start.has_agreed
+        and any(each.party == 0 and each.gate == AGREEMENT for each in decision.workplace),
         "kinds": visit.said(callwords.KINDS),
         "is_callable": not start.awaits_review and (callee is not None or desk.outside is not None),
         "first_calls": [

@@ -26,8 +26,8 @@ from askfirst.web.visit import Visit
 router = APIRouter()
 
 KEYS = (
-    "wishes", "announces", "beeps", "hears_answers", "first_country", "unverified_days",
-    "second_person",
+    "wishes", "announces", "beeps", "hears_answers", "private_calls", "first_country",
+    "unverified_days", "second_person",
 )  # fmt: skip
 FLAGS = (
     "always_ask", "automatic_notice", "special_category_expected", "no_third_party_guarantee",
@@ -69,6 +69,7 @@ def change_policies(visit: Writer, form: Filled) -> Response:
                 "announces": values["announces"],
                 "beeps": values["beeps"],
                 "hears_answers": values["hears_answers"],
+                "private_calls": values["private_calls"],
                 "first_country": values["first_country"],
                 "unverified_days": _days(values["unverified_days"]),
                 "second_person": values["second_person"],
@@ -97,6 +98,7 @@ def _present(visit: Visit) -> dict[str, Any]:
         "announces": wants.announces,
         "beeps": wants.beeps,
         "hears_answers": wants.hears_answers,
+        "private_calls": wants.private_calls,
         "external_processors": "\n".join(policy.external_processors),
         "forbid_jurisdictions": list(policy.forbid_jurisdictions),
         "forbid_more": "",
@@ -108,7 +110,7 @@ def _filled_in(form: FormData, visit: Visit) -> dict[str, Any]:
     """What was filled in; a field that is locked and so not sent keeps its value."""
     present = _present(visit)
     values: dict[str, Any] = {
-        key: key in form for key in (*FLAGS, "announces", "beeps", "hears_answers")
+        key: key in form for key in (*FLAGS, "announces", "beeps", "hears_answers", "private_calls")
     }
     values |= {key: str(form.get(key, present[key])).strip() for key in CHOICES}
     values |= {

@@ -13,7 +13,7 @@ from askfirst.decide import decide
 from askfirst.errors import InvalidInput, InvalidRequest
 from askfirst.model import Decision, Party, Place
 from askfirst.notice import LANGUAGES
-from askfirst.server import accounts, employeenotice, texts
+from askfirst.server import accounts, agreements, employeenotice, texts
 from askfirst.server.account import Account
 from askfirst.server.accountkeys import PHRASES, phrase
 from askfirst.server.clock import utc_now
@@ -162,6 +162,7 @@ def _notice(
         versions = employeenotice.versions(connection)
         readings = employeenotice.readings(connection)
         everybody = [each for each in accounts.all_users(connection) if not each.is_disabled]
+        agreed = agreements.by_user(connection, visit.account)
     latest = {each.user: each for each in reversed(readings)}
     proposed = employeenotice.proposed(visit.account)
     return setting(
@@ -176,6 +177,13 @@ def _notice(
         # A text of the account's own says what it wants; the packaged one should fit the settings.
         is_outdated=present.by is None and dict(present.texts) != proposed,
         people=[(each, latest.get(each.id)) for each in everybody],
+        agreed=agreed,
+        agreeing={
+            each.id
+            for each in everybody
+            if agreements.is_wanted(each, visit.account, visit.site.rules)
+        },
+        agreement=agreements.present(visit.account),
         versions=versions[::-1],
         readings=readings,
         own_names=words.LANGUAGES,

@@ -114,6 +114,27 @@ PHONE: Mapping[str, str] = {
     "unread_text": words.mark(
         "You are not recorded before you have read the employee notice on your start page."
     ),
+    "disagreed": words.mark("You have not agreed"),
+    "disagreed_text": words.mark(
+        "You have not agreed to being recorded; nothing of this call is, and that has no "
+        "disadvantage for you. You can agree under My agreement, from your next call on."
+    ),
+    "unsettled": words.mark("Not recorded at your site"),
+    "unsettled_text": words.mark(
+        "The law wants something settled with the employees of your site first, and it is not on "
+        "record."
+    ),
+    "others": words.mark("Not recorded with this colleague"),
+    "others_text": words.mark(
+        "A colleague who is or was in this call has not read the notice or has not agreed to being "
+        "recorded."
+    ),
+    "agreement": words.mark("My agreement"),
+    "why": words.mark("Why?"),
+    "private": words.mark("Private call"),
+    "private_text": words.mark(
+        "Nothing of it is recorded, written out or announced, and only you see with whom it is."
+    ),
     "machine": words.mark("A machine answered"),
     "machine_text": words.mark("A machine cannot agree. Nothing is recorded."),
     "new_person": words.mark("A new person is on the line"),

@@ -31,6 +31,7 @@ PAUSES: Mapping[str, str] = {
 ERASURES: Mapping[str, str] = {
     "withdrawn": words.mark("they took their consent back"),
     "undone": words.mark("the agent undid it"),
+    "private": words.mark("the agent marked the call as private"),
     "retention": words.mark("its time was over"),
     "request": words.mark("somebody asked for it"),
     "not-given": words.mark("the notice was not given"),

@@ -16,6 +16,10 @@ const SHOWN = "askfirst-caller-id"; // and of the number that it shows
 /** The number that is shown to who is called, "" for the usual one. */
 export const chosenNumber = () => shownNumber()?.value ?? "";
 
+/** Whether nothing of the next call is to be kept. */
+export const chosenPrivate = () =>
+  /** @type {HTMLInputElement | null} */ (part("card").querySelector("[name=private]"))?.checked ?? false;
+
 /** @returns {HTMLSelectElement | null} */
 const shownNumber = () => part("card").querySelector("[name=caller-id]");
 
@@ -67,7 +71,9 @@ part("dial").addEventListener("submit", (event) => {
   void trying(() => prepare(/** @type {HTMLInputElement} */ (part("to")).value));
 });
 
-part("card").addEventListener("change", () => keep(SHOWN, chosenNumber()));
+part("card").addEventListener("change", (event) => {
+  if (event.target === shownNumber()) keep(SHOWN, chosenNumber());
+});
 
 part("to").addEventListener("input", (event) => {
   const { value } = /** @type {HTMLInputElement} */ (event.target);

@@ -23,13 +23,11 @@ export function kindOf(state, own) {
   if (state.consultation && state.consultation.stage !== "over") return "";
   const decision = state.decision;
   if (!decision) return "";
+  if (state.private) return "private";
   if (!state.switch_on) return "off";
   if (decision.mode === "forbid") return "forbid";
-  const causes = /** @type {Record<string, string>} */ ({
-    "not-acknowledged": "unread",
-    machine: "machine",
-  });
-  if (causes[state.because]) return causes[state.because];
+  if (state.because === "not-acknowledged") return lacking(state);
+  if (state.because === "machine") return "machine";
   if (state.because === "refused" || state.because === "withdrawn") {
     return own.isChanging ? "changed" : "no";
   }
@@ -39,6 +37,19 @@ export function kindOf(state, own) {
   if (own.isLaid && !state.wanted) return "";
   if (!decision.asks) return "tell";
   return state.needs_key ? "key" : "ask";
+}
+
+/**
+ * The kind of panel for somebody of us with whom not everything is settled.
+ * @param {any} state
+ */
+function lacking(state) {
+  const kinds = /** @type {Record<string, string>} */ ({
+    notice: "unread",
+    agreement: "disagreed",
+    site: "unsettled",
+  });
+  return kinds[state.lacks[0]] ?? "others";
 }
 
 /**

@@ -155,9 +155,10 @@ export class PhoneCore extends EventTarget {
   }
 
   /** Call a number; `audio` is browser or script, `shown` the number that they see, "" the usual one.
-   * @param {string} to @param {string} audio @param {string} shown */
-  dial(to, audio, shown) {
-    return this.enter("/calls", { to, agent_audio: audio, caller_id: shown || null });
+   * @param {string} to @param {string} audio @param {string} shown @param {boolean} isPrivate */
+  dial(to, audio, shown, isPrivate) {
+    const how = { agent_audio: audio, caller_id: shown || null, private: isPrivate };
+    return this.enter("/calls", { to, ...how });
   }
 
   /** Take a call that rings; the sound is the browser's. @param {string} ringing */

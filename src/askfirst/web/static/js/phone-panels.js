@@ -19,7 +19,9 @@ export function showConsent(state, own) {
   const words = wordsOf(kind, state, say, (code && placeName(code)) || say.unknown, own);
   if (part("rule").textContent !== words.title) part("rule").textContent = words.title;
   part("rule-text").textContent = words.text;
-  leadTo(code ? `/rules/${code}` : "/rules");
+  if (kind === "disagreed") leadTo("/me/agreement", say.agreement);
+  else leadTo(code ? `/rules/${code}` : "/rules", say.why);
+  part("why").hidden = kind === "private"; // it is the agent's own wish
   const isAsked = ["ask", "key", "tell", "changed"].includes(kind);
   part("notice").textContent = isAsked ? state.decision.say.text : "";
   part("notice").hidden = !isAsked;
@@ -30,12 +32,16 @@ export function showConsent(state, own) {
   offer(panel, kind, state.no_prompt);
 }
 
-/** Let the link lead to an address; htmx reads it once, so another one needs another link. @param {string} address */
-function leadTo(address) {
+/**
+ * Let the link lead to an address; htmx reads it once, so another one needs another link.
+ * @param {string} address @param {string} text
+ */
+function leadTo(address, text) {
   const link = part("why");
   if (link.getAttribute("href") === address) return;
   const next = /** @type {HTMLElement} */ (link.cloneNode(true));
   next.setAttribute("href", address);
+  next.textContent = text;
   const hadFocus = document.activeElement === link;
   link.replaceWith(next);
   globalThis.htmx?.process(next);
@@ -54,6 +60,14 @@ export function showRecording(state, own) {
   part("pause-reasons").hidden = !isRecording || !own.pausing;
   part("objection").hidden = !isRecording || !own.objecting;
   part("paused").hidden = !hold;
+}
+
+/** Offer to make the call private; what was recorded may be kept where something was. @param {any} state */
+export function showPrivate(state) {
+  const place = /** @type {HTMLDetailsElement} */ (part("make-private"));
+  if (place.hidden && state.may_be_private) place.open = false;
+  place.hidden = !state.may_be_private;
+  part("private-kept").hidden = !state.answered || !state.wanted;
 }
 
 /** @param {{id: string, text: string}[]} offered */

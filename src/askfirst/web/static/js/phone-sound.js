@@ -101,12 +101,12 @@ export async function takeOver() {
 }
 
 /** Call a number; `audio` is browser or script, `shown` the number that they see, "" the usual one.
- * @param {string} to @param {string} audio @param {string} shown */
-export async function dial(to, audio, shown) {
-  refused = (other) => dial(to, other, shown);
+ * @param {string} to @param {string} audio @param {string} shown @param {boolean} isPrivate */
+export async function dial(to, audio, shown, isPrivate) {
+  refused = (other) => dial(to, other, shown, isPrivate);
   if (!core.leads) await core.takeOver();
   const stream = audio === "browser" ? await microphone() : null;
-  await begin(stream, () => core.dial(to, audio, shown));
+  await begin(stream, () => core.dial(to, audio, shown, isPrivate));
 }
 
 /** Take a call that rings, with a microphone of this browser. @param {string} ringing */

@@ -3,13 +3,13 @@
 // in #phone, outside of what a navigation replaces.
 import { showCaptions } from "./captions.js";
 import { BESIDE_ACTS, showBeside } from "./phone-beside.js";
-import { chosenAudio, chosenNumber, obeyPage } from "./phone-card.js";
+import { chosenAudio, chosenNumber, chosenPrivate, obeyPage } from "./phone-card.js";
 import { useKeys } from "./phone-keys.js";
 import { Notes } from "./phone-notes.js";
 import {
   clock, control, core, nameOf, part, press, root, say, showNotice, texts, trying,
 } from "./phone-page.js";
-import { showConsent, showRecording, showSentences } from "./phone-panels.js";
+import { showConsent, showPrivate, showRecording, showSentences } from "./phone-panels.js";
 import { OFFER_ACTS, endOffer, showOffer } from "./phone-offer.js";
 import { learnPlaces, placeName, showPeople, tellPlace } from "./phone-people.js";
 import { RING_ACTS } from "./phone-ring.js";
@@ -69,7 +69,7 @@ function show(state) {
   press("mute", state.muted);
   press("on-hold", state.on_hold);
   press("record", state.wanted);
-  control("record").hidden = !state.switch_on || state.decision?.mode === "forbid";
+  control("record").hidden = !state.switch_on || state.private || state.decision?.mode === "forbid";
   tellChanges(state);
   offerUndo(state);
   showSoundNotice(state);
@@ -78,6 +78,7 @@ function show(state) {
   showSentences(state.sentences);
   showPeople(state.parties);
   showBeside(state);
+  showPrivate(state);
   showOffer(state);
   showCaptionsOf(state);
 }
@@ -106,7 +107,7 @@ function end(state) {
   closeUndo();
   endOffer();
   closeCaptions();
-  for (const name of ["consent", "recording", "keypad", "saying", "captions-part", "beside"]) part(name).hidden = true;
+  for (const name of ["consent", "recording", "keypad", "saying", "captions-part", "beside", "make-private"]) part(name).hidden = true;
   part("clock").textContent = "";
   part("who").textContent = say.phone;
   if (!isWaiting()) showNotice("", []);
@@ -147,7 +148,7 @@ function tellChanges(state) {
 
 /** Only where the phone is: each stream is one of the few connections that a browser opens. @param {any} state */
 function showCaptionsOf(state) {
-  const isWiped = state.because === "refused" || state.because === "withdrawn";
+  const isWiped = ["refused", "withdrawn", "private"].includes(state.because);
   const isWanted = core.leads && !isWiped && (state.light === "recording" || captions !== null);
   part("captions-part").hidden = !isWanted;
   if (!isWanted) closeCaptions();
@@ -212,6 +213,8 @@ const ACTS = {
     const hold = core.state.holds.find((/** @type {string} */ each) => each.startsWith("hold_"));
     return core.act(`/holds/${hold}`, "DELETE");
   },
+  private: () => core.act("/private", "POST", { past: "erase" }),
+  "private-keep": () => core.act("/private", "POST", { past: "keep" }),
   join: () => core.act("/parties", "POST", {}),
   place: tellPlace,
   microphone: () => tryAgain("browser"),
@@ -235,7 +238,7 @@ function remember(values) {
 async function click(clicked) {
   const { call, answer: kind, sentence, pause, past, key, left, place } = clicked.dataset;
   if (call) await ACTS[call]?.();
-  else if (place !== undefined && place !== "") await dial(place, chosenAudio(), chosenNumber());
+  else if (place !== undefined && place !== "") await dial(place, chosenAudio(), chosenNumber(), chosenPrivate());
   else if (kind) await answer(kind);
   else if (sentence) await core.act("/sentences", "POST", { sentence });
   else if (key) await core.act("/dtmf", "POST", { digits: key });
