@@ -117,6 +117,8 @@ class Kind(StrEnum):
     SWITCH_CHANGED = "switch.changed"
     ACKNOWLEDGEMENT_CHANGED = "acknowledgement.changed"
     OVERRIDE_USED = "override.used"
+    OVERRIDE_ADMITTED = "override.admitted"
+    OVERRIDE_ENDED = "override.ended"
     RULEBOOK_LOADED = "rulebook.loaded"
     RETENTION_SWEPT = "retention.swept"
     LEGAL_HOLD_PLACED = "legal-hold.placed"

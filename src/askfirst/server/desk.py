@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakSet
 
-from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
+from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
 from askfirst.notice import LANGUAGES, NoticeFacts
-from askfirst.override import Override
+from askfirst.override import Override, digest
 from askfirst.places import is_premium
 from askfirst.policy import OWN_PROFILE
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
@@ -91,6 +92,7 @@ class Desk:
         self._placing: set[str] = set()
         self._switched: list[bool] = []
         self._messages: set[Message] = set()
+        self._reporting: WeakSet[ReportingCall] = WeakSet()
         self._is_closed = False
         self.on_offer: Callable[[Offer], bool] = lambda _: False
 
@@ -173,6 +175,16 @@ class Desk:
         self._switched.append(enabled)
         for each in self._carried():
             each.switch(enabled)
+
+    def review_overrides(self) -> None:
+        """An override was ended: no call rests on it any more. None is loosened in mid-call."""
+        try:
+            counting = {digest(each) for each in self._node.overrides}
+        except AskfirstError:
+            log.exception("desk.overrides-unknown")
+            counting = set()  # the law as it stands is always safe
+        for each in list(self._reporting):
+            each.keep_overrides(counting)
 
     def _carried(self) -> list[LiveCall | Message]:
         return [*self.all(), *self._messages]
@@ -410,7 +422,7 @@ class Desk:
         prompts: Prompts,
         can: TelephonyCapabilities,
     ) -> ReportingCall:
-        return ReportingCall(
+        call = ReportingCall(
             self.store_for(start),
             self.clock,
             request,
@@ -420,6 +432,8 @@ class Desk:
             on_outbox=self._node.jobs.dispatch,
             captioning=self._node.captioning,
         )
+        self._reporting.add(call)
+        return call
 
     async def _carry_on(
         self,
@@ -472,6 +486,8 @@ class Desk:
         for on in self._switched[beginning.switches :]:  # while the settings were on their way
             live.switch(on)
         self._calls[live.id] = live
+        if isinstance(live.call, ReportingCall):
+            self._reporting.add(live.call)
         task = asyncio.create_task(self._carry(live, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

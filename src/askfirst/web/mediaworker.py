@@ -139,6 +139,8 @@ class Worker:
         match message:
             case {"switch": bool(enabled)}:
                 self._carrier.desk.switch_recording(enabled)
+            case {"overrides": _}:
+                self._carrier.desk.review_overrides()
             case {"elsewhere": int(lines)}:
                 doorman.share(lines)
             case {"decline": str(line)}:
