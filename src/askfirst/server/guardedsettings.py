@@ -157,8 +157,7 @@ def tightens(key: str, before: Any, after: Any) -> bool:
         return before is not None and after is not None and bool(after <= before)
     if key == "retention":
         return _shortens(before, after)
-    if key in ("lawful_basis", "home_place"):
-        # What is not stated is not there, and an unknown place asks.
+    if key == "lawful_basis":
         return after is None
     if key == "notice_version":
         return bool(after == 0)
