@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from askfirst.web import (
     api_account,
+    api_approvals,
     api_callnotes,
     api_calls,
     api_captions,
@@ -54,6 +55,7 @@ from askfirst.web import (
     pages_live,
     pages_me,
     pages_numbers,
+    pages_overrides,
     pages_papers,
     pages_passkeys,
     pages_phone,
@@ -108,6 +110,7 @@ APIS = (
     api_tokens.router,
     api_workers.router,
     api_queue.router,
+    api_approvals.router,
     api_retention.router,
 )
 PAGES = (
@@ -135,6 +138,7 @@ PAGES = (
     pages_providers.router,
     pages_texts.router,
     pages_numbers.router,
+    pages_overrides.router,
     pages_papers.router,
     pages_prompts.router,
     pages_users.router,
