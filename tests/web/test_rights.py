@@ -140,6 +140,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/api/v1/approvals/{proposal}/decline"): SIGNED_IN,
     ("GET", "/compliance/assurance"): P.QUEUE_READ,
     ("GET", "/compliance/retention"): P.QUEUE_READ,
+    ("GET", "/compliance/reminders"): P.QUEUE_READ,
     ("POST", "/compliance/retention/sweep"): P.ERASURE_MANAGE,
     ("GET", "/compliance/holds"): P.QUEUE_READ,
     ("GET", "/compliance/holds.csv"): P.QUEUE_READ,
