@@ -26,10 +26,12 @@ SHOWN = (
     "server/contactsearch.py", "server/copies.py", "server/copypackage.py", "server/csvlines.py",
     "server/cutting.py", "server/database.py", "server/demodata.py", "server/desk.py",
     "server/employeenotice.py", "server/erasure.py", "server/excerpts.py", "server/export.py",
-    "server/followuplist.py", "server/followups.py", "server/guardedsettings.py",
+    "server/followuplist.py", "server/followups.py", "server/guarantees.py",
+    "server/guardedsettings.py",
     "server/holdlist.py", "server/keptwords.py", "server/ledger.py", "server/ledgercheck.py",
     "server/legalholds.py", "server/listening.py", "server/livecall.py", "server/mediaworkers.py",
-    "server/offer.py", "server/ownnumbers.py", "server/ownprompts.py", "server/passkeys.py",
+    "server/offer.py", "server/overridechanges.py", "server/overrideregister.py",
+    "server/overrides.py", "server/ownnumbers.py", "server/ownprompts.py", "server/passkeys.py",
     "server/peaks.py", "server/periods.py", "server/playback.py", "server/purposes.py",
     "server/queue.py", "server/queuedecision.py", "server/queuetexts.py", "server/reception.py",
     "server/requestacts.py", "server/requestregister.py", "server/restrictions.py",
@@ -42,6 +44,7 @@ SHOWN = (
     "web/api_sound.py", "web/asgiwire.py", "web/bodies.py", "web/carrying.py",
     "web/pages_assurance.py", "web/pages_callnotes.py", "web/pages_calls.py",
     "web/pages_contactedit.py", "web/pages_contacts.py", "web/pages_numbers.py",
+    "web/pages_overrides.py",
     "web/pages_papers.py", "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_queue.py",
     "web/pages_recordings.py", "web/pages_requests.py", "web/pages_rules.py",
     "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py", "web/pages_sites.py",
@@ -50,8 +53,9 @@ SHOWN = (
 """Modules whose errors a person can meet on a page or in the phone.
 
 Not here, and so English everywhere: the command line, what only programs call (tokens, other
-dialers, sockets of sound), rule files and overrides, evidence that does not verify, and what only
-whoever runs the machine can mend (keys, disks, object stores, settings files, certificates).
+dialers, sockets of sound), faults within rule files and overrides, evidence that does not verify,
+and what only whoever runs the machine can mend (keys, disks, object stores, settings files,
+certificates).
 """
 
 FOREIGN = (

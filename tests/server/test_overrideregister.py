@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.server.test_call_law import OVERRIDE
 from askfirst.errors import InvalidInput, InvalidRules, NotFound, Refused, Unverified
 from askfirst.override import digest
 from askfirst.rules import packaged
-from askfirst.server import approvals, overridechanges
+from askfirst.server import approvals, audit, overridechanges
 from askfirst.server.access import Person, UserRole
 from askfirst.server.account import change
 from askfirst.server.approvalkinds import KINDS
@@ -75,7 +74,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Iterator[Desk]:
+def desk(store: Store, tmp_path: Path) -> Desk:
     employ(store)
     key = tmp_path / "kari.pem"
     public = new_key(key)
@@ -282,7 +281,7 @@ def test_a_failure_after_the_file_was_written_takes_it_out_again(
     def fail(*_: object, **__: object) -> None:
         raise Refused("no")
 
-    monkeypatch.setattr(overridechanges.audit, "note", fail)
+    monkeypatch.setattr(audit, "note", fail)
     with pytest.raises(Refused):
         desk.bring()
 
