@@ -1,4 +1,4 @@
-"""The guarantee against everything that would break it: links, processors, engines, other systems."""
+"""The guarantee against everything that would break it: links, processors, engines, systems."""
 
 from __future__ import annotations
 
