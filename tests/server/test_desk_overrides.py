@@ -20,7 +20,7 @@ from askfirst.telephony.memoryleg import MemoryLeg
 
 def mark(node: Node) -> str:
     with reading(node.store.engine) as connection:
-        (found,) = kept(node.store, connection, RULES, rig.AT.date())
+        (found,) = kept(node.store.folder, connection, RULES, rig.AT.date())
     return found.digest
 
 

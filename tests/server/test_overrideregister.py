@@ -66,7 +66,7 @@ class Desk:
 
     def one(self) -> Kept:
         with reading(self.store.engine) as connection:
-            (found,) = kept(self.store, connection, RULES, rig.AT.date())
+            (found,) = kept(self.store.folder, connection, RULES, rig.AT.date())
         return found
 
     def files(self) -> list[str]:
@@ -266,13 +266,13 @@ def test_what_is_declined_or_runs_out_is_forgotten(desk: Desk) -> None:
     desk.want_second("overrides")
     approvals.decline(desk.store, KINDS, desk.bring().proposal or "", admin(OLA), rig.AT)
     with reading(desk.store.engine) as connection:
-        assert kept(desk.store, connection, RULES, rig.AT.date()) == []
+        assert kept(desk.store.folder, connection, RULES, rig.AT.date()) == []
 
     desk.bring()
     assert approvals.expire(desk.store, KINDS, LATER) == 1
     assert desk.names() == []
     with reading(desk.store.engine) as connection:
-        assert kept(desk.store, connection, RULES, rig.AT.date()) == []
+        assert kept(desk.store.folder, connection, RULES, rig.AT.date()) == []
 
 
 def test_a_failure_after_the_file_was_written_takes_it_out_again(

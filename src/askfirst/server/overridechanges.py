@@ -60,7 +60,7 @@ def bring(
         raise Refused(f"this override ended on {override.until}; have a new one signed")
     mark = digest(override)
     with transaction(store.engine) as connection:
-        for each in kept(store, connection, rules, at.date()):
+        for each in kept(store.folder, connection, rules, at.date()):
             _ensure_fits(override, mark, each)
         _keep(connection, mark, text, person, at)
         if approvals.is_wanted(connection, KIND):
@@ -81,7 +81,7 @@ def propose(store: Store, rules: Rulebook, mark: str, person: str, at: datetime)
     Raises NotFound, and Refused where there is nothing to approve.
     """
     with transaction(store.engine) as connection:
-        found = one(store, connection, rules, mark, at.date())
+        found = one(store.folder, connection, rules, mark, at.date())
         if not found.may_propose:
             raise Refused("this override needs no approval, or waits for one; open the list again")
         _keep(connection, mark, found.text, person, at)
@@ -91,7 +91,7 @@ def propose(store: Store, rules: Rulebook, mark: str, person: str, at: datetime)
 def end(store: Store, rules: Rulebook, mark: str, person: str, at: datetime) -> None:
     """Let an override count no more, at once and for good. Raises NotFound, Refused."""
     with transaction(store.engine) as connection:
-        found = one(store, connection, rules, mark, at.date())
+        found = one(store.folder, connection, rules, mark, at.date())
         if not found.may_end:
             raise Refused("this override has ended, or waits for approval; open the list again")
         ended = {"ended_by": person, "ended_at": at}

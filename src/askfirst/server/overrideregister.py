@@ -115,21 +115,21 @@ def counting(store: Store, rules: Rulebook) -> tuple[Override, ...]:
     if not _paths(store.folder):
         return ()
     with reading(store.engine) as connection:
-        found = kept(store, connection, rules, date.min)
+        found = kept(store.folder, connection, rules, date.min)
     if broken := sum(each.standing is Standing.BROKEN for each in found):
         log.error("override.broken count=%d", broken)
     return tuple(each.override for each in found if each.override and each.counts)
 
 
-def kept(store: Store, connection: sa.Connection, rules: Rulebook, on: date) -> list[Kept]:
+def kept(folder: Path, connection: sa.Connection, rules: Rulebook, on: date) -> list[Kept]:
     """Every override of the installation, those in the folder first, as it stands on a day."""
-    signers = _signers(store.folder)
+    signers = _signers(folder)
     wanted = approvals.is_wanted(connection, KIND)
     rows = {row.digest: row for row in connection.execute(sa.select(signed_overrides))}
     waiting = _waiting(connection)
     found: dict[str, Kept] = {}
     broken: list[Kept] = []
-    for path in _paths(store.folder):
+    for path in _paths(folder):
         file = _read(path, signers, rules)
         if file.override is None:
             broken.append(Kept("", None, Standing.BROKEN, False, file.name, fault=file.fault))
@@ -143,9 +143,9 @@ def kept(store: Store, connection: sa.Connection, rules: Rulebook, on: date) -> 
     return [*broken, *found.values()]
 
 
-def one(store: Store, connection: sa.Connection, rules: Rulebook, mark: str, on: date) -> Kept:
+def one(folder: Path, connection: sa.Connection, rules: Rulebook, mark: str, on: date) -> Kept:
     """An override by the hash of what was signed. Raises NotFound."""
-    for each in kept(store, connection, rules, on):
+    for each in kept(folder, connection, rules, on):
         if mark and each.digest == mark:
             return each
     raise NotFound("there is no such override; open the list again")

@@ -151,7 +151,7 @@ SOURCES: tuple[Source, ...] = (
 
 def override_endings(here: Around, connection: sa.Connection, on: date) -> Iterator[Ending]:
     """Overrides that count, or will."""
-    for each in overrideregister.kept(here.store, connection, here.rules, on):
+    for each in overrideregister.kept(here.store.folder, connection, here.rules, on):
         if each.override and each.standing in (Standing.IN_FORCE, Standing.COMING):
             yield Ending(each.override.until, Ends.OVERRIDE, each.digest)
 

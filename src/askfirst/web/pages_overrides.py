@@ -90,7 +90,7 @@ def _back() -> Response:
 def _overrides(visit: Visit, *, error: str = "", saved: bool = False) -> Response:
     site, today = visit.site, utc_now().date()
     with reading(site.store.engine) as connection:
-        found = kept(site.store, connection, site.rules, today)
+        found = kept(site.store.folder, connection, site.rules, today)
         names = accounts.names(connection)
     order = list(STANDINGS)
     found.sort(key=lambda each: order.index(each.standing))
