@@ -16,15 +16,17 @@ from tests.server.test_call_law import OVERRIDE
 from askfirst.errors import InvalidInput, InvalidRules, NotFound, Refused, Unverified
 from askfirst.override import digest
 from askfirst.rules import packaged
-from askfirst.server import approvals, audit, overridechanges
+from askfirst.server import approvals, audit, backup, overridechanges, restoring
 from askfirst.server.access import Person, UserRole
 from askfirst.server.account import change
 from askfirst.server.approvalkinds import KINDS
 from askfirst.server.database import ledger_entries, reading, transaction
+from askfirst.server.node import Node
 from askfirst.server.overrideregister import Kept, Standing, counting, kept
 from askfirst.server.overrides import FOLDER, SIGNERS, new_key, sign_file
 from askfirst.server.overridetables import signed_overrides
 from askfirst.server.store import Store
+from askfirst.speech.scripted import Scripted
 
 RULES = packaged()
 LATER = rig.AT + timedelta(days=8)
@@ -302,3 +304,18 @@ def test_the_hash_is_that_of_the_ledger_of_calls(desk: Desk) -> None:
     (override,) = counting(desk.store, RULES)
 
     assert digest(override) == brought.digest
+
+
+def test_a_restored_backup_has_what_was_approved_and_starts_with_it(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.want_second("overrides")
+    desk.approve(desk.bring().proposal)
+    backup.make(desk.store, tmp_path / "backup", rig.AT, with_key=True)
+
+    restoring.restore(tmp_path / "backup", tmp_path / "again", rig.AT)
+
+    node = Node.open(tmp_path / "again", Scripted())
+    names = [each.name for each in node.overrides]
+    node.close()
+    assert names == ["california-desk"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tests.server import rig
-from tests.server.people import employ
+from tests.server.people import KARI, employ
 from tests.server.test_call_law import overridden
-from tests.server.test_overrideregister import KARI
 
 from askfirst.server.account import change
 from askfirst.server.checkup import State

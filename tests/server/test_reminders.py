@@ -114,7 +114,7 @@ def test_what_is_overdue_stays_and_what_is_over_goes(office: Store) -> None:
 def test_an_override_and_a_certificate_are_known_by_their_files(store: Store) -> None:
     path = overridden(store.folder)
     path.write_text("not toml at all [", encoding="utf-8")
-    VconSigner(store.folder, store.keys, rig.AT)
+    VconSigner(store.folder / "keys", store.keys, rig.AT)
     assert found(store) == []
 
     path.unlink()

@@ -33,6 +33,9 @@ from askfirst.server.tokentables import api_tokens
 STAGES = (30, 7, 0)
 """Days before the end at which people are reminded."""
 
+KEYS = "keys"
+"""Where an installation keeps the certificate that signs."""
+
 WITHIN = timedelta(days=STAGES[0])
 A_YEAR = timedelta(days=365)
 """How long after its last review a rule file is to be read again."""
@@ -84,7 +87,7 @@ def around(
     store: Store, rules: Rulebook, wanted: CheckpointSettings, *others: Path | None
 ) -> Around:
     """An installation with the certificates that sign, stamp, and those others that there are."""
-    files = (store.folder / CERTIFICATE_FILE, wanted.stamp_certificates, *others)
+    files = (store.folder / KEYS / CERTIFICATE_FILE, wanted.stamp_certificates, *others)
     return Around(store, rules, tuple(each for each in files if each is not None))
 
 
