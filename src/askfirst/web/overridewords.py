@@ -101,7 +101,11 @@ def _changed(visit: Visit, identity: str, override: Override, on: date) -> Chang
     place = file.name.get(visit.language, file.name["en"])
     after = overridden(rule, (override,))
     lines = (
-        Line(visit.say("Recording"), visit.say(MODES[rule.mode]), visit.say(MODES[after.mode])),
+        Line(
+            visit.say("Start of recording"),
+            visit.say(MODES[rule.mode]),
+            visit.say(MODES[after.mode]),
+        ),
         Line(visit.say("What is owed"), visit.say(FORMS[rule.form]), visit.say(FORMS[after.form])),
         Line(visit.say("Proof"), _proof(visit, rule), _proof(visit, after)),
         Line(visit.say("What is told"), _told(visit, rule), _told(visit, after)),
