@@ -118,6 +118,8 @@ class Kind(StrEnum):
     ACKNOWLEDGEMENT_CHANGED = "acknowledgement.changed"
     CALL_PRIVATE = "call.private"
     OVERRIDE_USED = "override.used"
+    OVERRIDE_ADMITTED = "override.admitted"
+    OVERRIDE_ENDED = "override.ended"
     RULEBOOK_LOADED = "rulebook.loaded"
     RETENTION_SWEPT = "retention.swept"
     LEGAL_HOLD_PLACED = "legal-hold.placed"

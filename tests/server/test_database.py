@@ -21,6 +21,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     checkpointtables,
     contacttables,
     linktables,
+    overridetables,
     prompttables,
     queuetables,
     requesttables,

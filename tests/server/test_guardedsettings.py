@@ -52,6 +52,10 @@ def present(store: Store) -> Account:
         {"asks_reason": True},
         {"second_factor": "everybody"},
         {"second_person": ["queue-erase", "settings"]},
+        {"wishes": {"special_category_expected": True}},
+        {"wishes": {"automatic_notice": False}},
+        {"notice_version": 0},
+        {"lawful_basis": None},
         {"company": "Harbor Supply", "beeps": True},
     ],
 )
@@ -73,6 +77,12 @@ def test_what_tightens_or_changes_no_rule_is_done_at_once(
         {"wishes": {"profile": "hubspot-2023"}},
         {"unverified_days": None},
         {"hears_answers": True},
+        {"home_place": "US-TX"},
+        {"backup_days": 90},
+        {"retention_days": 3_650},
+        {"wishes": {"external_processors": ["writer.example"]}},
+        {"wishes": {"external_share_links": True}},
+        {"wishes": {"works_agreement_on_file": True}},
     ],
 )
 def test_what_loosens_waits_and_changes_nothing(guarded: Store, wanted: dict[str, Any]) -> None:
@@ -87,12 +97,62 @@ def test_what_loosens_waits_and_changes_nothing(guarded: Store, wanted: dict[str
 
 @pytest.mark.parametrize(
     ("key", "before", "after"),
-    [("asks_reason", True, False), ("second_factor", "everybody", "officers")],
+    [
+        ("asks_reason", True, False),
+        ("second_factor", "everybody", "officers"),
+        ("retention_days", 30, 31),
+        ("retention_days", 30, None),
+        ("retention", {"places": {"FR": 30}}, {"places": {"FR": 31}}),
+        ("retention", {"places": {"FR": 30}}, {}),
+        ("retention", {}, {"places": {"FR": 30}}),
+        ("backup_days", 14, 15),
+        ("home_place", "DE", "US-TX"),
+        ("home_place", "DE", None),
+        ("wishes.external_processors", [], ["writer.example"]),
+        ("wishes.profile", "askfirst", "hubspot-2023"),
+        ("wishes.minimum_proof", 4, 3),
+    ],
 )
 def test_to_ask_less_of_whoever_opens_or_signs_in_loosens(
     key: str, before: object, after: object
 ) -> None:
     assert not guardedsettings.tightens(key, before, after)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [
+        ("retention_days", 30, 29),
+        ("retention", {"places": {"FR": 30}}, {"places": {"FR": 7}}),
+        ("backup_days", 14, 7),
+        ("lawful_basis", "consent", None),
+        ("notice_version", 3, 0),
+        ("wishes.no_third_party_guarantee", True, False),
+        ("wishes.external_processors", ["writer.example"], []),
+    ],
+)
+def test_to_keep_less_and_to_promise_less_to_oneself_tightens(
+    key: str, before: object, after: object
+) -> None:
+    assert guardedsettings.tightens(key, before, after)
+
+
+@pytest.mark.parametrize("kind", ["queue-erase", "queue-keep", "hold-release", "overrides"])
+def test_the_rule_itself_is_taken_back_by_two_people_whatever_it_covers(
+    store: Store, kind: str
+) -> None:
+    employ(store)
+    assert change(store, second_person=[kind]).proposal is None
+
+    taken = change(store, second_person=[], unverified_days=None)
+    assert taken.proposal is not None
+    assert present(store).second_person == [kind]
+    # What it does not cover is done as ever.
+    assert present(store).unverified_days is None
+    assert change(store, second_person=[kind, "settings"]).proposal is None
+
+    with pytest.raises(Refused, match="your own"):
+        approvals.approve(store, KINDS, taken.proposal, admin(KARI), rig.AT)
 
 
 def test_one_change_is_taken_apart(guarded: Store) -> None:

@@ -56,7 +56,7 @@ from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.server.notetables import call_notes, saved_views
 from askfirst.server.queue import Finding, Reason, raise_item
-from askfirst.server.queuetables import queue_items
+from askfirst.server.queuetables import proposals, queue_items
 from askfirst.server.recordingreader import ledger_size
 from askfirst.server.requestregister import RequestKind, receive
 from askfirst.server.requesttables import subject_requests
@@ -409,6 +409,9 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
         proposal = approvals.propose(
             store, connection, "settings", agent.id, {"beeps": False}, {"beeps": True}, now
         )
+        # Decided already, so that whoever may decide gets the same answer again and again.
+        decided = {"state": "declined", "decided_by": agent.id, "decided_at": now}
+        connection.execute(proposals.update().where(proposals.c.id == proposal).values(decided))
         # What is in doubt is locked; the other routes are about what is not.
         of_recorded = recordings.c.id == recorded.id
         connection.execute(recordings.update().where(of_recorded).values(state="ready"))

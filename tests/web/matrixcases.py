@@ -204,6 +204,8 @@ _QUEUE = {
     ("GET", "/compliance/items/{item}/sound"): Case((P.QUEUE_DECIDE,), opens=PLAYED),
     ("POST", f"{API}/queue/{{item}}/decision"): Case((P.QUEUE_DECIDE,), json=ASKED),
     ("POST", "/compliance/approvals/{proposal}"): Case((P.SETTINGS_WRITE,), 422, form={}),
+    ("POST", f"{API}/approvals/{{proposal}}/approve"): Case((P.SETTINGS_WRITE,), says="proposal"),
+    ("POST", f"{API}/approvals/{{proposal}}/decline"): Case((P.SETTINGS_WRITE,), says="proposal"),
     ("POST", "/me/questions/{item}"): Case((), 303, Rule.OWNERS, form={"text": "I did"}),
     ("POST", "/calls/{call}/complaint"): Case((P.CALLS_READ,), 303, form=RUDE),
     ("POST", f"{LIVE_CALL}/complaint"): Case((P.CALLS_READ,), 201, json=RUDE),
@@ -240,6 +242,12 @@ _ACCOUNT = {
     # Nobody is there who has left; `test_owndata` has somebody.
     ("POST", "/users/{identity}/data-request"): Case(
         (P.USERS_MANAGE,), 404, path="/users/usr_none/data-request"
+    ),
+    ("POST", "/settings/overrides/{mark}/propose"): Case(
+        (P.RECORDING_MANAGE,), 404, path="/settings/overrides/sha256:0/propose"
+    ),
+    ("POST", "/settings/overrides/{mark}/end"): Case(
+        (P.RECORDING_MANAGE,), 404, path="/settings/overrides/sha256:0/end"
     ),
     ("POST", "/settings/sites/{record}/end"): Case(
         (P.SETTINGS_WRITE,), 404, path="/settings/sites/site_none/end"

@@ -237,7 +237,7 @@ def test_settings_wait_for_a_second_administrator(ready: Site) -> None:
     assert (loosened.status_code, loosened.json()["recording_enabled"]) == (202, False)
 
     page = second.get("/compliance/approvals").text
-    assert "recording_enabled" in page
+    assert "Call recording" in page
     path = f"/compliance/approvals/{loosened.json()['proposal']}"
     assert first.post(path, data={"verdict": "approve"}).status_code == 403
     assert second.post(path, data={"verdict": "approve"}).status_code == 303

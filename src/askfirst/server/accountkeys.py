@@ -30,7 +30,7 @@ PHRASES = ("purpose", "recipients", "destination", "alternative")
 FIRST_COUNTRY = WARN, REVIEW = ("warn", "review")
 """Before the first call to a country: a warning, or nothing until somebody reviewed its rules."""
 
-SECOND_PERSON = ("queue-erase", "queue-keep", "settings", "hold-release")
+SECOND_PERSON = ("queue-erase", "queue-keep", "settings", "hold-release", "overrides")
 """What may be made to wait for a second person: the kinds of `approvals`."""
 SECOND_FACTOR = NOBODY, OFFICERS, EVERYBODY = ("nobody", "officers", "everybody")
 """Who needs a second factor; officers are administrators and compliance."""

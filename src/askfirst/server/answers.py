@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 
 from askfirst import events as ev
 from askfirst.gate import Facts, PartyFact, State
-from askfirst.ledger import Datum
 from askfirst.model import (
     USES_OF_A_RECORDING,
     Element,

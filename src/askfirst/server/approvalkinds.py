@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from askfirst.server import holdrelease, queuedecision
+from askfirst.server import holdrelease, overridechanges, overrideregister, queuedecision
 from askfirst.server.access import Permission, Person
 from askfirst.server.approvals import Effect, Kinds, Proposal, ProposalKind
 from askfirst.server.guardedsettings import settings_effect, settings_permission
@@ -41,5 +41,8 @@ KINDS: Kinds = {
     queuedecision.QUEUE_KEEP: _QUEUE,
     SETTINGS: ProposalKind(settings_permission, settings_effect),
     holdrelease.KIND: ProposalKind(_hold_permission, _hold_effect),
+    overrideregister.KIND: ProposalKind(
+        overridechanges.permission, overridechanges.approval, overridechanges.dropped
+    ),
 }
 """A kind for every word of the setting `second_person`."""

@@ -28,6 +28,7 @@ from askfirst.server.custody import MASTER, STORE, WRAPPER
 from askfirst.server.database import assets, reading, transaction
 from askfirst.server.node import RULES
 from askfirst.server.overrides import FOLDER as OVERRIDES
+from askfirst.server.overrides import SIGNERS
 from askfirst.server.queuetables import queue_texts
 from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
@@ -91,6 +92,8 @@ def make(store: Store, folder: Path, at: datetime, *, with_key: bool = False) ->
         for own in _OWN:
             for path in sorted(path for path in (store.folder / own).rglob("*") if path.is_file()):
                 _copy(path, folder / own / path.relative_to(store.folder / own))
+        if (store.folder / SIGNERS).is_file():
+            _copy(store.folder / SIGNERS, folder / SIGNERS)
         for name in _objects(folder / DATABASE / DATABASE_FILE):
             _copy_object(store, name, folder / OBJECTS / name)
         _copy_database(store.erasures.path, folder / erasurelist.FOLDER / erasurelist.FILE)

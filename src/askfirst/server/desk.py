@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
-from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
+from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
 from askfirst.notice import NoticeFacts
-from askfirst.override import Override
+from askfirst.override import Override, digest
 from askfirst.places import is_premium
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
@@ -97,6 +98,7 @@ class Desk:
         self._placing: set[str] = set()
         self._news: list[News] = []
         self._messages: set[Message] = set()
+        self._reporting: WeakSet[ReportingCall] = WeakSet()
         self._is_closed = False
         self.on_offer: Callable[[Offer], bool] = lambda _: False
 
@@ -192,6 +194,16 @@ class Desk:
         """Tell a call what it missed while what it starts from was on its way."""
         for news in self._news[heard:]:
             news(each)
+
+    def review_overrides(self) -> None:
+        """An override was ended: no call rests on it any more. None is loosened in mid-call."""
+        try:
+            counting = {digest(each) for each in self._node.overrides}
+        except AskfirstError:
+            log.exception("desk.overrides-unknown")
+            counting = set()  # the law as it stands is always safe
+        for each in list(self._reporting):
+            each.keep_overrides(counting)
 
     def _carried(self) -> list[LiveCall | Message]:
         return [*self.all(), *self._messages]
@@ -444,7 +456,7 @@ class Desk:
         prompts: Prompts,
         can: TelephonyCapabilities,
     ) -> ReportingCall:
-        return ReportingCall(
+        call = ReportingCall(
             self.store_for(start),
             self.clock,
             request,
@@ -454,6 +466,8 @@ class Desk:
             on_outbox=self._node.jobs.dispatch,
             captioning=self._node.captioning,
         )
+        self._reporting.add(call)
+        return call
 
     async def _carry_on(
         self,
@@ -509,6 +523,8 @@ class Desk:
             raise Refused("no calls are made any more: the program is ending")
         self._catch_up(live, beginning.heard)
         self._calls[live.id] = live
+        if isinstance(live.call, ReportingCall):
+            self._reporting.add(live.call)
         task = asyncio.create_task(self._carry(live, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from askfirst.errors import Misconfigured
 from askfirst.rules import packaged
-from askfirst.server import custodyreport
+from askfirst.server import custodyreport, overridereport
 from askfirst.server.checkup import Finding, missing, ok, warning
 from askfirst.server.listener import certificate, microphone, port
 from askfirst.server.settings import Settings, read_settings
@@ -63,6 +63,7 @@ def examine(
         *custodyreport.erasures(settings.data),
         *custodyreport.backups(settings.data, now),
         database(settings.data),
+        *overridereport.overrides(settings.data, now),
         clock(settings.data, now),
         recogniser(),
         codecs(),

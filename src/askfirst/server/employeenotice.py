@@ -145,12 +145,21 @@ def is_current(user: User, wants: Account, rules: Rulebook, on: date) -> bool:
     """
     if user.notice_version != wants.notice_version:
         return False
+    again = read_again_on(user, wants, rules)
+    return again is None or on < again
+
+
+def read_again_on(user: User, wants: Account, rules: Rulebook) -> date | None:
+    """The day from which somebody's reading holds no more; None where it holds for good.
+
+    Of somebody who has read nothing it is the first of all days.
+    """
     place = user.place or wants.home_place
     files = lineage(place, rules) if place is not None else []
     if not any(YEARLY in file.workplace.gates for file in files if file.workplace is not None):
-        return True
+        return None
     read_at = user.notice_read_at
-    return read_at is not None and on - read_at.date() < A_YEAR
+    return date.min if read_at is None else read_at.date() + A_YEAR
 
 
 def readings(connection: sa.Connection) -> list[Reading]:

@@ -21,6 +21,7 @@ from askfirst.model import Party, Proof, Role
 from askfirst.notice import NoticeFacts
 from askfirst.ports import EndCause
 from askfirst.server.accounts import User
+from askfirst.server.callbook import Also
 from askfirst.server.contactcard import plain, standard
 from askfirst.server.desk import Desk
 from askfirst.server.livecall import LiveCall, ReportingCall
@@ -91,12 +92,16 @@ class CarriedCall(ReportingCall):
         return REPORTED
 
     def give(
-        self, evidence: ev.Evidence, how: str, more: Mapping[str, Datum] | None = None
+        self,
+        evidence: ev.Evidence,
+        how: str,
+        more: Mapping[str, Datum] | None = None,
+        also: Also | None = None,
     ) -> None:
         """As `Call.give`; what a person reports who is no dialer is the agent's word."""
         if how == REPORTED and not self._is_by_token:
             evidence = replace(evidence, proof=Proof.AGENT_WORD)
-        super().give(evidence, how, more)
+        super().give(evidence, how, more, also)
 
     def _durable(self, serial: int) -> None:
         # What is sealed heals a fault; this fault is not the disk's.

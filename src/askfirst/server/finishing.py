@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from askfirst.errors import Unavailable
 from askfirst.ledger import Kind
 from askfirst.model import (
     Element,
@@ -28,6 +29,7 @@ from askfirst.ports import Recognizer
 from askfirst.server import erasure, peaks
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.guarantees import Outside, may_leave
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason, notice_window, raise_item
 from askfirst.server.recorder import remove_folder
@@ -167,6 +169,7 @@ class Finishing:
         kept = playback.asset(recording, kind)
         if kept is not None:
             return from_bytes(kept)
+        self._ensure_may_hear(recording)
         pcm = playback.own_side(recording) if own_side else playback.contact_side(recording)
         with reading(self.store.engine) as connection:
             language = connection.execute(
@@ -177,6 +180,18 @@ class Finishing:
         found = utterances(words, speaker, at=lambda file_ms: to_call_time(segments, file_ms))
         write_asset(self.store, recording, kind, _to_bytes(found), utc_now())
         return found
+
+    def _ensure_may_hear(self, recording: str) -> None:
+        """Raise Unavailable where the recogniser is outside and the recording may not go there."""
+        if not self.recognizer.capabilities.external:
+            return
+        name = self.recognizer.name
+        with reading(self.store.engine) as connection:
+            if not may_leave(connection, recording, Outside.ENGINE, name):
+                raise Unavailable(
+                    f"the recogniser {name} is outside, and this call was not decided with it as a "
+                    "processor; name it under Policies, or use one on this machine"
+                )
 
     def _recordings(self, call: str, *states: RecordingState) -> list[str]:
         with reading(self.store.engine) as connection:

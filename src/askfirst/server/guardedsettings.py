@@ -31,8 +31,10 @@ GUARDED = frozenset(
         "announces",
         "hears_answers",
         "first_country",
+        "home_place",
         "lawful_basis",
         "purpose",
+        "backup_days",
         "retention_days",
         "retention",
         "mandatory_years",
@@ -47,13 +49,31 @@ GUARDED = frozenset(
 """Settings that change what is recorded, kept, opened or shown of people; no other is another's
 matter."""
 
+_ALWAYS = frozenset({"second_person"})
+"""What waits for a second person as soon as the account wants one for anything: the rule itself."""
+
 _TIGHTER_ON = frozenset(
-    {"always_ask", "require_works_agreement", "forbid_if_localisation_violated", "asks_reason"}
+    {
+        "always_ask",
+        "require_works_agreement",
+        "forbid_if_localisation_violated",
+        "asks_reason",
+        "special_category_expected",
+    }
 )
 _TIGHTER_OFF = frozenset(
-    # The guarantee is a condition under which a law asks for less: to give it loosens.
-    {RECORDING, "external_share_links", "hears_answers", "works_agreement_on_file"}
+    {
+        RECORDING,
+        "external_share_links",
+        "hears_answers",
+        "works_agreement_on_file",
+        # Conditions under which a law asks for less: to state one loosens.
+        "automatic_notice",
+        "no_third_party_guarantee",
+    }
 )
+_LESS = frozenset({"retention_days", "backup_days"})
+"""Periods: what is kept for a shorter time is kept more strictly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +97,13 @@ def change(
     What is wrong is said before anything is done, also of what would only be proposed.
     """
     before = account.account(connection)
-    if KIND not in before.second_person or not GUARDED.intersection(wanted):
+    guarded = _guarded(before)
+    if not guarded.intersection(wanted):
         return Changed(account.change(connection, wanted, person, at))
     with connection.begin_nested() as tried:
         after = account.change(connection, wanted, person, at)
         tried.rollback()
-    now, later = _taken_apart(before, after, wanted)
+    now, later = _taken_apart(before, after, wanted, guarded)
     done = account.change(connection, now, person, at) if now else before
     if not later:
         return Changed(done)
@@ -134,6 +155,14 @@ def tightens(key: str, before: Any, after: Any) -> bool:
         return after is True
     if key in _TIGHTER_OFF:
         return after is False
+    if key in _LESS:
+        return before is not None and after is not None and bool(after <= before)
+    if key == "retention":
+        return _shortens(before, after)
+    if key == "lawful_basis":
+        return after is None
+    if key == "notice_version":
+        return bool(after == 0)
     if key == "unknown_location":
         return bool(after == "forbid")
     if key == "first_country":
@@ -153,22 +182,38 @@ def tightens(key: str, before: Any, after: Any) -> bool:
     return False
 
 
+def _guarded(before: Account) -> frozenset[str]:
+    """The settings that a second person may have to agree to, as the account wants it now."""
+    if KIND in before.second_person:
+        return GUARDED
+    return _ALWAYS if before.second_person else frozenset()
+
+
+def _shortens(before: Mapping[str, Mapping[str, int]], after: Any) -> bool:
+    """Whether the same purposes and places have periods, and none a longer one."""
+    mine, theirs = (
+        {(kind, name): days for kind, each in periods.items() for name, days in each.items()}
+        for periods in (before, after)
+    )
+    return mine.keys() == theirs.keys() and all(theirs[key] <= mine[key] for key in mine)
+
+
 def _taken_apart(
-    before: Account, after: Account, wanted: Mapping[str, Any]
+    before: Account, after: Account, wanted: Mapping[str, Any], guarded: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is done at once, and what waits: by setting, policies by ``wishes.…``."""
     now: dict[str, Any] = {}
     later: dict[str, Any] = {}
     for key in wanted:
         value = getattr(after, key)
-        if key == WISHES:
+        if key == WISHES and WISHES in guarded:
             continue
         was = getattr(before, key)
-        if key not in GUARDED or value == was or tightens(key, was, value):
+        if key not in guarded or value == was or tightens(key, was, value):
             now[key] = value
         else:
             later[key] = value
-    if WISHES in wanted:
+    if WISHES in wanted and WISHES in guarded:
         mine = dict(before.wishes or {})
         for key in sorted(mine.keys() | (after.wishes or {}).keys()):
             name = f"{WISHES}.{key}"

@@ -31,7 +31,7 @@ from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.rules import Rulebook, packaged
-from askfirst.server import cutting, dailycheckpoints, erasure, queuecheck, sweep
+from askfirst.server import cutting, dailycheckpoints, erasure, queuecheck, reminding, sweep
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
@@ -50,6 +50,8 @@ _SWEEP_DAILY = "17 3 * * *"
 _CHECK_HOURLY = "47 * * * *"
 _CHECKPOINT_HOURLY = "41 * * * *"
 """Signs once a day; what could not be stamped or published is tried again every hour."""
+_REMIND_HOURLY = "23 * * * *"
+"""Each reminder goes out once; what could not be sent is tried again every hour."""
 
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
@@ -109,6 +111,7 @@ class Jobs:
                     ("sweep", _sweep, _SWEEP_DAILY),
                     ("check", _check_all, _CHECK_HOURLY),
                     ("checkpoint", _daily, _CHECKPOINT_HOURLY),
+                    ("remind", _remind, _REMIND_HOURLY),
                 )
             ]
         )
@@ -268,6 +271,11 @@ def _daily(_scheduled: datetime, _context: object) -> None:
     _daily_step()
 
 
+@DBOS.workflow(name="remind")
+def _remind(_scheduled: datetime, _context: object) -> None:
+    _remind_step()
+
+
 _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "finish": _finish,
     "erase": _erase,
@@ -337,6 +345,12 @@ def _sweep_step() -> None:
 def _daily_step() -> None:
     jobs = _jobs()
     dailycheckpoints.run(jobs.store, jobs.checkpoints, utc_now())
+
+
+@DBOS.step(name="remind")
+def _remind_step() -> None:
+    jobs = _jobs()
+    reminding.run(jobs.store, jobs.rules, jobs.checkpoints, utc_now())
 
 
 @DBOS.step(name="fail")

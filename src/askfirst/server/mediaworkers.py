@@ -230,6 +230,11 @@ class MediaWorkers:
         for worker in self.all():
             worker.link.tell(disagree=user)
 
+    def review_overrides(self) -> None:
+        """An override was ended; every worker looks at its calls again."""
+        for worker in self.all():
+            worker.link.tell(overrides=True)
+
     # What happens by itself
 
     def _fill(self) -> None:

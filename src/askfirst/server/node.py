@@ -23,6 +23,7 @@ from askfirst.server.erasurereplay import replay
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs, Orders
 from askfirst.server.openbao import Transit
+from askfirst.server.overrideregister import counting
 from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
@@ -41,12 +42,11 @@ class Node:
     """Everything one process needs; `open` it once, `close` it at the end.
 
     `rules` are the installed ones and those that the installation keeps in its folder `rules`;
-    `overrides` those whose signatures hold.
+    `overrides` are read anew for each call.
     """
 
     store: Store
     rules: Rulebook
-    overrides: tuple[Override, ...]
     recognizer: Recognizer
     jobs: Jobs
     playback: Playback
@@ -79,7 +79,7 @@ class Node:
             undo.callback(os.close, claim)
             _ensure_alone(folder)
             rules = rules_of(folder)
-            overrides = of_installation(folder, rules)
+            of_installation(folder, rules)  # raises where one does not hold
             heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
             recover(store)
             # Before anything is served: what a restored backup brought back goes again.
@@ -91,7 +91,7 @@ class Node:
             # A node that was given what hears its jobs has nothing that hears live speech.
             captioning = Captioning.open(heard_by.name) if recognizer is None else Captioning()
             undo.pop_all()
-        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim, captioning)
+        return cls(store, rules, heard_by, jobs, Playback(store), claim, captioning)
 
     @classmethod
     def join(cls, folder: Path, worker: str, on_orders: Callable[[], object]) -> Node:
@@ -107,12 +107,17 @@ class Node:
             claim = _lock(folder / WORKERS_LOCK, fcntl.LOCK_SH)
             undo.callback(os.close, claim)
             rules = rules_of(folder)
-            overrides = of_installation(folder, rules)
+            of_installation(folder, rules)  # raises where one does not hold
             heard_by: Recognizer = load(SPEECH, "whisper")()
             jobs = Orders(store, Finishing(store, heard_by), on_orders)
             captioning = Captioning.open(heard_by.name)
             undo.pop_all()
-        return cls(store, rules, overrides, heard_by, jobs, Playback(store), claim, captioning)
+        return cls(store, rules, heard_by, jobs, Playback(store), claim, captioning)
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What the installation has loosened now, for the calls that begin (`overrideregister`)."""
+        return counting(self.store, self.rules)
 
     def close(self) -> None:
         """Stop jobs, recognisers and databases."""

@@ -29,7 +29,6 @@ from askfirst.override import (
     MAX_BYTES,
     SIGNATURE,
     Override,
-    SignedOverride,
     ensure_rules_exist,
     parse_override,
 )
@@ -51,7 +50,7 @@ def verified(
     the list or does not fit the content, Refused when the file is not in force on the day, and
     InvalidInput for a rule that the rulebook does not have.
     """
-    found = _signed(parse_override(text, filename), filename, signers)
+    found = signed_by(text, filename, signers)
     if on >= found.until:
         raise Refused(
             f"{filename}: the override {found.name!r} ended on {found.until}; "
@@ -69,7 +68,7 @@ def read_verified(
     path: Path, signers: Mapping[str, Ed25519PublicKey], on: date, rules: Rulebook
 ) -> Override:
     """The override in a file; raises as `verified`, and InvalidInput for an unreadable file."""
-    return verified(_text_of(path), path.name, signers, on, rules)
+    return verified(text_of(path), path.name, signers, on, rules)
 
 
 def of_installation(folder: Path, rules: Rulebook) -> tuple[Override, ...]:
@@ -84,10 +83,37 @@ def of_installation(folder: Path, rules: Rulebook) -> tuple[Override, ...]:
     signers = read_signers(folder / SIGNERS)
     found = []
     for path in files:
-        override = _signed(parse_override(_text_of(path), path.name), path.name, signers)
+        override = signed_by(text_of(path), path.name, signers)
         ensure_rules_exist(override, rules)
         found.append(override)
     return tuple(found)
+
+
+def signed_by(text: str, filename: str, signers: Mapping[str, Ed25519PublicKey]) -> Override:
+    """The override that a file states, once its signature holds; days and rules are not looked at.
+
+    Raises InvalidRules and Unverified as `verified` does.
+    """
+    signed = parse_override(text, filename)
+    found = signed.override
+    if signed.signature is None:
+        raise Unverified(
+            f"{filename}: found no {SIGNATURE}; expected one of {found.who!r}; have it signed"
+        )
+    key = signers.get(found.who)
+    if key is None:
+        raise Unverified(
+            f"{filename}: {found.who!r} is not on the list of people who may sign overrides; "
+            "add that person's key, or have somebody on the list sign"
+        )
+    try:
+        key.verify(_bytes(signed.signature), signed.content)
+    except (InvalidSignature, ValueError):
+        raise Unverified(
+            f"{filename}: the {SIGNATURE} does not fit the content and the key of {found.who!r}; "
+            "the file was changed after it was signed, or by another key; have it signed again"
+        ) from None
+    return found
 
 
 def read_signers(path: Path) -> Mapping[str, Ed25519PublicKey]:
@@ -96,7 +122,7 @@ def read_signers(path: Path) -> Mapping[str, Ed25519PublicKey]:
     Raises InvalidInput for a file that cannot be read or says anything else.
     """
     try:
-        stated = tomllib.loads(_text_of(path))
+        stated = tomllib.loads(text_of(path))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path.name} is not TOML: {error}; mend the line it names") from error
     signers = stated.get("signers")
@@ -120,7 +146,7 @@ def sign_file(path: Path, key: Path) -> str:
     Raises InvalidRules for a malformed file and InvalidInput for one that cannot be read or
     written, or a key that is none.
     """
-    text = _text_of(path)
+    text = text_of(path)
     signature = signature_of(text, path.name, _private_key(key))
     lines = [line for line in text.splitlines() if not line.startswith(f"{SIGNATURE} =")]
     # Top-level keys stand before the first table.
@@ -162,30 +188,6 @@ def public_key(text: object) -> Ed25519PublicKey:
         ) from None
 
 
-def _signed(
-    signed: SignedOverride, filename: str, signers: Mapping[str, Ed25519PublicKey]
-) -> Override:
-    found = signed.override
-    if signed.signature is None:
-        raise Unverified(
-            f"{filename}: found no {SIGNATURE}; expected one of {found.who!r}; have it signed"
-        )
-    key = signers.get(found.who)
-    if key is None:
-        raise Unverified(
-            f"{filename}: {found.who!r} is not on the list of people who may sign overrides; "
-            "add that person's key, or have somebody on the list sign"
-        )
-    try:
-        key.verify(_bytes(signed.signature), signed.content)
-    except (InvalidSignature, ValueError):
-        raise Unverified(
-            f"{filename}: the {SIGNATURE} does not fit the content and the key of {found.who!r}; "
-            "the file was changed after it was signed, or by another key; have it signed again"
-        ) from None
-    return found
-
-
 def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
@@ -200,7 +202,8 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file of this kind. Raises InvalidInput where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1).decode("utf-8")

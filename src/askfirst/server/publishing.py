@@ -1,4 +1,7 @@
-"""Publishing a checkpoint: appended to a file, mailed, or posted. Nothing but the note goes out."""
+"""Publishing: a checkpoint is appended to a file, mailed or posted; reminders go the last two ways.
+
+Nothing goes out but what is given here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import json
 import os
 import smtplib
 import ssl
+from collections.abc import Mapping
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -36,14 +40,30 @@ def to_file(note: str, path: Path) -> None:
 
 
 def to_mail(note: str, day: str, wanted: CheckpointSettings) -> None:
-    """Mail a note. Raises Unavailable where nobody answers, Refused where the server says no."""
+    """Mail a note. Raises as `send_mail`."""
     point = parse_note(note)[0]
+    subject = f"Checkpoint of {point.origin}: {point.size} entries, {day}"
+    send_mail(subject, note, wanted, f"checkpoint-{point.size:016d}.txt")
+
+
+def to_webhook(note: str, identity: str, wanted: CheckpointSettings, at: datetime) -> None:
+    """Post a note as an event. Raises as `post_event`."""
+    post_event(EVENT, {"checkpoint": note}, identity, wanted, at)
+
+
+def send_mail(
+    subject: str, text: str, wanted: CheckpointSettings, attached_as: str | None = None
+) -> None:
+    """Mail a text, attached as well under a name where one is given.
+
+    Raises Unavailable where nobody answers, Refused where the server says no.
+    """
     mail = EmailMessage()
     mail["From"], mail["To"] = wanted.mail_from, ", ".join(wanted.mail_to)
-    mail["Subject"] = f"Checkpoint of {point.origin}: {point.size} entries, {day}"
-    mail.set_content(note)
-    name = f"checkpoint-{point.size:016d}.txt"
-    mail.add_attachment(note, subtype="plain", filename=name)
+    mail["Subject"] = subject
+    mail.set_content(text)
+    if attached_as is not None:
+        mail.add_attachment(text, subtype="plain", filename=attached_as)
     try:
         with _smtp(wanted) as server:
             if wanted.smtp_security == "starttls":
@@ -57,13 +77,19 @@ def to_mail(note: str, day: str, wanted: CheckpointSettings) -> None:
         raise Unavailable(f"the mail server does not answer ({type(error).__name__})") from error
 
 
-def to_webhook(note: str, identity: str, wanted: CheckpointSettings, at: datetime) -> None:
-    """Post a note as an event, signed as Standard Webhooks says.
+def post_event(
+    kind: str,
+    data: Mapping[str, object],
+    identity: str,
+    wanted: CheckpointSettings,
+    at: datetime,
+) -> None:
+    """Post an event of a kind, signed as Standard Webhooks says.
 
     `identity` is the same in every attempt, so that a receiver takes an event once. Raises
     Unavailable where nobody answers, Refused for any status but 2xx.
     """
-    event = {"type": EVENT, "timestamp": timestamp(at), "data": {"checkpoint": note}}
+    event = {"type": kind, "timestamp": timestamp(at), "data": data}
     body = json.dumps(event, ensure_ascii=False).encode()
     seconds = str(int(at.timestamp()))
     headers = {

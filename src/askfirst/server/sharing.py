@@ -19,12 +19,11 @@ import sqlalchemy as sa
 
 from askfirst.errors import InvalidInput, NotFound, Refused
 from askfirst.ledger import Kind
-from askfirst.policy import Policy
 from askfirst.server import keptwords
 from askfirst.server.access import Permission, Person
-from askfirst.server.account import account
-from askfirst.server.database import calls, reading, recordings, transaction
+from askfirst.server.database import reading, recordings, transaction
 from askfirst.server.digests import of_secret
+from askfirst.server.guarantees import Outside, ensure_may_leave, may_leave
 from askfirst.server.ids import new_id
 from askfirst.server.linktables import shares
 from askfirst.server.listening import Given, Listening, Sound
@@ -182,11 +181,7 @@ class Sharing:
     def is_on(self, recording: str) -> bool:
         """Whether a recording may be shared: its call was decided so, and the account wants it."""
         with reading(self.store.engine) as connection:
-            row = connection.execute(
-                sa.select(calls.c.policy).join(recordings).where(recordings.c.id == recording)
-            ).one_or_none()
-            wants = account(connection).policy()
-        return row is not None and _shares(Policy.parse(row.policy)) and _shares(wants)
+            return may_leave(connection, recording, Outside.SHARE_LINK)
 
     # What the person outside does
 
@@ -273,11 +268,8 @@ class Sharing:
             return purpose in STAY_OPEN or not is_restricted(connection, recording)
 
     def _ensure_on(self, recording: str) -> None:
-        if not self.is_on(recording):
-            raise Refused(
-                "recordings of this call are not shared with people outside: the account does not "
-                "allow it now, or did not when the call was decided"
-            )
+        with reading(self.store.engine) as connection:
+            ensure_may_leave(connection, recording, Outside.SHARE_LINK)
 
     def _sealed(self, share: str, code: str) -> str:
         content = f"{share}\n{code}".encode("utf-8", "surrogatepass")
@@ -291,7 +283,3 @@ def _nothing() -> Refused:
 
 def _is_browser(row: Any, browser: str) -> bool:
     return row.browser is not None and hmac.compare_digest(row.browser, of_secret(browser))
-
-
-def _shares(policy: Policy) -> bool:
-    return policy.external_share_links and not policy.no_third_party_guarantee

@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from askfirst.web import (
     api_account,
+    api_approvals,
     api_callnotes,
     api_calls,
     api_captions,
@@ -56,6 +57,7 @@ from askfirst.web import (
     pages_live,
     pages_me,
     pages_numbers,
+    pages_overrides,
     pages_owndata,
     pages_papers,
     pages_passkeys,
@@ -65,6 +67,7 @@ from askfirst.web import (
     pages_providers,
     pages_queue,
     pages_recordings,
+    pages_reminders,
     pages_requests,
     pages_retention,
     pages_reviews,
@@ -113,6 +116,7 @@ APIS = (
     api_tokens.router,
     api_workers.router,
     api_queue.router,
+    api_approvals.router,
     api_retention.router,
 )
 PAGES = (
@@ -142,6 +146,7 @@ PAGES = (
     pages_providers.router,
     pages_texts.router,
     pages_numbers.router,
+    pages_overrides.router,
     pages_papers.router,
     pages_prompts.router,
     pages_users.router,
@@ -151,6 +156,7 @@ PAGES = (
     pages_demo.router,
     pages_phone.router,
     pages_recordings.router,
+    pages_reminders.router,
     pages_shares.router,
     pages_sites.router,
     pages_workers.router,

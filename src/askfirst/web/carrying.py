@@ -194,6 +194,10 @@ class Carrier:
         """
         self._tell(lambda each: each.disagree(user))
 
+    def review_overrides(self) -> None:
+        """An override was ended; from any thread. No running call rests on it any more."""
+        self._tell(lambda each: each.review_overrides())
+
     def _tell(self, news: Callable[[MediaWorkers | Desk], None]) -> None:
         """Tell whoever carries calls, on the loop of the calls."""
         told = self.workers or self._desk

@@ -12,6 +12,7 @@ _TABS: tuple[tuple[str, str, Permission | None], ...] = (
     ("/compliance/approvals", words.mark("Second person"), None),
     ("/compliance/requests", words.mark("Requests"), Permission.ERASURE_MANAGE),
     ("/compliance/holds", words.mark("Holds"), Permission.QUEUE_READ),
+    ("/compliance/reminders", words.mark("What ends soon"), Permission.QUEUE_READ),
     ("/compliance/retention", words.mark("Retention"), Permission.QUEUE_READ),
     ("/compliance/assurance", words.mark("Assurance report"), Permission.QUEUE_READ),
     ("/compliance/ledger", words.mark("Ledger"), Permission.LEDGER_READ),

@@ -141,6 +141,8 @@ class Worker:
                 self._carrier.desk.switch_recording(enabled)
             case {"disagree": str(user)}:
                 self._carrier.desk.disagree(user)
+            case {"overrides": _}:
+                self._carrier.desk.review_overrides()
             case {"elsewhere": int(lines)}:
                 doorman.share(lines)
             case {"decline": str(line)}:

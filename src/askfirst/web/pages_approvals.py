@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.errors import Refused
-from askfirst.server import account, accounts, approvals
+from askfirst.errors import Refused, Unverified
+from askfirst.override import parse_override
+from askfirst.server import accounts, approvals
 from askfirst.server.approvalkinds import KINDS
-from askfirst.server.approvals import Proposal
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
-from askfirst.server.guardedsettings import RECORDING
+from askfirst.server.overrideregister import KIND, NAMELESS, proposed
 from askfirst.web import queuewords
-from askfirst.web.api_queue import dispatch
+from askfirst.web.api_approvals import approved, concerns, declined
+from askfirst.web.changewords import named, shown
 from askfirst.web.complianceframe import tabs
+from askfirst.web.overridewords import View, view
 from askfirst.web.page import render
 from askfirst.web.visit import InPerson, SignedIn, Visit
 
@@ -32,38 +34,32 @@ def approvals_page(visit: SignedIn) -> Response:
 @router.post("/compliance/approvals/{proposal}")
 def settle(visit: InPerson, proposal: str, verdict: Annotated[str, Form()] = "") -> Response:
     """Approve or decline somebody's proposal; one's own can only be taken back."""
-    store, now = visit.site.store, utc_now()
-    with reading(store.engine) as connection:
+    with reading(visit.site.store.engine) as connection:
         found = approvals.proposal(connection, proposal)
     visit.who.person.ensure(KINDS[found.kind].permission(found))
     try:
         if verdict == "approve":
-            done = approvals.approve(store, KINDS, proposal, visit.who.person, now)
-            _follow(visit, done)
+            approved(visit, proposal)
         elif verdict == "decline":
-            approvals.decline(store, KINDS, proposal, visit.who.person, now)
+            declined(visit, proposal)
         else:
             return _page(visit, error=visit.say("Choose one of the list."), status=422)
-    except Refused as error:
+    except (Refused, Unverified) as error:
         return _page(visit, error=visit.told(error), status=403)
     return RedirectResponse("/compliance/approvals", status_code=303)
-
-
-def _follow(visit: Visit, done: Proposal) -> None:
-    """What running calls and jobs have to be told of a change."""
-    if RECORDING in done.after:
-        with reading(visit.site.store.engine) as connection:
-            enabled = account.account(connection).recording_enabled
-        visit.site.carrier.switch_recording(enabled)
-    dispatch(visit)
 
 
 def _page(visit: Visit, *, error: str = "", status: int = 200) -> Response:
     person = visit.who.person
     with reading(visit.site.store.engine) as connection:
-        waiting = [each for each in approvals.open_proposals(connection) if _concerns(visit, each)]
-        past = [each for each in approvals.decided_proposals(connection) if _concerns(visit, each)]
+        waiting = [each for each in approvals.open_proposals(connection) if concerns(visit, each)]
+        past = [each for each in approvals.decided_proposals(connection) if concerns(visit, each)]
         names = accounts.names(connection)
+        overrides = {
+            each.id: _override(visit, proposed(connection, each))
+            for each in waiting
+            if each.kind == KIND
+        }
     return render(
         visit,
         "compliance_approvals.html",
@@ -76,9 +72,10 @@ def _page(visit: Visit, *, error: str = "", status: int = 200) -> Response:
                 "proposal": each,
                 "kind": visit.say(queuewords.KINDS[each.kind]),
                 "differences": [
-                    (key, _shown(visit, before), _shown(visit, after))
+                    (named(visit, key), shown(visit, before), shown(visit, after))
                     for key, before, after in each.differences()
                 ],
+                "override": overrides.get(each.id),
                 "is_own": each.proposed_by == person.id,
                 "may": approvals.may_decide(each, KINDS, person),
             }
@@ -90,17 +87,8 @@ def _page(visit: Visit, *, error: str = "", status: int = 200) -> Response:
     )
 
 
-def _concerns(visit: Visit, found: Proposal) -> bool:
-    permission = KINDS[found.kind].permission(found)
-    return visit.may(permission) or found.proposed_by == visit.who.id
-
-
-def _shown(visit: Visit, value: Any) -> str:
-    """A value of a setting as people read it."""
-    if value is None or value == "" or value == []:
-        return "–"
-    if isinstance(value, bool):
-        return visit.say("yes") if value else visit.say("no")
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
-    return str(value)
+def _override(visit: Visit, text: str | None) -> View | None:
+    """The override that somebody proposes, in words; None where its text is gone."""
+    if text is None:
+        return None
+    return view(visit, parse_override(text, NAMELESS).override, utc_now().date())

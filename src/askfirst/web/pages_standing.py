@@ -141,7 +141,7 @@ def document(visit: Filer, contact: str, standing: str) -> Response:
     return document_answer(visit, contact, standing)
 
 
-def section(visit: Visit, connection: sa.Connection, contact: Contact) -> dict[str, object]:
+def section(visit: Visit, connection: sa.Connection, contact: Contact) -> dict[str, Any]:
     """What the page of a contact shows of its standing consents."""
     erasures, today = visit.site.store.erasures, utc_now().date()
     purposes, uses, elements = visit.said(PURPOSES), visit.said(USES), visit.said(ELEMENTS)

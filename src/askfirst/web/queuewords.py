@@ -78,6 +78,7 @@ KINDS: Mapping[str, str] = {
     "queue-keep": words.mark("Let a recording of the queue go"),
     "settings": words.mark("Change settings"),
     "hold-release": words.mark("Release a legal hold"),
+    "overrides": words.mark("Let an override count"),
 }
 PROPOSAL_STATES: Mapping[str, str] = {
     "approved": words.mark("approved"),

@@ -26,6 +26,7 @@ MENU: tuple[tuple[str, str, Permission], ...] = (
     ("/settings", words.mark("Company and purpose"), Permission.SETTINGS_READ),
     ("/settings/recording", words.mark("Call recording"), Permission.SETTINGS_READ),
     ("/settings/policies", words.mark("Policies"), Permission.SETTINGS_READ),
+    ("/settings/overrides", words.mark("Overrides"), Permission.SETTINGS_READ),
     ("/settings/providers", words.mark("Providers"), Permission.SETTINGS_READ),
     ("/settings/workers", words.mark("Media workers"), Permission.SETTINGS_READ),
     ("/settings/numbers", words.mark("Numbers"), Permission.SETTINGS_READ),
