@@ -48,8 +48,8 @@ LISTEN_S = 1.0
 
 _SWEEP_DAILY = "17 3 * * *"
 _CHECK_HOURLY = "47 * * * *"
-_CHECKPOINT_HOURLY = "41 * * * *"
-"""Signs once a day; what could not be stamped or published is tried again every hour."""
+_CHECKPOINT_OFTEN = "1-59/10 * * * *"
+"""Signs once a day; what could not be stamped or published is tried again when it is due."""
 
 _WEIGHTIER = (OutcomeCode.ERASED.value, OutcomeCode.QUARANTINED.value)
 """Outcomes that a failed job does not hide."""
@@ -108,7 +108,7 @@ class Jobs:
                 for name, workflow, schedule in (
                     ("sweep", _sweep, _SWEEP_DAILY),
                     ("check", _check_all, _CHECK_HOURLY),
-                    ("checkpoint", _daily, _CHECKPOINT_HOURLY),
+                    ("checkpoint", _daily, _CHECKPOINT_OFTEN),
                 )
             ]
         )
