@@ -16,6 +16,7 @@ from tests.server import rig
 from askfirst.errors import InvalidInput, KeyUnreadable, Misconfigured, Unavailable
 from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
+    backuptables,
     checkpointtables,
     contacttables,
     linktables,

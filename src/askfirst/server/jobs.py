@@ -31,7 +31,7 @@ from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.rules import Rulebook, packaged
-from askfirst.server import cutting, dailycheckpoints, erasure, queuecheck, sweep
+from askfirst.server import backupkeys, cutting, dailycheckpoints, erasure, queuecheck, sweep
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
@@ -329,6 +329,7 @@ def _sweep_step() -> None:
     jobs = _jobs()
     erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
+    backupkeys.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
 
