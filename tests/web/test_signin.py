@@ -12,14 +12,13 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.web.conftest import PASSWORD, add, browser, problem, signed_in
 
-from askfirst.server import account, accounts, audit, sessions
+from askfirst.server import account, accounts, addressfailures, audit, sessions
 from askfirst.server.access import UserRole
 from askfirst.server.accountkeys import EVERYBODY, NOBODY, OFFICERS
 from askfirst.server.accounttables import sessions as session_rows
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.web import signingin
-from askfirst.web import visit as visiting
 from askfirst.web.visit import Site
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -162,7 +161,7 @@ def test_an_address_that_failed_too_often_is_let_in_by_nothing(
     ready: Site, kari: accounts.User
 ) -> None:
     client = browser(ready)
-    for number in range(visiting.FAILURES_OF_ADDRESS):
+    for number in range(addressfailures.ALLOWED):
         client.post("/sign-in", data={"email": f"{number}@example.org", "password": "x"})
 
     answer = client.post("/sign-in", data={"email": kari.email, "password": PASSWORD})

@@ -7,7 +7,6 @@ a token in place of a session, below ``/api/`` only: it opens no page.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
@@ -31,17 +30,13 @@ from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import errorwords, words, zones
 from askfirst.web.carrying import Carrier
-from askfirst.web.guard import SAFE, RateLimit
+from askfirst.web.guard import SAFE
 
 API = "/api/"
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
 ZONE_COOKIE = "time_zone"
 """Written by the browser itself (js/shell.js), for it alone knows."""
-
-
-FAILURES_OF_ADDRESS, FAILURES_FOR_S = 50, 900.0
-"""So many sign-ins may fail from one address in a quarter of an hour, whoever is tried."""
 
 
 class SignedOut(Refused):
@@ -67,23 +62,15 @@ class NeedsFactor(Refused):
         super().__init__(why)
 
 
-def _tries() -> RateLimit:
-    return RateLimit(most=FAILURES_OF_ADDRESS, seconds=FAILURES_FOR_S, clock=time.monotonic)
-
-
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every route needs of the installation.
-
-    `tries` counts sign-ins that failed, by the address that they came from.
-    """
+    """What every route needs of the installation."""
 
     store: Store
     settings: Settings
     rules: Rulebook
     listening: Listening
     carrier: Carrier = field(default_factory=Carrier)
-    tries: RateLimit = field(default_factory=_tries)
 
     @property
     def cookie(self) -> str:

@@ -1,4 +1,4 @@
-"""Deliveries of checkpoints are intended, and backups remembered"""
+"""Deliveries of checkpoints are intended; backups and failing addresses are remembered"""
 
 from __future__ import annotations
 
@@ -29,10 +29,19 @@ def upgrade() -> None:
         sa.Column("problem", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("folder", name=op.f("pk_backups")),
     )
+    op.create_table(
+        "address_failures",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("began_at", moment(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_address_failures")),
+    )
+    op.create_index(op.f("ix_address_failures_began_at"), "address_failures", ["began_at"])
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("address_failures")
     op.drop_table("backups")
     op.execute("DELETE FROM checkpoint_deliveries WHERE tried_at IS NULL")
     moment = askfirst.server.database.UtcDateTime
