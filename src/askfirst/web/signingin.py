@@ -49,7 +49,7 @@ def begin_session(
         now,
         site.session_lasts,
         agent,
-        idle=site.session_idles,
+        idle=site.idles(user),
         factors=proved,
     )
 
