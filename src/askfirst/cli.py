@@ -363,6 +363,11 @@ def _add_backup(verbs: Any) -> None:
         "--with-key", action="store_true", help="with the file that wraps the keys; opens them all"
     )
     _data(make)
+    sweep = add_verb(
+        inner, "sweep", _server("backup_sweep", _KEY_VERBS), "Take the keys of what was erased out."
+    )
+    sweep.add_argument("folder", nargs="*", type=Path, metavar="FOLDER", help="further backups")
+    _data(sweep)
 
 
 def _add_restore(verbs: Any) -> None:

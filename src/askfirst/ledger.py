@@ -112,6 +112,7 @@ class Kind(StrEnum):
     BACKUP_MADE = "backup.made"
     BACKUP_CHECKED = "backup.checked"
     BACKUP_RESTORED = "backup.restored"
+    BACKUP_SWEPT = "backup.swept"
     PAUSE_STARTED = "pause.started"
     PAUSE_ENDED = "pause.ended"
     SWITCH_CHANGED = "switch.changed"

@@ -52,6 +52,18 @@ def test_a_wrong_password_gets_nobody_in(connection: sa.Connection, kari: accoun
     assert authenticate(connection, "kari@example.org", PASSWORD, AT).user == kari
 
 
+@pytest.mark.parametrize("password", ["leavemealone", "Password12345!", "qwertyqwerty"])
+def test_a_password_that_is_known_from_leaks_is_not_taken(
+    connection: sa.Connection, kari: accounts.User, password: str
+) -> None:
+    with pytest.raises(InvalidInput, match="known from leaks"):
+        set_password(connection, kari.id, password)
+    with pytest.raises(InvalidInput, match="known from leaks"):
+        add_user(connection, "ola@example.org", "Ola", [UserRole.AGENT], AT, password=password)
+
+    assert authenticate(connection, kari.email, PASSWORD, AT).user == kari
+
+
 def test_too_many_wrong_passwords_lock_even_the_right_one_out_for_a_while(
     connection: sa.Connection, kari: accounts.User
 ) -> None:

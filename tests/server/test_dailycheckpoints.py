@@ -191,7 +191,7 @@ def test_a_ledger_without_entries_is_not_signed(store: Store) -> None:
 
 def test_days_without_a_checkpoint_are_gaps(grown: Store) -> None:
     for days in (0, 1, 5):
-        dailycheckpoints.sign(grown, rig.AT + timedelta(days=days))
+        dailycheckpoints.sign(grown, CheckpointSettings(), rig.AT + timedelta(days=days))
     start = rig.AT.date()
 
     with reading(grown.engine) as connection:
@@ -216,15 +216,6 @@ def test_an_authority_that_is_down_is_noted_and_asked_again(
     assert [each.deliveries[0].problem for each in (today, yesterday)] == [None, None]
     assert yesterday.deliveries[0].attempts == 2
     assert yesterday.deliveries[0].stamped_at is not None
-
-
-def test_what_failed_for_a_month_is_left(grown: Store) -> None:
-    wanted = CheckpointSettings(file=Path("/nowhere/notes.txt"))
-    dailycheckpoints.run(grown, wanted, rig.AT)
-
-    dailycheckpoints.run(grown, wanted, rig.AT + timedelta(days=40))
-
-    assert dailies(grown)[1].deliveries[0].attempts == 1
 
 
 def test_a_failing_channel_keeps_no_other_back(grown: Store, tmp_path: Path) -> None:

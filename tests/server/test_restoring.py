@@ -19,9 +19,9 @@ from tests.server.people import draft, meet
 from tests.server.rig import NORWAY
 
 from askfirst.errors import InvalidInput, NotFound, Refused
-from askfirst.server import backup, restoring, subjectrights
+from askfirst.server import backup, backupmanifest, restoring, subjectrights
 from askfirst.server.account import change
-from askfirst.server.backup import MANIFEST
+from askfirst.server.backupmanifest import MANIFEST
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.erasurelist import Listed
@@ -210,7 +210,7 @@ def test_a_changed_ledger_is_found_even_where_every_hash_fits(
         opened.execute("UPDATE ledger_entries SET entry = replace(entry, 'call', 'cell')")
     told = json.loads((made / MANIFEST).read_text())
     told["files"]["database/askfirst.db"] = {
-        "sha256": backup.digest(path), "bytes": path.stat().st_size,
+        "sha256": backupmanifest.digest(path), "bytes": path.stat().st_size,
     }  # fmt: skip
     (made / MANIFEST).write_text(json.dumps(told))
 
@@ -296,7 +296,7 @@ def test_half_a_backup_is_none(tmp_path: Path) -> None:
     tmp_path.joinpath("half").mkdir()
 
     with pytest.raises(NotFound, match="not finished"):
-        backup.manifest_of(tmp_path / "half")
+        backupmanifest.manifest_of(tmp_path / "half")
 
 
 @pytest.mark.parametrize("words", [["check"], ["a", "b"], ["check", "a", "b"]])

@@ -15,10 +15,12 @@ from tests.server import rig
 from askfirst import ledger, merkle
 from askfirst.errors import InvalidInput, Unverified
 from askfirst.ledger import Kind
-from askfirst.server.database import transaction
+from askfirst.server.database import calls, transaction
 from askfirst.server.ledger import KEY_NAME
 from askfirst.server.store import Store
+from askfirst.verify import VerificationError, verify
 
+CALL = "call_" + "4" * 32
 SIZE = 9
 EARLY = 4
 """The size of an earlier checkpoint."""
@@ -252,3 +254,86 @@ def test_a_file_of_checkpoints_is_read_note_by_note(grown: Store) -> None:
     for text in ("", "\n\n", "one\n\ntwo\n\nthree\n"):
         with pytest.raises(InvalidInput):
             ledger.split_notes(text)
+
+
+# The same on the way out: no evidence of a call is made of a ledger that does not hold. What is
+# changed in a bundle after it was made is in tests/unit/test_verify.py.
+
+
+@pytest.fixture
+def called(grown: Store) -> Store:
+    """A ledger that has entries of a call, too: 9 to 11, under a checkpoint at 12."""
+    row = {"provider": "t", "direction": "outbound", "language": "en", "policy": {}, "proof": 0}
+    with transaction(grown.engine) as connection:
+        connection.execute(calls.insert().values(id=CALL, created_at=rig.AT, **row))
+        for kind in (Kind.CALL_STARTED, Kind.CALL_ANSWERED, Kind.CALL_ENDED):
+            grown.ledger.append(connection, kind, rig.AT, call=CALL)
+    grown.ledger.checkpoint(rig.AT)
+    return grown
+
+
+def bundle_says(store: Store, key: str) -> str:
+    """What making the evidence of now says, or the verifier of it."""
+    with pytest.raises((VerificationError, Unverified)) as caught:
+        verify(store.ledger.bundle(CALL, rig.AT), key)
+    return str(caught.value)
+
+
+def test_the_evidence_of_an_untouched_ledger_holds(called: Store) -> None:
+    report = verify(called.ledger.bundle(CALL, rig.AT), called.ledger.verifier_key)
+
+    assert [entry.index for entry in report.entries] == [9, 10, 11]
+
+
+def test_one_byte_of_an_entry_is_named_in_the_evidence(called: Store) -> None:
+    Database(called).do(
+        "UPDATE ledger_entries SET entry = replace(entry, '2026', '2027') WHERE position = 10"
+    )
+
+    assert "inclusion of entry 10 in 12" in bundle_says(called, called.ledger.verifier_key)
+
+
+def test_two_entries_exchanged_are_named_in_the_evidence(called: Store) -> None:
+    database = Database(called)
+    one, two = database.entries()[9:11]
+    database.write(9, two)
+    database.write(10, one)
+
+    assert "checkpoint of size 12: expected" in bundle_says(called, called.ledger.verifier_key)
+
+
+def test_a_checkpoint_signed_again_is_named_in_the_evidence(called: Store) -> None:
+    database = Database(called)
+    database.sign(Ed25519PrivateKey.generate(), database.rebuild_head())
+
+    said = bundle_says(called, called.ledger.verifier_key)
+
+    assert "the checkpoint of size 12 has another key" in said
+
+
+def test_entries_removed_under_a_kept_checkpoint_are_named_in_the_evidence(called: Store) -> None:
+    database = Database(called)
+    database.do("DELETE FROM ledger_entries WHERE position >= 11")
+    database.rebuild_head()
+
+    with pytest.raises((VerificationError, InvalidInput), match=r"\b1[12]\b"):
+        verify(called.ledger.bundle(CALL, rig.AT), called.ledger.verifier_key)
+
+
+def test_an_older_copy_has_no_checkpoint_of_the_size_that_was_kept(
+    called: Store, tmp_path: Path
+) -> None:
+    """By itself it is whole: what reveals it is the checkpoint that somebody else has."""
+    called.engine.dispose()
+    shutil.copy(called.folder / "askfirst.db", tmp_path / "older.db")
+    grow(called, 2)
+    pinned = called.ledger.checkpoint(rig.AT)
+    called.engine.dispose()
+    for path in called.folder.glob("askfirst.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "older.db", called.folder / "askfirst.db")
+
+    report = verify(called.ledger.bundle(CALL, rig.AT), called.ledger.verifier_key)
+
+    assert report.sizes[-1] == 12 < ledger.parse_note(pinned)[0].size
+    assert "entries 12 to 13 were removed, or an older copy was put back" in wrong(called, pinned)

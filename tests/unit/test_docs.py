@@ -182,3 +182,30 @@ def test_the_explanation_of_proofs_has_a_line_for_each() -> None:
     text = (REFERENCE / ".." / "explanation" / "proof-levels.md").read_text(encoding="utf-8")
 
     assert [proof for proof in Proof if f"\n| {int(proof)} |" not in text] == []
+
+
+def checked() -> list[list[str]]:
+    """The lines of the security checklist: number, what is asked for, whether it is met, how."""
+    text = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    rows = (line.strip("| ").split(" | ") for line in text.splitlines())
+    return [row for row in rows if re.match(r"\d+\.\d", row[0])]
+
+
+def test_every_test_that_the_security_checklist_names_is_there() -> None:
+    text = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:tests/[a-z0-9_/]+/)?test_[a-z0-9_]+\.py`", text))
+    known = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    known |= {name.rpartition("/")[2] for name in known}
+
+    assert len(named) > 20
+    assert sorted(name for name in named if name.strip("`") not in known) == []
+
+
+def test_every_line_of_the_security_checklist_has_a_test_or_says_its_gap() -> None:
+    rows = checked()
+
+    assert len(rows) > 80
+    assert {row[2] for row in rows} <= {"yes", "partly", "no", "–"}
+    tested = r"`[^`]*test_[a-z0-9_]+\.py`|no test of (its own|ours)"
+    assert [row[0] for row in rows if row[2] == "yes" and not re.search(tested, row[-1])] == []
+    assert [row[0] for row in rows if row[2] == "partly" and len(row[-1]) < 10] == []

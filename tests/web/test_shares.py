@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 from tests.server import rig
 from tests.web.conftest import add, browser, signed_in
-from tests.web.test_links import told, whys
+from tests.web.test_links import counted, told, whys
 from tests.web.test_recordings import NORTH, Office, office
 
 from askfirst.errors import Refused
@@ -234,3 +234,117 @@ def test_a_reason_is_asked_where_the_account_wants_one(office: Office) -> None:
     for seen in (own.get("/me").text, own.get(office.page).text):
         assert "Klage fra Nora" in seen
     assert "Nora" not in "".join(map(str, office.site.store.ledger.entries()))
+
+
+# Whatever must not open one: the same seven as of links (tests/web/test_links.py)
+
+NOTHING = "A" * 43
+
+
+def opened(office: Office, sharing: Sharing) -> tuple[str, TestClient]:
+    """The path of a share and the browser that has brought its code."""
+    made, counsel = share(office, sharing), browser(office.site)
+    path = f"/shared/{made.token}"
+    assert counsel.post(path, data={"code": made.code}).status_code == 303
+    return path, counsel
+
+
+def said(text: str) -> str:
+    """What a page or an answer says of a share that opens nothing."""
+    found = re.search(r"this link opens nothing[^<\"]*", text)
+    assert found is not None, text[:300]
+    return found[0]
+
+
+def test_a_share_whose_browser_is_another_session_is_refused_and_logged(
+    office: Office, sharing: Sharing
+) -> None:
+    path, counsel = opened(office, sharing)
+    other = browser(office.site)
+    other.cookies.set("askfirst-share", "B" * 43)
+
+    assert other.get(f"{path}/audio").status_code == 403
+    assert whys(office) == ["other-session"]
+    assert counsel.get(f"{path}/audio").status_code == 200
+
+
+def test_a_share_gives_another_person_nothing_though_they_are_signed_in(
+    office: Office, sharing: Sharing
+) -> None:
+    path, _ = opened(office, sharing)
+
+    for role in (UserRole.ADMIN, UserRole.COMPLIANCE):
+        answer = office.somebody(role).get(f"{path}/audio")
+        assert (answer.status_code, b"OggS" in answer.content) == (403, False)
+    assert set(whys(office)) == {"other-session"}
+
+
+def test_an_altered_share_is_refused_without_saying_what_is_wrong(
+    office: Office, sharing: Sharing
+) -> None:
+    path, counsel = opened(office, sharing)
+    altered = path[:-1] + ("A" if path[-1] != "A" else "B")
+
+    answers = [counsel.get(f"{each}/audio") for each in (altered, f"/shared/{NOTHING}")]
+
+    assert [each.status_code for each in answers] == [403, 403]
+    assert said(answers[0].text) == said(answers[1].text)
+
+
+def test_an_expired_and_a_revoked_share_are_refused_alike_and_told_apart_in_the_log(
+    office: Office, sharing: Sharing
+) -> None:
+    heard = []
+    for values in ({"expires_at": utc_now()}, {"revoked_at": utc_now()}):
+        path, counsel = opened(office, sharing)
+        with transaction(office.site.store.engine) as connection:
+            newest = sa.select(shares.c.id).order_by(shares.c.id.desc()).limit(1).scalar_subquery()
+            connection.execute(shares.update().where(shares.c.id == newest).values(**values))
+        answer = counsel.get(f"{path}/audio")
+        heard.append((answer.status_code, said(answer.text)))
+
+    assert heard[0] == heard[1]
+    assert heard[0][0] == 403
+    assert whys(office) == ["expired", "revoked"]
+
+
+def test_a_share_that_is_replayed_in_another_browser_is_refused_and_logged(
+    office: Office, sharing: Sharing
+) -> None:
+    path, code = made_by(office, office.somebody(UserRole.COMPLIANCE))
+    counsel, thief = browser(office.site), browser(office.site)
+    assert counsel.post(path, data={"code": code}).status_code == 303
+
+    assert thief.post(path, data={"code": code}).status_code == 403
+    assert thief.get(f"{path}/audio").status_code == 403
+    assert whys(office) == ["wrong-code", "other-session"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=999999999-", "bytes=5-2", "bytes=-0", "bytes=0-9,20-29", "bytes=" + "9" * 60]
+)
+def test_an_abused_range_of_a_share_gives_nothing_beyond_the_file(
+    office: Office, sharing: Sharing, asked: str
+) -> None:
+    path, counsel = opened(office, sharing)
+
+    answer = counsel.get(f"{path}/audio", headers={"range": asked})
+
+    assert answer.status_code in (200, 416)
+    assert len(office.entries("access.played")) == (1 if answer.status_code == 200 else 0)
+
+
+def test_neither_answer_nor_work_of_an_unknown_share_depends_on_what_there_is(
+    office: Office, sharing: Sharing
+) -> None:
+    """A token names no recording; whoever guesses one learns nothing from shares that exist."""
+    answers, work = [], []
+    for _ in range(2):
+        with counted(office) as statements:
+            answer = browser(office.site).get(f"/shared/{NOTHING}/audio")
+        answers.append((answer.status_code, said(answer.text)))
+        work.append([statement.split("(")[0] for statement in statements])
+        opened(office, sharing)  # from here on there is a share, and a browser that hears it
+
+    assert answers[0] == answers[1]
+    assert work[0] == work[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pyotp
 import pytest
@@ -12,15 +12,14 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.web.conftest import PASSWORD, add, browser, problem, signed_in
 
-from askfirst.server import account, accounts, audit, sessions
+from askfirst.server import account, accounts, addressfailures, audit, sessions
 from askfirst.server.access import UserRole
 from askfirst.server.accountkeys import EVERYBODY, NOBODY, OFFICERS
 from askfirst.server.accounttables import sessions as session_rows
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.web import signingin
-from askfirst.web import visit as visiting
-from askfirst.web.visit import Site
+from askfirst.web import api_sound, signingin
+from askfirst.web.visit import Site, Visit
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -162,7 +161,7 @@ def test_an_address_that_failed_too_often_is_let_in_by_nothing(
     ready: Site, kari: accounts.User
 ) -> None:
     client = browser(ready)
-    for number in range(visiting.FAILURES_OF_ADDRESS):
+    for number in range(addressfailures.ALLOWED):
         client.post("/sign-in", data={"email": f"{number}@example.org", "password": "x"})
 
     answer = client.post("/sign-in", data={"email": kari.email, "password": PASSWORD})
@@ -359,6 +358,48 @@ def test_what_a_page_asks_by_itself_keeps_no_session_alive(
     aged()
     client.post("/me", data={"time_factor": "1"})
     assert left() > timedelta(minutes=100)
+
+
+@pytest.mark.parametrize(
+    ("role", "minutes"),
+    [(UserRole.AGENT, 120), (UserRole.SUPERVISOR, 30), (UserRole.COMPLIANCE, 30)],
+)
+def test_whoever_may_hear_others_is_asked_again_sooner(
+    ready: Site, role: UserRole, minutes: int
+) -> None:
+    user = add(ready, role)
+    client = browser(ready)
+
+    client.post("/sign-in", data={"email": user.email, "password": PASSWORD})
+
+    with reading(ready.store.engine) as connection:
+        rows = connection.execute(session_rows.select()).all()
+    (row,) = [each for each in rows if each.user == user.id]
+    assert row.idles_at is not None
+    assert row.idles_at - row.created_at == timedelta(minutes=minutes)
+
+
+def test_who_speaks_on_a_call_is_doing_something(ready: Site, kari: accounts.User) -> None:
+    client = signed_in(ready, kari)
+    token = client.cookies[ready.cookie]
+    soon = utc_now() + timedelta(minutes=1)
+    with transaction(ready.store.engine) as connection:
+        connection.execute(
+            session_rows.update().values(seen_at=utc_now() - timedelta(hours=1), idles_at=soon)
+        )
+    with reading(ready.store.engine) as connection:
+        wants = account.account(connection)
+    speaking = Visit(
+        site=ready, account=wants, user=kari, language="en", theme="light", zone=UTC, path="/",
+        nonce="", session=token,
+    )  # fmt: skip
+
+    assert api_sound._may_speak(speaking)
+
+    with reading(ready.store.engine) as connection:
+        row = connection.execute(session_rows.select()).one()
+    assert row.idles_at is not None
+    assert row.idles_at > soon + timedelta(minutes=20)
 
 
 def test_one_sees_and_ends_ones_sessions(ready: Site, kari: accounts.User) -> None:

@@ -22,6 +22,7 @@ from askfirst.errors import InvalidInput, InvalidRequest, NotFound, Refused
 from askfirst.policy import PLACE_CODE
 from askfirst.server.access import Permission, Person, UserRole, roles_of
 from askfirst.server.accounttables import audit, notice_readings, sessions, sign_in_links, users
+from askfirst.server.commonpasswords import is_common
 from askfirst.server.digests import of_secret
 from askfirst.server.ids import new_id
 
@@ -447,6 +448,11 @@ def _hashed(password: str) -> str:
         raise InvalidInput(
             f"the password has {len(password)} characters; expected {SHORTEST_PASSWORD} to "
             f"{LONGEST_PASSWORD}. A sentence is easy to remember"
+        )
+    if is_common(password):
+        raise InvalidInput(
+            "this password, or what it is made of, is known from leaks and tried first. A sentence "
+            "is easy to remember"
         )
     return _hasher.hash(password)
 

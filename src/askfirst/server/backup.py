@@ -7,13 +7,10 @@ left out unless it is asked for; a backup that holds both opens every recording 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +20,17 @@ from askfirst.errors import InvalidInput, NotFound, Refused, Unavailable
 from askfirst.ledger import Kind, timestamp
 from askfirst.server import erasurelist
 from askfirst.server.account import account
+from askfirst.server.backupmanifest import (
+    DATABASE,
+    KEYS,
+    MANIFEST,
+    OBJECTS,
+    Held,
+    Manifest,
+    digest,
+    document,
+)
+from askfirst.server.backuptables import backups
 from askfirst.server.blobs import create_file, disk_trouble
 from askfirst.server.custody import MASTER, STORE, WRAPPER
 from askfirst.server.database import assets, reading, transaction
@@ -33,38 +41,9 @@ from askfirst.server.queuetables import queue_texts
 from askfirst.server.standingtables import standing_consents
 from askfirst.server.store import Store
 
-MANIFEST, FORMAT = "manifest.json", "askfirst backup 1"
-DATABASE, KEYS, OBJECTS = "database", "keys", "objects"
-"""Folders of a backup; the erasure list, rules and overrides are called as in an installation."""
-
 DATABASE_FILE = "askfirst.db"
 _OWN = (RULES, OVERRIDES)
 _SIGNING = ("vcon-signing.pem", "vcon-signing.crt")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file of a backup as its manifest has it."""
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a backup holds. `keys_until` is when its folder `keys` is to be deleted."""
-
-    made_at: datetime
-    keys_until: datetime
-    wrapped_by: str
-    with_key: bool
-    ledger_size: int
-    files: Mapping[str, Held]
-
-    @property
-    def bytes(self) -> int:
-        """How large all files are together."""
-        return sum(each.bytes for each in self.files.values())
 
 
 def make(store: Store, folder: Path, at: datetime, *, with_key: bool = False) -> Manifest:
@@ -107,54 +86,6 @@ def make(store: Store, folder: Path, at: datetime, *, with_key: bool = False) ->
         ) from error
 
 
-def manifest_of(folder: Path) -> Manifest:
-    """What a backup says that it holds. Raises NotFound for half a backup, InvalidInput."""
-    path = folder / MANIFEST
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NotFound(
-            f"{folder} has no {MANIFEST}: it is no backup, or one that was not finished. Use "
-            "another one"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}; use another backup") from error
-    try:
-        if told["format"] != FORMAT:
-            raise InvalidInput(f"{path} is of format {told['format']!r}, expected {FORMAT!r}")
-        return Manifest(
-            datetime.fromisoformat(told["made_at"]),
-            datetime.fromisoformat(told["keys_until"]),
-            str(told["wrapped_by"]),
-            bool(told["with_key"]),
-            int(told["ledger_size"]),
-            {
-                _inside(name): Held(str(held["sha256"]), int(held["bytes"]))
-                for name, held in told["files"].items()
-            },
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidInput(f"{path} is no manifest of a backup; use another backup") from error
-
-
-def faults_of(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """What of a backup is not as its manifest has it, a line for each file."""
-    for name, held in sorted(manifest.files.items()):
-        path = folder / name
-        if not path.is_file():
-            yield f"{name} is missing"
-        elif path.stat().st_size != held.bytes:
-            yield f"{name} has {path.stat().st_size} bytes, expected {held.bytes}"
-        elif digest(path) != held.sha256:
-            yield f"{name} was changed: its SHA-256 is not that of the manifest"
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _finished(store: Store, folder: Path, at: datetime, *, with_key: bool) -> Manifest:
     """Write the manifest, without which a backup is none, and enter that there is one."""
     for path in folder.rglob("*"):
@@ -177,24 +108,21 @@ def _finished(store: Store, folder: Path, at: datetime, *, with_key: bool) -> Ma
         0 if row is None else int(row[0]),
         files,
     )
-    told = {
-        "format": FORMAT,
-        "made_at": made.made_at.isoformat(),
-        "keys_until": made.keys_until.isoformat(),
-        "wrapped_by": made.wrapped_by,
-        "with_key": with_key,
-        "ledger_size": made.ledger_size,
-        "files": {
-            name: {"sha256": held.sha256, "bytes": held.bytes} for name, held in files.items()
-        },
-    }
-    create_file(folder / MANIFEST, json.dumps(told, indent=1).encode(), unfinished_in=folder)
+    create_file(
+        folder / MANIFEST, json.dumps(document(made), indent=1).encode(), unfinished_in=folder
+    )
     with transaction(store.engine) as connection:
         store.ledger.append(
             connection,
             Kind.BACKUP_MADE,
             at,
             data={"with_key": with_key, "keys_until": timestamp(made.keys_until)},
+        )
+        # One that was here before is no more; what is erased is to be taken out of this one.
+        here = str(folder.absolute())
+        connection.execute(backups.delete().where(backups.c.folder == here))
+        connection.execute(
+            backups.insert().values(folder=here, made_at=at, keys_until=made.keys_until)
         )
     return made
 
@@ -252,10 +180,3 @@ def _room(target: Path) -> None:
     """Make the folder of a new file that nobody else can read."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.touch(mode=0o600)
-
-
-def _inside(name: str) -> str:
-    """A file's name in a manifest, which must not lead out of the backup."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(name)
-    return name

@@ -1,6 +1,7 @@
 """Tables of the daily checkpoints: which checkpoint is a day's, and where it went.
 
-No queries live here. A delivery is a time stamp or a publication; its problem is a code.
+No queries live here. A delivery is a time stamp or a publication, and stands here before it is
+first tried; its problem is a code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ checkpoint_deliveries = sa.Table(
     sa.Column("day", sa.Date, sa.ForeignKey("daily_checkpoints.day"), primary_key=True),
     sa.Column("channel", sa.String(8), primary_key=True),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("tried_at", UtcDateTime, nullable=False),
+    sa.Column("tried_at", UtcDateTime),
+    sa.Column("due_at", UtcDateTime),  # when it is tried next; none once it is done
     sa.Column("done_at", UtcDateTime),
     sa.Column("problem", sa.String(16)),
     sa.Column("stamped_at", UtcDateTime),  # as the authority's clock says

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ from askfirst.errors import KeyUnreadable, Misconfigured, Refused
 from askfirst.server.blobs import create_file, disk_trouble
 from askfirst.server.keys import KeyFile, KeyStore, KeyWrapper
 from askfirst.server.openbao import Transit, TransitWrapper
+
+log = logging.getLogger(__name__)
 
 STORE, MASTER = "keys.db", "master.key"
 NEW_MASTER, WRAPPER, NEXT = "master.key.next", "wrapper.json", "next.json"
@@ -136,8 +139,11 @@ def _end_cut_off(folder: Path) -> None:
         to = Transit.from_json(told) if told else None
         fresh = folder / (NEW_MASTER if (folder / NEW_MASTER).exists() else MASTER)
         if _fits(folder, lambda: _wrapper(folder, place_of(folder))):
+            is_through = place_of(folder) == to and not (folder / NEW_MASTER).exists()
+            _tell("finished" if is_through else "taken-back")
             _tidy(folder)
         elif _fits(folder, lambda: KeyFile(fresh) if to is None else TransitWrapper(to)):
+            _tell("finished")
             _finish(folder, to)
         else:
             raise KeyUnreadable(
@@ -146,6 +152,11 @@ def _end_cut_off(folder: Path) -> None:
             )
     except OSError as error:
         raise disk_trouble(f"end the change of keys in {folder}", error) from error
+
+
+def _tell(ended: str) -> None:
+    """Name how a change was ended that was cut off: finished, or taken back."""
+    log.warning("keys.change_cut_off ended=%s", ended)
 
 
 def _fits(folder: Path, wrapper: Callable[[], KeyWrapper]) -> bool:

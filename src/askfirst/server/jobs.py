@@ -31,7 +31,15 @@ from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.rules import Rulebook, packaged
-from askfirst.server import cutting, dailycheckpoints, erasure, queuecheck, reminding, sweep
+from askfirst.server import (
+    backupkeys,
+    cutting,
+    dailycheckpoints,
+    erasure,
+    queuecheck,
+    reminding,
+    sweep,
+)
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, outbox, reading, scrub, transaction
@@ -48,8 +56,8 @@ LISTEN_S = 1.0
 
 _SWEEP_DAILY = "17 3 * * *"
 _CHECK_HOURLY = "47 * * * *"
-_CHECKPOINT_HOURLY = "41 * * * *"
-"""Signs once a day; what could not be stamped or published is tried again every hour."""
+_CHECKPOINT_OFTEN = "1-59/10 * * * *"
+"""Signs once a day; what could not be stamped or published is tried again when it is due."""
 _REMIND_HOURLY = "23 * * * *"
 """Each reminder goes out once; what could not be sent is tried again every hour."""
 
@@ -110,7 +118,7 @@ class Jobs:
                 for name, workflow, schedule in (
                     ("sweep", _sweep, _SWEEP_DAILY),
                     ("check", _check_all, _CHECK_HOURLY),
-                    ("checkpoint", _daily, _CHECKPOINT_HOURLY),
+                    ("checkpoint", _daily, _CHECKPOINT_OFTEN),
                     ("remind", _remind, _REMIND_HOURLY),
                 )
             ]
@@ -337,6 +345,7 @@ def _sweep_step() -> None:
     jobs = _jobs()
     erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
+    backupkeys.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
 

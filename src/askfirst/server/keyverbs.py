@@ -11,7 +11,9 @@ from pathlib import Path
 
 from askfirst.errors import InvalidInput, Misconfigured
 from askfirst.ledger import Kind, timestamp
-from askfirst.server import backup, custody, erasurelist, restoring
+from askfirst.server import backup, backupkeys, custody, erasurelist, restoring
+from askfirst.server.backupkeys import Swept
+from askfirst.server.backupmanifest import KEYS
 from askfirst.server.clock import utc_now
 from askfirst.server.commands import NO, YES, opened
 from askfirst.server.custody import MASTER
@@ -45,8 +47,39 @@ def backup_make(chosen: argparse.Namespace) -> int:
         print(f"with keys/{MASTER}: whoever has this folder can open every recording in it")
     else:
         print(f"without the key: {made.wrapped_by}; keep it apart, nothing opens without it")
-    print(f"delete its folder {backup.KEYS} by {made.keys_until:%Y-%m-%d}")
+    print(f"delete its folder {KEYS} by {made.keys_until:%Y-%m-%d}")
     return YES
+
+
+def backup_sweep(chosen: argparse.Namespace) -> int:
+    """Take the keys of what was erased out of all backups; 1 where one cannot be reached."""
+    with opened(chosen.data) as store:
+        swept = backupkeys.sweep(store, utc_now(), chosen.folder)
+    if chosen.json:
+        _print([_backup(each) for each in swept])
+    for each in swept if not chosen.json else ():
+        if each.problem is None:
+            print(f"{each.folder}: {each.removed} keys of what was erased were taken out")
+        else:
+            print(_out_of_reach(each))
+    return NO if any(each.problem for each in swept) else YES
+
+
+def _backup(swept: Swept) -> dict[str, object]:
+    until = swept.keys_until
+    return {
+        "folder": str(swept.folder),
+        "keys_until": None if until is None else timestamp(until),
+        "removed": swept.removed,
+        "problem": swept.problem,
+    }
+
+
+def _out_of_reach(swept: Swept) -> str:
+    return (
+        f"{swept.folder}: OUT OF REACH ({swept.problem}); "
+        f"delete its folder {KEYS}, wherever it is now, by {_day(swept.keys_until)}"
+    )
 
 
 def restore(chosen: argparse.Namespace) -> int:
@@ -72,13 +105,13 @@ def keys_status(chosen: argparse.Namespace) -> int:
     """Say where the keys are, and when they were rotated, backed up and tried."""
     with opened(chosen.data) as store, reading(store.engine) as connection:
         found = keeping(store, connection, utc_now())
+        far = backupkeys.unreached(connection)
     if chosen.json:
-        _print(
-            {
-                name: timestamp(value) if isinstance(value, datetime) else value
-                for name, value in asdict(found).items()
-            }
-        )
+        told = {
+            name: timestamp(value) if isinstance(value, datetime) else value
+            for name, value in asdict(found).items()
+        }
+        _print({**told, "out_of_reach": [_backup(each) for each in far]})
         return YES
     tried = "never" if found.tried_at is None else _day(found.tried_at)
     if found.tried_at is not None and not found.tried_well:
@@ -94,6 +127,8 @@ def keys_status(chosen: argparse.Namespace) -> int:
         ("erased now", f"unreadable in backups by {_day(found.void_at)}"),
     ):
         print(f"{name:<14}{value}")
+    for each in far:
+        print(_out_of_reach(each))
     return YES
 
 
@@ -149,7 +184,7 @@ def _check(chosen: argparse.Namespace, folder: Path) -> int:
     for fault in found.faults:
         print(f"FAULT: {fault}")
     if found.keys_until is not None and found.keys_until < now:
-        print(f"its folder {backup.KEYS} was to be deleted by {_day(found.keys_until)}")
+        print(f"its folder {KEYS} was to be deleted by {_day(found.keys_until)}")
     if not found.holds:
         print("this backup cannot be restored")
         return NO

@@ -91,22 +91,24 @@ class Ledger:
     def checkpoint(self, at: datetime) -> str:
         """Sign the present head as a checkpoint note; the same head is signed only once."""
         with transaction(self._engine) as connection:
-            head = connection.execute(sa.select(ledger_head).with_for_update()).one_or_none()
-            frontier = (
-                merkle.Frontier() if head is None else merkle.Frontier.from_list(head.frontier)
-            )
-            known = connection.execute(
-                sa.select(checkpoints.c.note).where(checkpoints.c.size == frontier.size)
-            ).scalar_one_or_none()
-            if known is not None:
-                return str(known)
-            note = ledger.sign_note(
-                ledger.Checkpoint(KEY_NAME, frontier.size, frontier.root),
-                KEY_NAME,
-                self._public,
-                self._private.sign,
-            )
-            connection.execute(checkpoints.insert().values(size=frontier.size, at=at, note=note))
+            return self.sign_head(connection, at)
+
+    def sign_head(self, connection: sa.Connection, at: datetime) -> str:
+        """As `checkpoint`, inside the caller's transaction."""
+        head = connection.execute(sa.select(ledger_head).with_for_update()).one_or_none()
+        frontier = merkle.Frontier() if head is None else merkle.Frontier.from_list(head.frontier)
+        known = connection.execute(
+            sa.select(checkpoints.c.note).where(checkpoints.c.size == frontier.size)
+        ).scalar_one_or_none()
+        if known is not None:
+            return str(known)
+        note = ledger.sign_note(
+            ledger.Checkpoint(KEY_NAME, frontier.size, frontier.root),
+            KEY_NAME,
+            self._public,
+            self._private.sign,
+        )
+        connection.execute(checkpoints.insert().values(size=frontier.size, at=at, note=note))
         return note
 
     def verify(self, pinned: Sequence[str] = ()) -> Verified:

@@ -85,6 +85,8 @@ class Paper:
 
     `made_at` is the time that the file gives as its own; the same paper gives the same bytes.
     `marks` are passages that stand out wherever they are, such as what is still to be filled in.
+    `annex` begins on a page of its own; with `is_dense` what stands before it is set closely, so
+    that it has a chance to be one page.
     """
 
     title: str
@@ -94,6 +96,8 @@ class Paper:
     sections: Sequence[Section] = field(default_factory=tuple)
     footer: str = ""
     marks: Sequence[str] = ()
+    annex: Sequence[Section] = ()
+    is_dense: bool = False
 
     def parts(self, text: str) -> list[tuple[str, bool]]:
         """A text in pieces, each with whether it is one of the marks and so stands out."""
@@ -137,19 +141,22 @@ def _shown(paper: Paper) -> dict[str, object]:
         "language": paper.language[:2],
         "made_at": list(paper.made_at.astimezone(UTC).timetuple()[:6]),
         "facts": [_fact(each) for each in paper.facts],
-        "sections": [
-            {
-                "title": _set(each.title),
-                "facts": [_fact(fact) for fact in each.facts],
-                "paragraphs": [_set(text) for text in each.paragraphs],
-                "quotations": [_set(text) for text in each.quotations],
-                "tables": [_table(table) for table in each.tables],
-                "commands": [_set(text) for text in each.commands],
-            }
-            for each in paper.sections
-        ],
+        "sections": [_section(each) for each in paper.sections],
+        "annex": [_section(each) for each in paper.annex],
+        "is_dense": paper.is_dense,
         "footer": _set(paper.footer),
         "marks": [_set(mark) for mark in paper.marks],
+    }
+
+
+def _section(section: Section) -> dict[str, object]:
+    return {
+        "title": _set(section.title),
+        "facts": [_fact(fact) for fact in section.facts],
+        "paragraphs": [_set(text) for text in section.paragraphs],
+        "quotations": [_set(text) for text in section.quotations],
+        "tables": [_table(table) for table in section.tables],
+        "commands": [_set(text) for text in section.commands],
     }
 
 

@@ -13,8 +13,10 @@ import os
 import smtplib
 import ssl
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx2
@@ -28,31 +30,59 @@ EVENT = "ledger.checkpoint"
 """The type of the event that a webhook gets."""
 
 
-def to_file(note: str, path: Path) -> None:
-    """Append a note and an empty line, and have them on the disk. Raises Unavailable."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A day's checkpoint as it goes out; `at` is when the day (UTC) got it."""
+
+    note: str
+    day: date
+    at: datetime
+
+    @property
+    def identity(self) -> str:
+        """The same in every attempt, so that a receiver takes a day once."""
+        return f"checkpoint-{self.day.isoformat()}"
+
+
+def to_file(made: Published, path: Path) -> None:
+    """Append a note and an empty line, and have them on the disk. Raises Unavailable.
+
+    Where the file ends with the note, an earlier attempt got that far and nothing is appended.
+    """
+    block = f"{made.note}\n".encode()
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{note}\n")
+        # Not truncated and not rewritten: the file may be one that only grows.
+        with path.open("ab") as file:
+            if not _ends_with(path, block):
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise Unavailable(f"the file {path} cannot be written: {error.strerror}") from error
 
 
-def to_mail(note: str, day: str, wanted: CheckpointSettings) -> None:
+def to_mail(made: Published, wanted: CheckpointSettings) -> None:
     """Mail a note. Raises as `send_mail`."""
-    point = parse_note(note)[0]
-    subject = f"Checkpoint of {point.origin}: {point.size} entries, {day}"
-    send_mail(subject, note, wanted, f"checkpoint-{point.size:016d}.txt")
+    point = parse_note(made.note)[0]
+    subject = f"Checkpoint of {point.origin}: {point.size} entries, {made.day.isoformat()}"
+    name = f"checkpoint-{point.size:016d}.txt"
+    send_mail(subject, made.note, made.identity, made.at, wanted, attached_as=name)
 
 
-def to_webhook(note: str, identity: str, wanted: CheckpointSettings, at: datetime) -> None:
-    """Post a note as an event. Raises as `post_event`."""
-    post_event(EVENT, {"checkpoint": note}, identity, wanted, at)
+def to_webhook(made: Published, wanted: CheckpointSettings, at: datetime) -> None:
+    """Post a note as an event; `at` is when it is sent. Raises as `post_event`."""
+    event = {"type": EVENT, "timestamp": timestamp(made.at), "data": {"checkpoint": made.note}}
+    post_event(event, made.identity, wanted, at)
 
 
 def send_mail(
-    subject: str, text: str, wanted: CheckpointSettings, attached_as: str | None = None
+    subject: str,
+    text: str,
+    identity: str,
+    made_at: datetime,
+    wanted: CheckpointSettings,
+    *,
+    attached_as: str | None = None,
 ) -> None:
     """Mail a text, attached as well under a name where one is given.
 
@@ -60,6 +90,9 @@ def send_mail(
     """
     mail = EmailMessage()
     mail["From"], mail["To"] = wanted.mail_from, ", ".join(wanted.mail_to)
+    mail["Date"] = format_datetime(made_at)
+    # A mail that is sent again has the same identity: mailboxes show it once.
+    mail["Message-ID"] = f"<{identity}.{_short(text)}@{_domain(wanted)}>"
     mail["Subject"] = subject
     mail.set_content(text)
     if attached_as is not None:
@@ -78,18 +111,13 @@ def send_mail(
 
 
 def post_event(
-    kind: str,
-    data: Mapping[str, object],
-    identity: str,
-    wanted: CheckpointSettings,
-    at: datetime,
+    event: Mapping[str, object], identity: str, wanted: CheckpointSettings, at: datetime
 ) -> None:
-    """Post an event of a kind, signed as Standard Webhooks says.
+    """Post an event, signed as Standard Webhooks says; `at` is when it is sent.
 
-    `identity` is the same in every attempt, so that a receiver takes an event once. Raises
-    Unavailable where nobody answers, Refused for any status but 2xx.
+    Give the same identity and event in every attempt. Raises Unavailable where nobody answers,
+    Refused for any status but 2xx.
     """
-    event = {"type": kind, "timestamp": timestamp(at), "data": data}
     body = json.dumps(event, ensure_ascii=False).encode()
     seconds = str(int(at.timestamp()))
     headers = {
@@ -115,6 +143,21 @@ def signature(secret: bytes, identity: str, seconds: str, body: bytes) -> str:
     """The signature of an event (Standard Webhooks, symmetric): HMAC-SHA256 in base64."""
     signed = b".".join((identity.encode(), seconds.encode(), body))
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+
+
+def _ends_with(path: Path, block: bytes) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(block)))
+        return file.read() == block
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _domain(wanted: CheckpointSettings) -> str:
+    return (wanted.mail_from or "@localhost").rpartition("@")[2]
 
 
 def _smtp(wanted: CheckpointSettings) -> smtplib.SMTP:

@@ -13,6 +13,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from askfirst.errors import Refused, Unavailable
+from askfirst.ledger import timestamp
 from askfirst.rules import Rulebook
 from askfirst.server import publishing
 from askfirst.server.checkpointsettings import CheckpointSettings
@@ -79,19 +80,23 @@ def _mail(due: Sequence[Due], wanted: CheckpointSettings, at: datetime) -> None:
     lines = [f"{each.on}  {each.kind}  {each.ref}{_left(each, at.date())}" for each, _ in due]
     head = "What ends or is due soon, by day, kind and id. Look at Compliance, What ends soon."
     subject = f"askfirst: {len(due)} end or are due soon"
-    publishing.send_mail(subject, "\n".join([head, "", *lines, ""]), wanted)
+    text = "\n".join([head, "", *lines, ""])
+    publishing.send_mail(subject, text, _identity(due, at), at, wanted)
 
 
 def _webhook(due: Sequence[Due], wanted: CheckpointSettings, at: datetime) -> None:
-    data = {
-        "endings": [
-            {"kind": str(each.kind), "id": each.ref, "on": each.on.isoformat(), "stage_days": stage}
-            for each, stage in due
-        ]
-    }
+    endings = [
+        {"kind": str(each.kind), "id": each.ref, "on": each.on.isoformat(), "stage_days": stage}
+        for each, stage in due
+    ]
+    event = {"type": EVENT, "timestamp": timestamp(at), "data": {"endings": endings}}
+    publishing.post_event(event, _identity(due, at), wanted, at)
+
+
+def _identity(due: Sequence[Due], at: datetime) -> str:
+    """What a message goes out as: its day and what is told first."""
     first, stage = due[0]
-    identity = f"reminders-{at.date().isoformat()}-{first.ref[-32:]}-{stage}"
-    publishing.post_event(EVENT, data, identity, wanted, at)
+    return f"reminders-{at.date().isoformat()}-{first.ref[-32:]}-{stage}"
 
 
 def _left(each: Ending, today: date) -> str:

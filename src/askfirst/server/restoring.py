@@ -21,9 +21,9 @@ from askfirst.errors import AskfirstError, InvalidInput, Refused
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
 from askfirst.server import erasurelist
-from askfirst.server.backup import (
+from askfirst.server.backup import DATABASE_FILE
+from askfirst.server.backupmanifest import (
     DATABASE,
-    DATABASE_FILE,
     KEYS,
     OBJECTS,
     Manifest,

@@ -42,8 +42,9 @@ class Settings:
     `calls_per_worker` how many each takes at one time. A program that is asked to end lets calls
     go on for `drain_seconds`. `checkpoints` is where each day's checkpoint goes, stated in the
     file alone, and `oidc` whom we ask who somebody is. A session ends after `session_hours`, and
-    earlier when nobody has done anything for `idle_minutes`. `sources` says where each value came
-    from.
+    earlier when nobody has done anything for `idle_minutes`, or for
+    `listener_idle_minutes` where they may hear recordings of others. `sources` says where each
+    value came from.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +57,7 @@ class Settings:
     public_checker: bool = True
     session_hours: int = 12
     idle_minutes: int = 120
+    listener_idle_minutes: int = 30
     oidc: SignOn | None = None
     roles: tuple[str, ...] = ROLES
     open_metrics: bool = False
@@ -276,6 +278,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "public_checker": _flag,
     "session_hours": _number(1, 720),
     "idle_minutes": _number(5, 43_200),
+    "listener_idle_minutes": _number(5, 43_200),
     "oidc": signon.read,
     "roles": _roles,
     "open_metrics": _flag,

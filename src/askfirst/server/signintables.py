@@ -64,3 +64,11 @@ rounds = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
+
+address_failures = sa.Table(
+    "address_failures",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # a keyed hash, never the address
+    sa.Column("began_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)

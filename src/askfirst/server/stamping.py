@@ -22,6 +22,7 @@ from rfc3161_client import (
 )
 
 from askfirst.errors import Misconfigured, Refused, Unavailable, Unverified
+from askfirst.server.stamporder import in_order
 
 TIMEOUT_S = 20.0
 MOST_BYTES = 65_536
@@ -119,7 +120,7 @@ def _post(url: str, body: bytes) -> bytes:
 
 def _decoded(answer: bytes) -> TimeStampResponse:
     try:
-        response = decode_timestamp_response(answer)
+        response = decode_timestamp_response(in_order(answer))
         # Reading a part that is not there fails only here.
         status, _ = response.status, response.tst_info if response.status == 0 else None
     except ValueError as error:

@@ -31,7 +31,7 @@ from askfirst.telephony.socketleg import SocketLeg
 from askfirst.telephony.webrtc import OFFER_BYTES, WebRtcLeg
 from askfirst.web.api_live import Caller, own
 from askfirst.web.bodies import Body
-from askfirst.web.visit import Visit, present_user, site_of, visit_of
+from askfirst.web.visit import Visit, keep_alive, present_user, site_of, visit_of
 
 router = APIRouter(tags=["live calls"])
 log = logging.getLogger(__name__)
@@ -169,6 +169,7 @@ def _may_speak(visit: Visit) -> bool:
         else:
             with reading(visit.site.store.engine) as connection:
                 user = sessions.present(connection, visit.who.id, utc_now())
+            keep_alive(visit)
     except Exception:
         log.exception("sound.watch-failed")
         return False  # whoever cannot be looked up is not heard

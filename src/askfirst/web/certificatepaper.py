@@ -34,7 +34,10 @@ class Certified:
 
 
 def certificate(visit: Visit, found: Certified) -> Paper:
-    """The certificate, in the visit's language and with times in the visit's zone and in UTC."""
+    """The certificate, in the visit's language and with times in the visit's zone and in UTC.
+
+    Of an ordinary call it is one page; rules that did not decide and the entries are its annex.
+    """
     sections = (
         _parties(visit, found),
         _rules(visit, found),
@@ -50,6 +53,8 @@ def certificate(visit: Visit, found: Certified) -> Paper:
         _head(visit, found),
         sections,
         visit.say("Made by askfirst from the call’s own records. Not legal advice."),
+        annex=_annex(visit, found),
+        is_dense=True,
     )
 
 
@@ -132,9 +137,7 @@ def _rules(visit: Visit, found: Certified) -> Section:
         is_private = found.record.line.is_private
         none = visit.say("No rule was applied: nobody answered.")
         return Section(title, paragraphs=[visit.say("Private call") if is_private else none])
-    primary = set(decision["primary"])
-    won = [each for each in found.reasons if each["jurisdiction"] in primary]
-    lost = [each for each in found.reasons if each["jurisdiction"] not in primary]
+    won = [each for each in found.reasons if each["jurisdiction"] in decision["primary"]]
     book = decision["rulebook"]
     facts = [
         Fact(visit.say("Mode"), visit.say(certificatewords.MODES[decision["mode"]])),
@@ -145,10 +148,19 @@ def _rules(visit: Visit, found: Certified) -> Section:
         Fact(visit.say("Rulebook"), str(book["version"])),
         Fact(visit.say("Fingerprint"), str(book["fingerprint"]), is_code=True),
     ]
-    tables = [_reasons(visit, visit.say("Rules that won"), won)]
-    if lost:
-        tables.append(_reasons(visit, visit.say("Rules that were weaker here"), lost))
-    return Section(title, facts, tables=tables)
+    return Section(title, facts, tables=[_reasons(visit, visit.say("Rules that won"), won)])
+
+
+def _annex(visit: Visit, found: Certified) -> list[Section]:
+    """What the first page rests on, and does not need to be understood."""
+    primary = (found.record.decision or {}).get("primary", [])
+    weaker = [each for each in found.reasons if each["jurisdiction"] not in primary]
+    sections = [_entries(visit, found)] if found.grounds.standings else []
+    if weaker:
+        title = visit.say("Annex: rules that were weaker here")
+        table = _reasons(visit, visit.say("Rules"), weaker)
+        sections.append(Section(title, tables=[table]))
+    return sections
 
 
 def _named(visit: Visit, found: Certified, code: str) -> str:
@@ -306,11 +318,6 @@ def _checked(visit: Visit, found: Certified) -> str:
 
 def _ledger(visit: Visit, found: Certified) -> Section:
     grounds, line = found.grounds, found.record.line
-    rows = [
-        [str(each.position), str(each.entry["at"])[:19].replace("T", " "), each.kind, each.leaf]
-        for each in grounds.standings
-    ]
-    columns = [visit.say("No."), visit.say("At (UTC)"), visit.say("Kind"), visit.say("Leaf hash")]
     commands = ["askfirst ledger verify"]
     if grounds.standings:
         commands.insert(0, f"askfirst ledger prove {grounds.standings[-1].position}")
@@ -328,13 +335,23 @@ def _ledger(visit: Visit, found: Certified) -> Section:
         ],
         [
             visit.say(
-                "Every line below is an entry of the append-only ledger (RFC 6962). Compare the key"
-                " with one that you were given by another way; these commands check the rest:"
+                "Every line of the annex is an entry of the append-only ledger (RFC 6962). Compare"
+                " the key with one that you were given by another way; these commands check the"
+                " rest:"
             )
         ],
-        tables=[Table(columns, rows, (12, 27, 33, 92), frozenset({1, 2, 3}))],
         commands=commands,
     )
+
+
+def _entries(visit: Visit, found: Certified) -> Section:
+    rows = [
+        [str(each.position), str(each.entry["at"])[:19].replace("T", " "), each.kind, each.leaf]
+        for each in found.grounds.standings
+    ]
+    columns = [visit.say("No."), visit.say("At (UTC)"), visit.say("Kind"), visit.say("Leaf hash")]
+    table = Table(columns, rows, (12, 27, 33, 92), frozenset({1, 2, 3}))
+    return Section(visit.say("Annex: entries of the ledger"), tables=[table])
 
 
 def _at(visit: Visit, found: Certified, at_ms: int) -> str:

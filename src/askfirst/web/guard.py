@@ -121,11 +121,6 @@ class RateLimit:
     addresses: int = 10_000
     _seen: OrderedDict[str, tuple[float, int]] = field(default_factory=OrderedDict)
 
-    def has_left(self, address: str) -> bool:
-        """Whether one more would be within the limit; asking counts nothing."""
-        began, number = self._seen.get(address, (0.0, 0))
-        return number < self.most or self.clock() - began >= self.seconds
-
     def allows(self, address: str) -> bool:
         """Whether one more request of an address is within the limit; it counts from now on."""
         now = self.clock()

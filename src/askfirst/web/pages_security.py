@@ -173,7 +173,7 @@ def _with_password(visit: Visit, connection: sa.Connection, password: str, now: 
         now,
         visit.site.session_lasts,
         found[1].agent if found else "",
-        idle=visit.site.session_idles,
+        idle=visit.site.idles(user),
         factors=found[1].factors if found else 1,
     )
 
@@ -203,7 +203,7 @@ def _page(visit: Visit, *, done: str | None = None, wrong: str | None = None) ->
             (each, browserwords.browser(visit.language, each.agent), each.name == here)
             for each in held
         ],
-        idle_minutes=visit.site.settings.idle_minutes,
+        idle_minutes=visit.site.idle_minutes(user),
     )
 
 

@@ -63,6 +63,7 @@ def _page(visit: Visit, *, saved: bool = False, wrong: bool = False) -> Response
         wrong=wrong,
         session_hours=settings.session_hours,
         idle_minutes=settings.idle_minutes,
+        listener_idle_minutes=settings.listener_idle_minutes,
         sign_on=settings.oidc,
     )
 

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from askfirst.server import accounts, audit, factors, rounds, sessions
+from askfirst.server import accounts, addressfailures, audit, factors, rounds, sessions
 from askfirst.server.accounts import User
+from askfirst.server.clock import utc_now
+from askfirst.server.database import reading
 from askfirst.server.rounds import Purpose
 from askfirst.web.visit import Site, Visit
 
@@ -47,7 +49,7 @@ def begin_session(
         now,
         site.session_lasts,
         agent,
-        idle=site.session_idles,
+        idle=site.idles(user),
         factors=proved,
     )
 
@@ -89,13 +91,16 @@ def note_failure(
     why: str,
 ) -> None:
     """Count a try that failed, for the address that it came from, and write it down."""
-    visit.site.tries.allows(address_of(visit.site, request))
+    keys = visit.site.store.keys
+    addressfailures.count(connection, keys, address_of(visit.site, request), now)
     audit.note(connection, now, None, "sign-in.failed", user, {"why": why})
 
 
 def may_try(visit: Visit, request: Request) -> bool:
     """Whether the address of a request has not failed too often of late."""
-    return visit.site.tries.has_left(address_of(visit.site, request))
+    store, address = visit.site.store, address_of(visit.site, request)
+    with reading(store.engine) as connection:
+        return addressfailures.has_left(connection, store.keys, address, utc_now())
 
 
 def address_of(site: Site, request: Request) -> str:

@@ -7,7 +7,6 @@ a token in place of a session, below ``/api/`` only: it opens no page.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
@@ -19,7 +18,7 @@ from starlette.requests import HTTPConnection
 from askfirst.errors import Refused
 from askfirst.rules import Rulebook
 from askfirst.server import accounts, factors, sessions, tokens
-from askfirst.server.access import Permission
+from askfirst.server.access import Permission, Reach
 from askfirst.server.account import Account, account
 from askfirst.server.accounts import THEMES
 from askfirst.server.clock import utc_now
@@ -31,17 +30,13 @@ from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import errorwords, words, zones
 from askfirst.web.carrying import Carrier
-from askfirst.web.guard import SAFE, RateLimit
+from askfirst.web.guard import SAFE
 
 API = "/api/"
 LANGUAGE_COOKIE = "language"
 THEME_COOKIE = "theme"
 ZONE_COOKIE = "time_zone"
 """Written by the browser itself (js/shell.js), for it alone knows."""
-
-
-FAILURES_OF_ADDRESS, FAILURES_FOR_S = 50, 900.0
-"""So many sign-ins may fail from one address in a quarter of an hour, whoever is tried."""
 
 
 class SignedOut(Refused):
@@ -67,23 +62,15 @@ class NeedsFactor(Refused):
         super().__init__(why)
 
 
-def _tries() -> RateLimit:
-    return RateLimit(most=FAILURES_OF_ADDRESS, seconds=FAILURES_FOR_S, clock=time.monotonic)
-
-
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every route needs of the installation.
-
-    `tries` counts sign-ins that failed, by the address that they came from.
-    """
+    """What every route needs of the installation."""
 
     store: Store
     settings: Settings
     rules: Rulebook
     listening: Listening
     carrier: Carrier = field(default_factory=Carrier)
-    tries: RateLimit = field(default_factory=_tries)
 
     @property
     def cookie(self) -> str:
@@ -99,10 +86,15 @@ class Site:
         """How long a session lasts at most."""
         return timedelta(hours=self.settings.session_hours)
 
-    @property
-    def session_idles(self) -> timedelta:
-        """After how long a session ends in which nobody does anything."""
-        return timedelta(minutes=self.settings.idle_minutes)
+    def idle_minutes(self, user: accounts.User) -> int:
+        """After how long a session of somebody ends in which nothing is done."""
+        hears_others = user.person.reach(Permission.RECORDINGS_LISTEN) > Reach.OWN
+        longest = self.settings.idle_minutes
+        return min(longest, self.settings.listener_idle_minutes) if hears_others else longest
+
+    def idles(self, user: accounts.User) -> timedelta:
+        """As `idle_minutes`."""
+        return timedelta(minutes=self.idle_minutes(user))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +175,7 @@ def visit_of(request: HTTPConnection) -> Visit:
         user, held = found
         if held.is_touch_due(now) and _is_by_hand(request):
             with transaction(site.store.engine) as connection:
-                sessions.touch(connection, session, now, site.session_idles)
+                sessions.touch(connection, session, now, site.idles(user))
         if _lacks_factor(wants, user, held):
             user, enrolling = None, user
     if secret is not None:
@@ -244,6 +236,16 @@ def _program(site: Site, secret: str, path: str) -> tuple[accounts.User, str]:
         with transaction(site.store.engine) as connection:
             tokens.note_use(connection, token.id, now)
     return user, token.id
+
+
+def keep_alive(visit: Visit) -> None:
+    """Let the session of a visit go on, whose person speaks on the phone and touches nothing."""
+    now = utc_now()
+    with reading(visit.site.store.engine) as connection:
+        found = sessions.find(connection, visit.session or "", now)
+    if found is not None and found[1].is_touch_due(now):
+        with transaction(visit.site.store.engine) as connection:
+            sessions.touch(connection, visit.session or "", now, visit.site.idles(found[0]))
 
 
 def present_user(visit: Visit) -> accounts.User | None:
