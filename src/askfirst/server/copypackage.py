@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +21,18 @@ import sqlalchemy as sa
 from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.errors import NotFound
 from askfirst.ledger import timestamp
-from askfirst.model import SAMPLE_RATE_HZ, RecordingState, Role
+from askfirst.model import SAMPLE_RATE_HZ, Role
 from askfirst.server import copies
-from askfirst.server.copies import Copy
+from askfirst.server.clock import utc_now
+from askfirst.server.copyconcerns import Concern, keeping_out, standing
 from askfirst.server.database import calls, consents, parties, reading, recordings
-from askfirst.server.export import vcon_of
+from askfirst.server.export import Source, vcon_of
 from askfirst.server.forgetting import spellings
-from askfirst.server.node import Node
-from askfirst.server.requestregister import get, person_of
+from askfirst.server.requestregister import person_of, requests_of
+from askfirst.server.store import Store
 from askfirst.server.subjectrights import Who, calls_of
+
+log = logging.getLogger(__name__)
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -70,7 +74,7 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class _Package:
-    node: Node
+    node: Source
     person: Who
     is_masked: bool
     language: str
@@ -78,6 +82,7 @@ class _Package:
     archive: zipfile.ZipFile
     manifest: dict[str, str] = field(default_factory=dict)
     page: list[str] = field(default_factory=list)
+    left_out: dict[str, Concern] = field(default_factory=dict)
 
     def say(self, key: str) -> str:
         return _TEXTS[self.language][key]
@@ -127,8 +132,8 @@ class _Package:
         self.page.append("</ul></section>")
 
     def _add_recording(self, row: Any, kept: Any) -> None:
-        if kept.state != RecordingState.READY.value:
-            said = f"{self.say('not-ready')}: {kept.state}"
+        if kept.id in self.left_out:
+            said = f"{self.say('not-ready')}: {self.left_out[kept.id]}"
             self.page.append(f"<li>{escape(said)}</li>")
             return
         playback = self.node.playback
@@ -197,34 +202,60 @@ class _Package:
         self.archive.writestr("manifest.json", json.dumps(self.manifest, indent=1, sort_keys=True))
 
 
-def make(node: Node, request: str, at: datetime, *, is_masked: bool, language: str) -> Copy:
-    """Make the copy of a request, in place of one from before.
+def make(source: Source, making: str, at: datetime) -> None:
+    """Make the copy that a making is of; safe to repeat, which begins anew.
 
-    Recordings that may not be heard are left out, and the index says so. Raises NotFound where
-    nothing is kept by which the person could be found.
+    Recordings that may not be heard are left out, and the index says so. A making that was ordered
+    anew, or of which a recording was erased meanwhile, is given up. Raises NotFound where nothing
+    is kept by which the person could be found, and what reading and storing raise.
     """
-    with reading(node.store.engine) as connection:
-        get(connection, request)
-        person = person_of(node.store, connection, request)
+    store = source.store
+    with reading(store.engine) as connection:
+        found = copies.of_making(connection, making)
+        if found is None:
+            return
+        person = person_of(store, connection, found.request)
         if person is None:
             raise NotFound("nothing is kept any more by which this person could be found")
         theirs = calls.c.id.in_(calls_of(connection, person))
         rows = connection.execute(sa.select(calls).where(theirs).order_by(calls.c.id)).all()
-        ready = recordings.c.state == RecordingState.READY.value
-        within = list(
-            connection.execute(
-                sa.select(recordings.c.id).join(calls).where(theirs, ready)
-            ).scalars()
-        )
+        kept = _kept(store, connection, person, [row.id for row in rows])
+    within = {each: stands for each, (stands, out) in kept.items() if out is None}
+    try:
+        if not copies.begin(store, making, within, len(rows)):
+            return
 
-    def write(archive: zipfile.ZipFile) -> None:
-        spoken = language if language in _TEXTS else "en"
-        package = _Package(node, person, is_masked, spoken, at, archive)
-        for row in rows:
-            package.add_call(row)
-        package.finish()
+        def write(archive: zipfile.ZipFile) -> None:
+            spoken = found.language if found.language in _TEXTS else "en"
+            package = _Package(source, person, found.is_masked, spoken, at, archive)
+            package.left_out = {each: out for each, (_, out) in kept.items() if out is not None}
+            for position, row in enumerate(rows, 1):
+                package.add_call(row)
+                copies.go_on(store, making, position)
+            package.finish()
 
-    return copies.make(node.store, request, within, write, at)
+        copies.fill(store, making, write, utc_now())
+    except copies.Superseded:
+        log.info("copy.given-up making=%s", making)
+
+
+def _kept(
+    store: Store, connection: sa.Connection, person: Who, of_calls: Sequence[str]
+) -> dict[str, tuple[list[str], Concern | None]]:
+    """Every recording of calls with what stands against it, and what keeps it out."""
+    mine = {f"{Concern.RESTRICTED}:{each.id}" for each in requests_of(store, connection, person)}
+    spelled = spellings(connection, person.numbers)
+    found: dict[str, tuple[list[str], Concern | None]] = {}
+    for call in of_calls:
+        people = connection.execute(sa.select(parties).where(parties.c.call == call)).all()
+        own = {
+            f"{Concern.OBJECTED}:{each.number_in_call}" for each in people if each.number in spelled
+        }
+        kept = sa.select(recordings.c.id).where(recordings.c.call == call)
+        for recording in connection.execute(kept.order_by(recordings.c.id)).scalars():
+            stands = standing(store, connection, recording)
+            found[recording] = (stands, keeping_out(stands, own | mine))
+    return found
 
 
 def _data(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -19,12 +19,14 @@ from askfirst.model import (
     Role,
     Use,
 )
+from askfirst.ports import Recognizer
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, parties, reading, recordings
 from askfirst.server.finishing import from_bytes
 from askfirst.server.ids import new_id
-from askfirst.server.node import Node
+from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
+from askfirst.server.store import Store
 from askfirst.vcon import (
     Answer,
     Audio,
@@ -47,8 +49,24 @@ _ANSWERS = {
 }
 
 
+class Source(Protocol):
+    """What a call is read from: a node, or the steps of a job."""
+
+    @property
+    def store(self) -> Store:
+        """Where everything is."""
+
+    @property
+    def playback(self) -> Playback:
+        """Reads recordings of the store."""
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """Made the transcripts."""
+
+
 def vcon_of(
-    node: Node,
+    node: Source,
     call: str,
     *,
     person: str = "system",
@@ -99,12 +117,12 @@ def vcon_of(
     return build(record)
 
 
-def bundle_of(node: Node, call: str) -> bytes:
+def bundle_of(node: Source, call: str) -> bytes:
     """The evidence bundle of a call, a zip that verifies itself offline. Raises NotFound."""
     return node.store.ledger.bundle(call, utc_now())
 
 
-def _consent(node: Node, row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
+def _consent(node: Source, row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
     """What one contact's consent came to: its last word counts."""
     last = next((line for line in reversed(said) if line.party == party), None)
     answer = Answer.NOT_ASKED if last is None else _ANSWERS[last.kind]
@@ -131,7 +149,7 @@ def _consent(node: Node, row: Any, party: int, said: Sequence[Any]) -> PartyCons
     )
 
 
-def _reference(node: Node, position: int) -> LedgerReference:
+def _reference(node: Source, position: int) -> LedgerReference:
     proven = node.store.ledger.prove(position, utc_now())
     point = parse_note(proven["checkpoint"])[0]
     return LedgerReference(
@@ -143,7 +161,7 @@ def _basis(row: Any) -> str:
     return str(row.policy.get("lawful_basis") or LawfulBasis.LEGITIMATE_INTERESTS.value)
 
 
-def _audio(node: Node, row: Any, ready: Any, people: Any, person: str, purpose: str) -> Audio:
+def _audio(node: Source, row: Any, ready: Any, people: Any, person: str, purpose: str) -> Audio:
     body = node.playback.play(ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED)
     caller = Role.CONTACT if row.direction == INBOUND else Role.AGENT
     sides: tuple[list[int], list[int]] = ([], [])  # whoever calls is on channel 1
@@ -159,7 +177,7 @@ def _audio(node: Node, row: Any, ready: Any, people: Any, person: str, purpose: 
     )
 
 
-def _transcript(node: Node, recording: str, language: str) -> Transcript | None:
+def _transcript(node: Source, recording: str, language: str) -> Transcript | None:
     kept = node.playback.asset(recording, "transcript")
     if kept is None:
         return None

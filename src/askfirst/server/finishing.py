@@ -48,6 +48,11 @@ class Finishing:
     store: Store
     recognizer: Recognizer
 
+    @property
+    def playback(self) -> Playback:
+        """Reads recordings of the store."""
+        return Playback(self.store)
+
     def seal(self, call: str) -> None:
         """Make the final file of each recording of a call; one without audio goes."""
         for recording in self._recordings(call, *_TO_SEAL):

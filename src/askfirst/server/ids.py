@@ -28,6 +28,7 @@ PREFIXES = (
     "prop",
     "pkey",
     "swp",
+    "cpy",
 )
 
 

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
-from askfirst.errors import Unavailable
+from askfirst.errors import NotFound
 from askfirst.ledger import timestamp
-from askfirst.server import copies, copypackage, requestacts, requestregister
+from askfirst.server import copies, requestacts, requestregister
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.copies import Copy
+from askfirst.server.copies import Copy, CopyState
 from askfirst.server.database import reading, transaction
 from askfirst.server.requestregister import (
     Delay,
@@ -28,6 +28,7 @@ from askfirst.server.requestregister import (
     shown,
 )
 from askfirst.server.subjectrights import who
+from askfirst.web.api_queue import dispatch
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
@@ -97,16 +98,22 @@ def change_request(visit: Officer, request_id: str, wanted: WantedStep) -> dict[
     return shown(step(visit, request_id, wanted.step, wanted.reason))
 
 
-@router.post("/subject-requests/{request_id}/copy", status_code=201)
-def make_copy(visit: Officer, request_id: str, wanted: WantedCopy) -> dict[str, object]:
-    """Make the copy package of a request; it can be downloaded for seven days."""
-    made = copy_made(visit, request_id, wanted.mask, wanted.language or visit.language)
-    return {
-        "request": made.request,
-        "bytes": made.bytes,
-        "sha256": made.sha256,
-        "expires_at": timestamp(made.expires_at),
-    }
+@router.post("/subject-requests/{request_id}/copy", status_code=202)
+def order_copy(visit: Officer, request_id: str, wanted: WantedCopy) -> dict[str, object]:
+    """Order the copy package of a request; a job makes it, `copy/state` says how far it is."""
+    language = wanted.language or visit.language
+    return _shown_copy(copy_ordered(visit, request_id, wanted.mask, language))
+
+
+@router.get("/subject-requests/{request_id}/copy/state")
+def copy_state(visit: Officer, request_id: str) -> dict[str, object]:
+    """How far the copy package of a request is, or why there is none any more."""
+    store = visit.site.store
+    with reading(store.engine) as connection:
+        found = copies.copy_of(store, connection, request_id, utc_now())
+    if found is None:
+        raise NotFound("there is no copy for this request, or none any more; make one")
+    return _shown_copy(found)
 
 
 @router.get("/subject-requests/{request_id}/copy")
@@ -115,16 +122,19 @@ def get_copy(visit: Officer, request_id: str) -> Response:
     return copy_answer(visit, request_id)
 
 
-def copy_made(visit: Visit, request: str, is_masked: bool, language: str) -> Copy:
-    """A new copy of a request. Raises NotFound, Unavailable where this process carries no calls."""
-    node = visit.site.carrier.node
-    if node is None:
-        raise Unavailable("this process makes no copies; ask one that carries calls")
-    return copypackage.make(node, request, utc_now(), is_masked=is_masked, language=language)
+def copy_ordered(visit: Visit, request: str, is_masked: bool, language: str) -> Copy:
+    """The copy of a request that a job makes from now on. Raises NotFound."""
+    store = visit.site.store
+    ordered = copies.order(store, request, utc_now(), is_masked=is_masked, language=language)
+    dispatch(visit)
+    return ordered
 
 
 def copy_answer(visit: Visit, request: str) -> Response:
-    """The copy of a request as a stream, after its accesses are written down. Raises NotFound."""
+    """The copy of a request as a stream, after its accesses are written down.
+
+    Raises NotFound, and Refused where it may not be given any more.
+    """
     parts = copies.download(visit.site.store, request, visit.who.id, utc_now())
     headers = {
         "content-disposition": f'attachment; filename="{request}.zip"',
@@ -152,3 +162,17 @@ def step(visit: Visit, request: str, what: Step, reason: str | None) -> SubjectR
             ground = requestregister.code(Ground, reason)
             return requestregister.refuse(store, connection, request, ground, by, now)
         return requestregister.get(connection, request)
+
+
+def _shown_copy(found: Copy) -> dict[str, object]:
+    is_ready = found.state is CopyState.READY
+    return {
+        "request": found.request,
+        "state": found.state,
+        "fault": found.fault,
+        "calls": found.total,
+        "calls_done": found.done,
+        "bytes": found.bytes if is_ready else None,
+        "sha256": found.sha256 if is_ready else None,
+        "expires_at": timestamp(found.expires_at) if is_ready else None,
+    }

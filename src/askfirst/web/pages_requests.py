@@ -24,7 +24,7 @@ from askfirst.server.requestregister import Delay, Ground, RequestKind, requests
 from askfirst.server.restrictions import restricted_by
 from askfirst.server.subjectrights import Who, found_of, who
 from askfirst.web import callwords, requestwords
-from askfirst.web.api_requests import Step, copy_answer, copy_made, step
+from askfirst.web.api_requests import Step, copy_answer, copy_ordered, step
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
@@ -110,15 +110,18 @@ def take_step(
 
 @router.post("/compliance/requests/{request_id}/copy")
 def make_copy(visit: Officer, request_id: str, mask: Text = "") -> Response:
-    """Make the copy package of a request; our side is silent unless somebody wants it."""
-    copy_made(visit, request_id, mask != "no", visit.language)
-    return RedirectResponse(f"/compliance/requests/{request_id}", status_code=303)
+    """Order the copy package of a request; our side is silent unless somebody wants it."""
+    copy_ordered(visit, request_id, mask != "no", visit.language)
+    return RedirectResponse(f"/compliance/requests/{request_id}#copy", status_code=303)
 
 
 @router.get("/compliance/requests/{request_id}/copy.zip")
 def get_copy(visit: Officer, request_id: str) -> Response:
-    """The copy package as a file."""
-    return copy_answer(visit, request_id)
+    """The copy package as a file; where it may not be given any more, the page says why."""
+    try:
+        return copy_answer(visit, request_id)
+    except Refused as error:
+        return _request(visit, request_id, error=visit.told(error), status=409)
 
 
 def _register(
@@ -183,7 +186,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         names = accounts.names(connection)
         known = contact_of(connection, found.contact) if person and found.contact else None
         restricted = len(restricted_by(connection, identity))
-        copy = copy_of(connection, identity, now)
+        copy = copy_of(store, connection, identity, now)
     return render(
         visit,
         "compliance_request.html",
@@ -195,6 +198,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         contact=known,
         restricted=restricted,
         copy=copy,
+        copy_faults=visit.said(requestwords.COPY_FAULTS),
         masks=[("yes", visit.say("Yes")), ("no", visit.say("No"))],
         names=names,
         error=error,

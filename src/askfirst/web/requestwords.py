@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from askfirst.server.copies import CopyFault
+from askfirst.server.copyconcerns import Concern
 from askfirst.server.personfile import KeptCall
 from askfirst.server.requestregister import Delay, Ground, RequestKind, RequestState
 from askfirst.web import words
@@ -39,6 +41,23 @@ OUTCOMES: Mapping[str, str] = {
     "restricted": words.mark("stays: restricted"),
     "running": words.mark("stays: the call goes on"),
 }
+COPY_FAULTS: Mapping[str, str] = {
+    CopyFault.STORE: words.mark("A disk or a store did not answer. Try again in a while."),
+    CopyFault.KEY: words.mark(
+        "The key of a recording cannot be read. Ask whoever runs the server."
+    ),
+    CopyFault.NOBODY: words.mark("Nothing is kept any more by which this person could be found."),
+    CopyFault.PROGRAM: words.mark("The program failed; its log says where. Try again."),
+    Concern.ERASED: words.mark("A recording in it was erased since it was made."),
+    Concern.QUARANTINED: words.mark("A recording in it was held back since it was made."),
+    Concern.UNFINISHED: words.mark("A recording in it is being checked anew since it was made."),
+    Concern.RESTRICTED: words.mark("A recording in it was restricted since it was made."),
+    Concern.OBJECTED: words.mark(
+        "Somebody on a call in it has objected to being recorded since it was made."
+    ),
+}
+"""Why a copy could not be made, or may not be given any more."""
+
 _COUNTED: Mapping[str, tuple[str, str]] = {
     "calls": (words.mark("%(num)s call"), words.mark("%(num)s calls")),
     "recordings": (words.mark("%(num)s recording"), words.mark("%(num)s recordings")),
