@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -42,7 +41,7 @@ from askfirst.server.announcing import Announcer
 from askfirst.server.answers import NO_KEY, YES_KEY, Keys, by_word
 from askfirst.server.beep import beep
 from askfirst.server.callbook import CallBook
-from askfirst.server.callpeople import joining, peer_hold, with_place
+from askfirst.server.callpeople import joining, peer_hold, with_known, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
@@ -253,9 +252,9 @@ class Call:
     async def _recognise(self, index: int, number: str, look_up: Callable[[str], Known]) -> None:
         """Decide about somebody who joined, once it is known what the account knows of them."""
         known = await asyncio.to_thread(look_up, number)
-        if known.has_objected:
-            policy = replace(self.request.policy, contact_objected=True)
-            self.request = replace(self.request, policy=policy)
+        self.request = with_known(self.request, known)
+        if known.is_restricted:
+            self.captions.close()
         for code in known.places:
             self._people[index] = with_place(self._people[index], index, Place(code), self.facts)
             event = ev.PlaceLearned(self.now_ms(), index, code)

@@ -22,7 +22,7 @@ from askfirst.model import Decision, Outcome, Purpose, RecordingState, Role, Use
 from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.rules import packaged
-from askfirst.server import erasure, periods
+from askfirst.server import erasure, periods, restrictions
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
 from askfirst.server.request import CallRequest
@@ -282,6 +282,7 @@ class CallBook:
         )
         # Now it is known who is on the call, and where.
         self._keep_for(recording, connection)
+        restrictions.take_in(self._store, connection, self._call, at)
 
     def closed(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """The gate closed."""
@@ -313,6 +314,7 @@ class CallBook:
         )
         self._policy = policy
         self._keep_for(recording, connection)
+        restrictions.take_in(self._store, connection, self._call, at)
 
     def still_owed(
         self, erased: Iterable[tuple[str, str]], at: datetime, connection: sa.Connection

@@ -16,13 +16,12 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
-from askfirst.server import contacts, objections, sites
+from askfirst.server import contacts, objections, restrictions, sites
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
-from askfirst.server.erasurelist import ErasureList
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
 from askfirst.server.sites import Gate, SiteRecord, settled
@@ -35,6 +34,7 @@ class PreCall:
 
     `policy` holds the contact's objection, if it has one. `first_calls` are the countries that the
     account would call for the first time, `site_records` what is on record about its sites.
+    `is_restricted`: what is recorded of this person is stored and nothing else (GDPR art. 18).
     """
 
     account: Account
@@ -45,6 +45,7 @@ class PreCall:
     contact_places: tuple[str, ...]
     first_calls: tuple[FirstCall, ...] = ()
     site_records: tuple[SiteRecord, ...] = ()
+    is_restricted: bool = False
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ class PreCall:
 
 
 def prepare(
-    erasures: ErasureList,
+    store: Store,
     connection: sa.Connection,
     user: User | None,
     number: str,
@@ -107,13 +108,14 @@ def prepare(
     place = (user.place if user is not None else None) or wishes.home_place
     return PreCall(
         account=wishes,
-        policy=objections.policy_for(erasures, connection, number, wishes.policy()),
+        policy=objections.policy_for(store.erasures, connection, number, wishes.policy()),
         number=number,
         contact=contact,
         agent_places=(place,) if place else (),
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
         site_records=tuple(sites.records(connection)),
+        is_restricted=bool(restrictions.in_force(store, connection, number)),
     )
 
 
@@ -122,10 +124,11 @@ def look_up(store: Store, number: str) -> Known:
     with reading(store.engine) as connection:
         never = objections.objected(store.erasures, connection, number)
         holder = contacts.holder(connection, number)
+        stored_only = bool(restrictions.in_force(store, connection, number))
         if holder is None:
-            return Known(has_objected=never)
+            return Known(has_objected=never, is_restricted=stored_only)
         contact = contacts.get(connection, holder)
-    return Known(tuple(sorted({place.code for place in contact.places})), never)
+    return Known(tuple(sorted({place.code for place in contact.places})), never, stored_only)
 
 
 def _first_calls(

@@ -40,10 +40,13 @@ It may block, so it is called in a thread.
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the account knows of a number's owner: places, and whether never to record."""
+    """What the account knows of a number's owner: places, whether never to record, and whether
+    what is recorded may be stored and nothing else.
+    """
 
     places: tuple[str, ...] = ()
     has_objected: bool = False
+    is_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class SubjectRequest:
     """A request. `found` counts what there was when it came; times are in UTC.
 
     `reason` is a `Delay` or a `Ground`, `handled_by` the user of the last step, `outcome` what an
-    erasure did.
+    erasure did, `restricts_since` since when it restricts the person's calls, None: it does not.
     """
 
     id: str
@@ -88,6 +88,7 @@ class SubjectRequest:
     handled_by: str | None = None
     answered_at: datetime | None = None
     outcome: Erased | None = None
+    restricts_since: datetime | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -303,12 +304,13 @@ def _request(row: Any) -> SubjectRequest:
         handled_by=row.handled_by,
         answered_at=row.answered_at,
         outcome=row.outcome,
+        restricts_since=row.restricts_since,
     )
 
 
 def shown(request: SubjectRequest) -> dict[str, object]:
     """A request as programs see it."""
-    answered = request.answered_at
+    answered, since = request.answered_at, request.restricts_since
     return {
         "id": request.id,
         "kind": request.kind,
@@ -321,4 +323,5 @@ def shown(request: SubjectRequest) -> dict[str, object]:
         "handled_by": request.handled_by,
         "answered_at": None if answered is None else timestamp(answered),
         "outcome": request.outcome,
+        "restricts_since": None if since is None else timestamp(since),
     }

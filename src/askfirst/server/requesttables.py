@@ -30,6 +30,8 @@ subject_requests = sa.Table(
     sa.Column("answered_at", UtcDateTime),
     # What an erasure did for each item, in ids and codes.
     sa.Column("outcome", sa.JSON),
+    # Since when this person's calls are restricted, those to come too; none: they are not.
+    sa.Column("restricts_since", UtcDateTime),
     sa.Index("ix_subject_requests_due", "due_at", "id"),
 )
 

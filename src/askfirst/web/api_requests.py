@@ -150,8 +150,10 @@ def step(visit: Visit, request: str, what: Step, reason: str | None) -> SubjectR
         requestacts.erase(store, request, by, now)
     elif what is Step.RESTRICT:
         requestacts.restrict(store, request, by, now)
+        visit.site.carrier.restrict(requestacts.running_calls(store, request))
     elif what is Step.LIFT:
         requestacts.lift(store, request, by, now)
+        dispatch(visit)
     with transaction(store.engine) as connection:
         if what is Step.EXTEND:
             why = requestregister.code(Delay, reason)

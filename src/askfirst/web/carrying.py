@@ -185,14 +185,15 @@ class Carrier:
 
     def switch_recording(self, enabled: bool) -> None:
         """The account's switch was changed; from any thread. Running recordings end."""
-        loop = self._loop
-        switched: Callable[[bool], None] | None = None
-        if self.workers is not None:
-            switched = self.workers.switch_recording
-        elif self._desk is not None:
-            switched = self._desk.switch_recording
-        if loop is not None and switched is not None:
-            loop.call_soon_threadsafe(switched, enabled)
+        carries = self.workers or self._desk
+        if self._loop is not None and carries is not None:
+            self._loop.call_soon_threadsafe(carries.switch_recording, enabled)
+
+    def restrict(self, calls: Sequence[str]) -> None:
+        """Somebody restricts calls that go on; from any thread. What hears them live ends."""
+        carries = self.workers or self._desk
+        if self._loop is not None and carries is not None:
+            self._loop.call_soon_threadsafe(carries.restrict, calls)
 
 
 class _Elsewhere:

@@ -139,6 +139,8 @@ class Worker:
         match message:
             case {"switch": bool(enabled)}:
                 self._carrier.desk.switch_recording(enabled)
+            case {"restrict": list(calls)}:
+                self._carrier.desk.restrict(calls)
             case {"elsewhere": int(lines)}:
                 doorman.share(lines)
             case {"decline": str(line)}:

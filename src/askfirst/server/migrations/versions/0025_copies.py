@@ -1,9 +1,11 @@
-"""Copies for people are made in a job, and what stands against their recordings"""
+"""Copies for people are made in a job, and restrictions hold for calls to come"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+import askfirst.server.database
 
 revision = "0025"
 down_revision = "0020"
@@ -27,6 +29,12 @@ def upgrade() -> None:
     ):
         op.add_column("copies", column)
     op.create_index("ix_copies_making", "copies", ["making"])
+    moment = askfirst.server.database.UtcDateTime
+    op.add_column("subject_requests", sa.Column("restricts_since", moment(), nullable=True))
+    op.execute(
+        "UPDATE subject_requests SET restricts_since = (SELECT MIN(placed_at) FROM restrictions "
+        "WHERE request = subject_requests.id AND lifted_at IS NULL)"
+    )
     # Parts from before are named after their request.
     op.execute("UPDATE copies SET making = request")
     op.execute("UPDATE copies SET state = 'failed', fault = 'program' WHERE sha256 = ''")
@@ -34,6 +42,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_column("subject_requests", "restricts_since")
     op.drop_index("ix_copies_making", table_name="copies")
     for name in _COLUMNS:
         op.drop_column("copies", name)
