@@ -73,7 +73,7 @@ def restrict(store: Store, request: str, by: str, at: datetime) -> int:
     """
     person = _person(store, request, RequestKind.RESTRICTION)
     with transaction(store.engine) as connection:
-        kept = [each.recording for each in kept_calls(store, connection, person)]
+        kept = [each.recording for each in kept_calls(store, connection, person, at)]
         wanted: Sequence[str] = [each for each in kept if each is not None]
         return restrictions.place(store, connection, request, wanted, by, at)
 

@@ -172,6 +172,7 @@ def _person(visit: Visit, person: Who) -> Response:
         mine=mine,
         names=names,
         today=visit.today().isoformat(),
+        may_hold=visit.may(Permission.RECORDINGS_HOLD),
         kinds=visit.said(requestwords.KINDS),
         states=visit.said(requestwords.STATES),
         **_kept(visit, person),
@@ -187,6 +188,8 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         known = contact_of(connection, found.contact) if person and found.contact else None
         restricted = len(restricted_by(connection, identity))
         copy = copy_of(store, connection, identity, now)
+    items = found.outcome["items"] if found.outcome else []
+    laws = {each["id"]: requestwords.kept_by_law(visit, each) for each in items}
     return render(
         visit,
         "compliance_request.html",
@@ -208,6 +211,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         delays=[(each.value, visit.say(requestwords.REASONS[each])) for each in Delay],
         grounds=[(each.value, visit.say(requestwords.REASONS[each])) for each in Ground],
         outcomes=visit.said(requestwords.OUTCOMES),
+        laws=laws,
         **_kept(visit, person),
     )
 
@@ -219,7 +223,7 @@ def _kept(visit: Visit, person: Who | None) -> dict[str, Any]:
     store = visit.site.store
     with reading(store.engine) as connection:
         counts = found_of(connection, person)
-        kept = kept_calls(store, connection, person)
+        kept = kept_calls(store, connection, person, utc_now())
     return {
         "counts": requestwords.counted(visit, counts),
         "kept": kept,

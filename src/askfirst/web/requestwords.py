@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from askfirst.server import keepers
 from askfirst.server.copies import CopyFault
 from askfirst.server.copyconcerns import Concern
 from askfirst.server.personfile import KeptCall
 from askfirst.server.requestregister import Delay, Ground, RequestKind, RequestState
+from askfirst.server.subjectrights import ErasedItem
 from askfirst.web import words
 from askfirst.web.visit import Visit
 
@@ -71,11 +74,11 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
 }
 _UNTIL: Mapping[str, str] = {
     "held": words.mark("Legal hold until %(date)s: %(reason)s"),
-    "mandatory": words.mark("A duty to keep it, until %(date)s"),
+    "mandatory": words.mark("%(rule)s wants it kept until %(date)s"),
 }
 _STAYS: Mapping[str, str] = {
     "held": words.mark("Legal hold, until it is released: %(reason)s"),
-    "mandatory": words.mark("A duty to keep it"),
+    "mandatory": words.mark("%(rule)s wants it kept"),
     "restricted": words.mark("Restricted, until that is lifted"),
     "running": words.mark("The call goes on"),
 }
@@ -89,10 +92,28 @@ def counted(visit: Visit, counts: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def rule(visit: Visit, named: str) -> str:
+    """A duty or a rule with what it says and where that stands."""
+    said = keepers.statute(visit.site.rules, named, visit.today(), visit.language)
+    return f"{named} ({said})" if said else named
+
+
+def kept_by_law(visit: Visit, item: ErasedItem) -> str:
+    """Which rule keeps a recording whose erasure was asked for, and until when; "" for none."""
+    law = rule(visit, item.get("rule", ""))
+    if not law:
+        return ""
+    until = item.get("until")
+    if until is None:
+        return visit.say(_STAYS["mandatory"], rule=law)
+    date = words.day(visit.language, datetime.fromisoformat(until), visit.zone)
+    return visit.say(_UNTIL["mandatory"], date=date, rule=law)
+
+
 def stays(visit: Visit, kept: KeptCall) -> str:
     """Why an erasure leaves a recording, and until when."""
-    reason = kept.why or "–"
+    reason, law = kept.why or "–", rule(visit, kept.rule)
     if kept.until is None:
-        return visit.say(_STAYS[kept.stays], reason=reason)
+        return visit.say(_STAYS[kept.stays], reason=reason, rule=law)
     date = words.day(visit.language, kept.until, visit.zone)
-    return visit.say(_UNTIL[kept.stays], date=date, reason=reason)
+    return visit.say(_UNTIL[kept.stays], date=date, reason=reason, rule=law)
