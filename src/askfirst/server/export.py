@@ -76,17 +76,25 @@ class Copied:
 
 
 def vcon_of(
-    node: Source, call: str, *, person: str = "system", purpose: str = "export"
+    node: Source,
+    call: str,
+    *,
+    person: str = "system",
+    purpose: str = "export",
+    link: str | None = None,
 ) -> dict[str, Any]:
     """The vCon of a settled call. Audio and words are in it only when they may be handed on.
 
-    Taking audio out is an access and stands in the ledger first. Raises NotFound.
+    Taking audio out is an access and stands in the ledger first, with `link` as in
+    `Playback.play`. Raises NotFound.
     """
     found = _found(node, call)
     ready = next((r for r in found.recordings if r.state == RecordingState.READY.value), None)
     if ready is None:
         return _built(node, found, None, None)
-    body = node.playback.play(ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED)
+    body = node.playback.play(
+        ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED, link=link
+    )
     spoken = _transcript(node, ready.id, found.row.language)
     return _built(node, found, _audio(found, ready, body), spoken)
 
