@@ -77,7 +77,6 @@ def test_the_page_of_a_copy_is_accessible_and_fits_a_telephone(
 
     assert violations(page) == []
     assert overflows(page) == []
-    page.screenshot(path=f"/tmp/rights/copy-{language}-{scheme}.png", full_page=True)
     page.close()
 
 
@@ -94,7 +93,6 @@ def test_a_copy_is_ordered_followed_and_taken_on_the_page(window: Open, tmp_path
     # A job makes it; the page follows by itself.
     expect(page.get_by_role("heading", name="The copy is ready")).to_be_visible(timeout=30_000)
     assert violations(page) == []
-    page.screenshot(path="/tmp/rights/request.png", full_page=True)
     with page.expect_download() as taken:
         page.get_by_role("link", name="Download").click()
     path = tmp_path / "copy.zip"
