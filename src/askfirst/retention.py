@@ -36,6 +36,13 @@ MANDATORY_YEARS = {
 }
 """Least time of keeping, in calendar years from the recording; an authority may ask for more."""
 
+STATUTES = {
+    Mandatory.MIFID2: "MiFID II, Directive 2014/65/EU art. 16(7)",
+    Mandatory.FCA: "FCA Handbook, SYSC 10A.1",
+    Mandatory.CFTC: "CFTC, 17 CFR 1.35 and 1.31",
+}
+"""Where each duty stands, as it is named to people."""
+
 LONGEST_YEARS = 7  # Directive 2014/65/EU art. 16(7): up to seven where the authority asks
 
 

@@ -16,10 +16,15 @@ from tests.server import rig
 
 from askfirst.clock import run_scaled, run_virtual
 from askfirst.model import Frame
-from askfirst.server import erasure, recorder, sealing
+from askfirst.server import accounts, copies, erasure, recorder, sealing
+from askfirst.server.access import UserRole
+from askfirst.server.clock import utc_now
+from askfirst.server.database import transaction
 from askfirst.server.keys import KeyStore
 from askfirst.server.node import Node
 from askfirst.server.recorder import Recorder
+from askfirst.server.requestregister import RequestKind, receive
+from askfirst.server.subjectrights import who
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.persona import load_persona
 
@@ -76,6 +81,25 @@ def main(data: Path, folder: Path, where: str) -> None:
         case "spool-open":
             recorder._sync_and_close = stop_here
     run_virtual(rig.carry(node.store, persona, on_outbox=node.jobs.dispatch))
+    node.jobs.wait()
+    if where in ("copy-part-kept", "copy-whole"):
+        copy(node, where)
+
+
+def copy(node: Node, where: str) -> None:
+    """Stop where a part of a copy is stored, or where all are and nobody knows yet."""
+    copies.PART_BYTES = 2_000
+    if where == "copy-part-kept":
+        behind(copies, "write_part")
+    else:
+        copies._Parts.finish = stop_here  # type: ignore[method-assign,assignment]
+    with transaction(node.store.engine) as connection:
+        officer = accounts.add_user(
+            connection, "o@example.org", "O", [UserRole.COMPLIANCE], utc_now()
+        )
+        person = who(connection, number=rig.NORWAY)
+        asked = receive(node.store, connection, RequestKind.ACCESS, person, officer.id, utc_now())
+    copies.order(node.store, asked.id, utc_now(), is_masked=True, language="en")
     node.jobs.wait()
 
 

@@ -148,15 +148,24 @@ def test_a_cut_takes_copies_along_and_leaves_what_was_said_about_it(case: Case) 
         person = Who(numbers=("+4722334455",))
         request = receive(store, connection, RequestKind.ACCESS, person, KARI, at).id
     keptwords.keep(store, case.recording, new_id("shr"), {"recipient": "Counsel"}, at)
-    copies.make(store, request, [case.recording], lambda archive: archive.writestr("a", "b"), at)
+    made = copies.make_now(
+        store,
+        request,
+        {case.recording: []},
+        lambda archive: archive.writestr("a", "b"),
+        at,
+        language="en",
+    )
     opened = next(row for row in rig.rows(store, sa.select(segments)) if row.kind == "open")
-    assert any(name.startswith(request) for name in store.blobs.names())
+    assert any(name.startswith(made.making) for name in store.blobs.names())
 
     case.decide(Decision.KEEP_FROM, opened.from_ms + 1_000)
 
-    assert not any(name.startswith(request) for name in store.blobs.names())
+    assert not any(name.startswith(made.making) for name in store.blobs.names())
     with reading(store.engine) as connection:
-        assert copies.copy_of(connection, request, at) is None
+        left = copies.copy_of(store, connection, request, at)
+    assert left is not None
+    assert left.state is copies.CopyState.WITHDRAWN
     assert [name for name in store.blobs.names() if "/shr-" in name]
 
 

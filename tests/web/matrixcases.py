@@ -189,6 +189,7 @@ _REQUESTS = {
         (P.ERASURE_MANAGE,), 404, json={}, path=f"{API}/subject-requests/req_none/copy"
     ),
     ("GET", f"{API}/subject-requests/{{request_id}}/copy"): Case((P.ERASURE_MANAGE,), 404),
+    ("GET", f"{API}/subject-requests/{{request_id}}/copy/state"): Case((P.ERASURE_MANAGE,), 404),
     ("POST", f"{REQUEST}/copy"): Case(
         (P.ERASURE_MANAGE,), 404, form={}, path="/compliance/requests/req_none/copy"
     ),

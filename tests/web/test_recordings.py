@@ -23,7 +23,7 @@ from askfirst.server import account, accounts, erasure, legalholds
 from askfirst.server.access import UserRole
 from askfirst.server.accounttables import audit
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls, ledger_entries
+from askfirst.server.database import calls, ledger_entries, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
 from askfirst.server.settings import Settings
@@ -215,6 +215,25 @@ def test_an_export_needs_a_link_that_holds(office: Office) -> None:
             answer = officer.get(office.api + path, params=given)
             assert (answer.status_code, problem(answer)) == (403, "urn:askfirst:problem:refused")
     assert office.accesses == []
+
+
+@pytest.mark.parametrize("wanted", ["audio", "vcon", "bundle"])
+def test_an_export_says_why_where_the_account_wants_a_reason(office: Office, wanted: str) -> None:
+    with transaction(office.site.store.engine) as connection:
+        account.change(connection, {"asks_reason": True}, None, utc_now())
+    officer = office.somebody(UserRole.COMPLIANCE)
+    form = {"purpose": "dispute", "wanted": wanted}
+    assert 'id="export-reason"' in officer.get(office.page).text
+
+    for empty in ({}, {"reason": "  "}, {"reason": "no"}):
+        assert officer.post(f"{office.page}/export", data={**form, **empty}).status_code == 422
+    assert office.accesses == [], "nothing was handed on"
+    reason = {"reason": "Klage fra Nora"}
+    assert officer.post(f"{office.page}/export", data={**form, **reason}).status_code == 200
+
+    assert office.accesses == [("access.exported", "dispute")]
+    assert "Klage fra Nora" in signed_in(office.site, office.agent).get("/me").text
+    assert "Nora" not in "".join(map(str, office.site.store.ledger.entries()))
 
 
 def test_a_vcon_holds_the_sound_and_its_export_is_written_down(office: Office) -> None:

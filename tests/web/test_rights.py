@@ -181,6 +181,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("PATCH", "/api/v1/subject-requests/{request_id}"): P.ERASURE_MANAGE,
     ("POST", "/api/v1/subject-requests/{request_id}/copy"): P.ERASURE_MANAGE,
     ("GET", "/api/v1/subject-requests/{request_id}/copy"): P.ERASURE_MANAGE,
+    ("GET", "/api/v1/subject-requests/{request_id}/copy/state"): P.ERASURE_MANAGE,
     ("POST", "/compliance/requests/{request_id}/copy"): P.ERASURE_MANAGE,
     ("GET", "/compliance/requests/{request_id}/copy.zip"): P.ERASURE_MANAGE,
     ("GET", "/compliance/requests"): P.ERASURE_MANAGE,

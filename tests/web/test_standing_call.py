@@ -61,7 +61,7 @@ def test_what_is_on_file_is_known_before_the_call(site: Site, purpose: Purpose) 
     with site.store.engine.begin() as connection:
         account.change(connection, {"home_place": "US-TX"}, None, utc_now())
     with reading(site.store.engine) as connection:
-        start = prepare(site.store.erasures, connection, user, GERMANY)
+        start = prepare(site.store, connection, user, GERMANY)
     start = replace(start, policy=Policy(purpose=purpose))
     today = utc_now().date()
     found = start.on_file(start.decide(today, site.rules), today)

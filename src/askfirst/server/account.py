@@ -160,6 +160,18 @@ def account(connection: sa.Connection) -> Account:
     return replace(Account(), **{key: value for key, value in stored.items() if key in known})
 
 
+def account_at(connection: sa.Connection, at: datetime) -> Account:
+    """The account's settings as they were at a moment (aware)."""
+    query = (
+        sa.select(setting_changes.c.key, setting_changes.c.value)
+        .where(setting_changes.c.changed_at <= at)
+        .order_by(setting_changes.c.position)
+    )
+    stood = {row.key: row.value for row in connection.execute(query)}
+    known = {each.name for each in fields(Account)}
+    return replace(Account(), **{key: value for key, value in stood.items() if key in known})
+
+
 def last_changes(connection: sa.Connection) -> dict[str, Changed]:
     """Who changed each setting last; what was never changed is not in it."""
     rows = connection.execute(sa.select(settings))

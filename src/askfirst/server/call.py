@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -49,7 +48,7 @@ from askfirst.server.callbook import (
     in_codes,
     joined_in_codes,
 )
-from askfirst.server.callpeople import joining, peer_hold, with_place
+from askfirst.server.callpeople import joining, peer_hold, with_known, with_place
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
@@ -266,9 +265,9 @@ class Call:
     async def _recognise(self, index: int, number: str, look_up: Callable[[str], Known]) -> None:
         """Decide about somebody who joined, once it is known what the account knows of them."""
         known = await asyncio.to_thread(look_up, number)
-        if known.has_objected:
-            policy = replace(self.request.policy, contact_objected=True)
-            self.request = replace(self.request, policy=policy)
+        self.request = with_known(self.request, known)
+        if known.is_restricted:
+            self.captions.close()
         self._standing.know(index, known.standing)
         for code in known.places:
             self._people[index] = with_place(self._people[index], index, Place(code), self.facts)

@@ -23,7 +23,7 @@ from askfirst.model import Decision, Outcome, Purpose, RecordingState, Role, Use
 from askfirst.override import Override, digest
 from askfirst.policy import Policy
 from askfirst.rules import packaged
-from askfirst.server import erasure, periods, standingconsents
+from askfirst.server import erasure, periods, restrictions, standingconsents
 from askfirst.server.contacttables import follow_ups
 from askfirst.server.database import calls, consents, outbox, parties, recordings, timeline
 from askfirst.server.ids import new_id
@@ -373,6 +373,7 @@ class CallBook:
         )
         # Now it is known who is on the call, and where.
         self._keep_for(recording, connection)
+        restrictions.take_in(self._store, connection, self._call, at)
 
     def closed(self, facts: Facts, at: datetime, connection: sa.Connection) -> None:
         """The gate closed."""
@@ -404,6 +405,7 @@ class CallBook:
         )
         self._policy = policy
         self._keep_for(recording, connection)
+        restrictions.take_in(self._store, connection, self._call, at)
 
     def still_owed(
         self, erased: Iterable[tuple[str, str]], at: datetime, connection: sa.Connection

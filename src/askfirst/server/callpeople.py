@@ -7,6 +7,7 @@ from dataclasses import replace
 from askfirst import events as ev
 from askfirst.gate import Facts
 from askfirst.model import UNKNOWN, LocatedParty, Party, Place
+from askfirst.server.request import CallRequest, Known
 
 
 def joining(index: int, leg: str, located: LocatedParty, at_ms: int) -> ev.PartyJoined:
@@ -23,6 +24,13 @@ def with_place(person: Party, index: int, place: Place, facts: Facts) -> Party:
     was_unknown = any(UNKNOWN in each.places for each in facts.parties if each.index == index)
     unknown = (Place(UNKNOWN),) if was_unknown and UNKNOWN not in known else ()
     return replace(person, places=(*person.places, *unknown, place))
+
+
+def with_known(request: CallRequest, known: Known) -> CallRequest:
+    """What a call goes on from once it is known who has joined."""
+    if not known.has_objected:
+        return request
+    return replace(request, policy=replace(request.policy, contact_objected=True))
 
 
 def peer_hold(leg: str) -> str:

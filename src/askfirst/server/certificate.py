@@ -105,7 +105,7 @@ def grounds(store: Store, record: CallRecord, facts: NoticeFacts, at: datetime) 
     standings = [each for each in every if not each.kind.startswith("access.")]
     return Grounds(
         standings,
-        _told(standings, record.decision, facts),
+        told([each.entry for each in standings], record.decision, facts),
         point.size,
         point.root.hex(),
         note,
@@ -121,23 +121,19 @@ def masked(number: str) -> str:
     return number[:shown] + "•" * (len(number) - shown - 2) + number[-2:]
 
 
-def _told(
-    standings: Iterable[Standing], decision: Mapping[str, Any] | None, facts: NoticeFacts
+def told(
+    entries: Iterable[Mapping[str, Any]], decision: Mapping[str, Any] | None, facts: NoticeFacts
 ) -> list[Told]:
+    """The notices that a call's entries name; `facts` as in `grounds`."""
     known = _announcements(decision, facts)
     found = []
-    for each in standings:
-        if each.kind != Kind.NOTICE_STARTED.value:
+    for each in entries:
+        if each["kind"] != Kind.NOTICE_STARTED.value:
             continue
-        digest = str(each.data.get("notice", "")).partition(":")[2] or None
-        found.append(
-            Told(
-                int(each.data["at_ms"]),
-                str(each.data.get("by", "agent")),
-                digest,
-                known.get(digest or ""),
-            )
-        )
+        data = each["data"]
+        digest = str(data.get("notice", "")).partition(":")[2] or None
+        by = str(data.get("by", "agent"))
+        found.append(Told(int(data["at_ms"]), by, digest, known.get(digest or "")))
     return found
 
 

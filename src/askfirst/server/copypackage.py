@@ -1,18 +1,18 @@
-"""What a copy for a person holds: sound, words, consents, accesses and decisions of their calls.
+"""What a copy for a person holds: sound, words, notices, consents, accesses and decisions.
 
 Our side is silent and its lines are left out unless the voice of the agent is wanted. An
-`index.html` can be read without network or script, and a manifest names every file's SHA-256.
+`index.html` says all of it in words (`copypage`), and a manifest names every file's SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from html import escape
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,259 +20,292 @@ import sqlalchemy as sa
 from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.errors import NotFound
 from askfirst.ledger import timestamp
-from askfirst.model import SAMPLE_RATE_HZ, RecordingState, Role
-from askfirst.server import copies, standingconsents
-from askfirst.server.copies import Copy
+from askfirst.model import SAMPLE_RATE_HZ, Role
+from askfirst.server import certificate, copies, standingconsents
+from askfirst.server.account import Account, account, account_at
+from askfirst.server.accounttables import users
+from askfirst.server.clock import utc_now
+from askfirst.server.copyconcerns import Concern, keeping_out, standing
+from askfirst.server.copypage import (
+    Answer,
+    CallPart,
+    CopyPage,
+    Notice,
+    Opening,
+    Signed,
+    Sound,
+    left_out,
+    page_of,
+    said_in,
+    text_of,
+)
 from askfirst.server.database import calls, consents, parties, reading, recordings
-from askfirst.server.export import vcon_of
+from askfirst.server.export import Copied, Source, vcon_of_copy
 from askfirst.server.forgetting import spellings
-from askfirst.server.node import Node
-from askfirst.server.requestregister import get, person_of
+from askfirst.server.request import INBOUND
+from askfirst.server.requestregister import person_of, requests_of
 from askfirst.server.standingconsents import StandingConsent
+from askfirst.server.store import Store
 from askfirst.server.subjectrights import Who, calls_of
 
-_TEXTS: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "title": "Copy of what is kept about your calls",
-        "made": "Made on",
-        "call": "Call of",
-        "sound": "Recording",
-        "words": "Transcript",
-        "vcon": "Machine-readable summary (vCon)",
-        "about": "Consents, accesses and decision",
-        "masked": "Our side is silent in the recordings and left out of the transcripts.",
-        "others": "Somebody else took part in this call as well; their voice is on the same "
-        "channel as yours.",
-        "none": "There is no recording of this call.",
-        "not-ready": "The recording of this call is not in the copy; its state is",
-        "left-out": "[line of our side left out]",
-        "signed": "Consents that you gave in writing",
-        "document": "The document that you signed, or where it is, of",
-        "you": "You",
-        "us": "We",
-    },
-    "nb": {
-        "title": "Kopi av det som er lagret om samtalene dine",
-        "made": "Laget",
-        "call": "Samtale",
-        "sound": "Opptak",
-        "words": "Utskrift",
-        "vcon": "Maskinlesbart sammendrag (vCon)",
-        "about": "Samtykker, innsyn og avgjørelse",
-        "masked": "Vår side er stum i opptakene og utelatt fra utskriftene.",
-        "others": "Noen andre deltok også i denne samtalen; stemmen deres er på samme kanal som "
-        "din.",
-        "none": "Det finnes ikke noe opptak av denne samtalen.",
-        "not-ready": "Opptaket av denne samtalen er ikke med i kopien; tilstanden er",
-        "left-out": "[linje fra vår side utelatt]",
-        "signed": "Samtykker du har gitt skriftlig",
-        "document": "Dokumentet du skrev under på, eller hvor det er, fra",
-        "you": "Du",
-        "us": "Vi",
-    },
-}
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Package:
-    node: Node
-    person: Who
-    is_masked: bool
-    language: str
-    at: datetime
+    source: Source
+    wants: Account
+    spelled: frozenset[str]
+    left_out: Mapping[str, Concern]
+    page: CopyPage
     archive: zipfile.ZipFile
     manifest: dict[str, str] = field(default_factory=dict)
-    page: list[str] = field(default_factory=list)
-
-    def say(self, key: str) -> str:
-        return _TEXTS[self.language][key]
-
-    def put(self, name: str, data: bytes) -> None:
-        self.archive.writestr(name, data)
-        self.manifest[name] = hashlib.sha256(data).hexdigest()
-
-    def put_json(self, name: str, found: object) -> None:
-        text = json.dumps(found, ensure_ascii=False, indent=1, default=_plain)
-        self.put(name, text.encode())
-
-    def link(self, name: str, key: str) -> None:
-        self.page.append(f'<li><a href="{escape(name)}">{escape(self.say(key))}</a></li>')
 
     def add_call(self, row: Any) -> None:
-        started = escape(timestamp(row.answered_at or row.created_at))
-        self.page.append(f"<section><h2>{escape(self.say('call'))} {started}</h2>")
-        with reading(self.node.store.engine) as connection:
+        """Put everything of a call in."""
+        store = self.source.store
+        with reading(store.engine) as connection:
             people = connection.execute(sa.select(parties).where(parties.c.call == row.id)).all()
-            spelled = spellings(connection, self.person.numbers)
             said = connection.execute(
                 sa.select(consents).where(consents.c.call == row.id).order_by(consents.c.ledger)
             ).all()
             kept = connection.execute(
-                sa.select(recordings).where(recordings.c.call == row.id)
+                sa.select(recordings).where(recordings.c.call == row.id).order_by(recordings.c.id)
             ).all()
-        others = [
-            each
-            for each in people
-            if each.role == Role.CONTACT.value and each.number not in spelled
-        ]
-        own = {each.number_in_call for each in people if each.number in spelled}
-        if others:
-            self.page.append(f"<p>{escape(self.say('others'))}</p>")
-        if not kept:
-            self.page.append(f"<p>{escape(self.say('none'))}</p>")
-        self.page.append("<ul>")
-        for each in kept:
-            self._add_recording(row, each)
-        self.put_json(f"{row.id}/about.json", self._about(row, [c for c in said if c.party in own]))
-        self.link(f"{row.id}/about.json", "about")
-        if row.ended_at is not None and not others:
-            # Where others took part it would name them.
-            self.put_json(f"{row.id}/call.vcon.json", vcon_of(self.node, row.id, has_sound=False))
-            self.link(f"{row.id}/call.vcon.json", "vcon")
-        self.page.append("</ul></section>")
-
-    def _add_recording(self, row: Any, kept: Any) -> None:
-        if kept.state != RecordingState.READY.value:
-            said = f"{self.say('not-ready')}: {kept.state}"
-            self.page.append(f"<li>{escape(said)}</li>")
-            return
-        playback = self.node.playback
-        sound = playback.replay(kept.id)
-        if self.is_masked:
-            samples, _ = decode(sound, SAMPLE_RATE_HZ)
-            samples = samples.copy()
-            samples[0 if row.direction == "outbound" else 1] = 0
-            sound = encode_ogg_opus(samples)
-        self.put(f"{row.id}/{kept.id}.ogg", sound)
-        self.link(f"{row.id}/{kept.id}.ogg", "sound")
-        words = playback.asset(kept.id, "transcript")
-        if words is None:
-            return
-        lines = [self._line(each) for each in json.loads(words)]
-        self.put_json(f"{row.id}/{kept.id}.json", lines)
-        text = "\n".join(
-            f"{self.say('you' if each['speaker'] == 'contact' else 'us')}: {each['text']}"
-            for each in lines
+            roles = {
+                each.id: each.roles
+                for each in connection.execute(sa.select(users.c.id, users.c.roles))
+            }
+        entries = [entry for _, entry in store.ledger.entries(row.id)]
+        own = {each.number_in_call for each in people if each.number in self.spelled}
+        has_others = any(
+            each.role == Role.CONTACT.value and each.number_in_call not in own for each in people
         )
-        self.put(f"{row.id}/{kept.id}.txt", text.encode())
-        self.link(f"{row.id}/{kept.id}.txt", "words")
+        sounds, copied = self._sounds(row, kept)
+        part = CallPart(
+            call=row.id,
+            at=row.answered_at or row.created_at,
+            is_inbound=row.direction == INBOUND,
+            has_others=has_others,
+            notices=self._notices(row, entries),
+            answers=[_answer(each) for each in said if each.party in own],
+            openings=[_opening(each, roles) for each in entries if _is_access(each)],
+            decision=row.decision or {},
+            outcome=row.outcome,
+            sounds=sounds,
+            vcon_file=self._vcon(row, copied, has_others=has_others),
+            about_file=f"{row.id}/about.json",
+        )
+        self._put_json(part.about_file, _about(part))
+        self.page.calls.append(part)
+
+    def add_signed(self, consents: Sequence[StandingConsent]) -> None:
+        """Put in what the person has agreed to in writing, with what they signed."""
+        if not consents:
+            return
+        self._put_json("standing-consents.json", [_signed(each) for each in consents])
+        for each in consents:
+            document = standingconsents.read_document(self.source.store, each.id)
+            name = self._put(f"standing-consents/{each.id}.{each.form.ending}", document)
+            self.page.signed.append(Signed(each.scope.given_on, each.scope.ends_on, name))
+
+    def finish(self) -> None:
+        """Put in the page, and the manifest of everything."""
+        self._put("index.html", page_of(self.page).encode())
+        self.archive.writestr("manifest.json", json.dumps(self.manifest, indent=1, sort_keys=True))
+
+    def _put(self, name: str, data: bytes) -> str:
+        self.archive.writestr(name, data)
+        self.manifest[name] = hashlib.sha256(data).hexdigest()
+        return name
+
+    def _put_json(self, name: str, found: object) -> str:
+        text = json.dumps(found, ensure_ascii=False, indent=1, default=_plain)
+        return self._put(name, text.encode())
+
+    def _notices(self, row: Any, entries: Sequence[Mapping[str, Any]]) -> list[Notice]:
+        """The notices with their words: an announcement's by its digest, an agent's as shown.
+
+        An announcement is made again from the settings of its day, or from those of today.
+        """
+        shown = (row.decision or {}).get("notice") or {}
+        language, began = shown.get("language", row.language), row.answered_at or row.created_at
+        with reading(self.source.store.engine) as connection:
+            settings = (account_at(connection, row.created_at), self.wants)
+        tellings = [
+            certificate.told(entries, row.decision, each.notice_facts(language))
+            for each in settings
+        ]
+        return [
+            Notice(
+                began + timedelta(milliseconds=each.at_ms),
+                each.by,
+                shown.get("text") if each.by == "agent" else each.text or today.text,
+                each.digest,
+            )
+            for each, today in zip(*tellings, strict=True)
+        ]
+
+    def _sounds(self, row: Any, kept: Sequence[Any]) -> tuple[list[Sound], Copied | None]:
+        """The recordings of a call, and what of the first goes into its vCon."""
+        sounds, first = [], None
+        for each in kept:
+            if each.id in self.left_out:
+                sounds.append(Sound(each.id, left_out=self.left_out[each.id]))
+                continue
+            body, lines = self._heard(row, each.id), self._lines(each.id)
+            file = self._put(f"{row.id}/{each.id}.ogg", body)
+            words = ""
+            if lines is not None:
+                self._put_json(f"{row.id}/{each.id}.json", lines)
+                text = text_of(self.page.language, lines)
+                words = self._put(f"{row.id}/{each.id}.txt", text.encode())
+            sounds.append(Sound(each.id, each.expires_at, file, words, lines))
+            first = first or Copied(each.id, body, lines)
+        return sounds, first
+
+    def _heard(self, row: Any, recording: str) -> bytes:
+        sound = self.source.playback.replay(recording)
+        if not self.page.is_masked:
+            return sound
+        samples, _ = decode(sound, SAMPLE_RATE_HZ)
+        samples = samples.copy()
+        samples[1 if row.direction == INBOUND else 0] = 0
+        return encode_ogg_opus(samples)
+
+    def _lines(self, recording: str) -> list[dict[str, Any]] | None:
+        words = self.source.playback.asset(recording, "transcript")
+        return None if words is None else [self._line(each) for each in json.loads(words)]
 
     def _line(self, line: Mapping[str, Any]) -> dict[str, Any]:
         said = {key: line[key] for key in ("speaker", "start_ms", "end_ms", "text")}
-        if self.is_masked and line["speaker"] != "contact":
-            return {**said, "text": self.say("left-out"), "left_out": True}
+        if self.page.is_masked and line["speaker"] != "contact":
+            return {**said, "text": left_out(self.page.language), "left_out": True}
         return said
 
-    def _about(self, row: Any, said: Sequence[Any]) -> dict[str, Any]:
-        accesses = [
-            {"at": entry["at"], "kind": entry["kind"], "purpose": _data(entry).get("purpose")}
-            for _, entry in self.node.store.ledger.entries(row.id)
-            if str(entry["kind"]).startswith("access.")
-        ]
-        return {
-            "call": row.id,
-            "started_at": timestamp(row.answered_at or row.created_at),
-            "consents": [
-                {
-                    "at": timestamp(each.at),
-                    "kind": each.kind,
-                    "how": each.how,
-                    "proof": each.proof,
-                    "uses": each.uses,
-                    "elements": each.elements,
-                    "notice_sha256": each.notice_sha256,
-                }
-                for each in said
-            ],
-            "accesses": accesses,
-            "decision": row.decision,
-            "outcome": row.outcome,
-        }
-
-    def add_standing(self, signed: Sequence[StandingConsent]) -> None:
-        """What the person has agreed to in writing, with what they signed."""
-        if not signed:
-            return
-        said = [
-            {
-                "id": each.id,
-                "purposes": sorted(each.scope.purposes),
-                "uses": sorted(each.scope.uses),
-                "elements": sorted(each.scope.elements),
-                "language": each.language,
-                "given_on": each.scope.given_on.isoformat(),
-                "ends_on": each.scope.ends_on.isoformat(),
-                "filed_at": each.filed_at,
-                "is_withdrawn": each.is_withdrawn,
-                "withdrawn_at": each.withdrawn_at,
-                "withdrawn_why": each.withdrawn_why,
-            }
-            for each in signed
-        ]
-        self.page.append(f"<section><h2>{escape(self.say('signed'))}</h2><ul>")
-        self.put_json("standing-consents.json", said)
-        self.link("standing-consents.json", "signed")
-        for each in signed:
-            name = f"standing-consents/{each.id}.{each.form.ending}"
-            self.put(name, standingconsents.read_document(self.node.store, each.id))
-            title = f"{self.say('document')} {each.scope.given_on.isoformat()}"
-            self.page.append(f'<li><a href="{escape(name)}">{escape(title)}</a></li>')
-        self.page.append("</ul></section>")
-
-    def finish(self) -> None:
-        head = escape(self.say("title"))
-        made = f"{escape(self.say('made'))} {escape(timestamp(self.at))}"
-        masked = f"<p>{escape(self.say('masked'))}</p>" if self.is_masked else ""
-        page = (
-            f'<!doctype html><html lang="{self.language}"><head><meta charset="utf-8">'
-            f"<title>{head}</title></head><body><h1>{head}</h1><p>{made}</p>{masked}"
-            f"{''.join(self.page)}</body></html>"
-        )
-        self.put("index.html", page.encode())
-        self.archive.writestr("manifest.json", json.dumps(self.manifest, indent=1, sort_keys=True))
+    def _vcon(self, row: Any, copied: Copied | None, *, has_others: bool) -> str:
+        """The name of the vCon; empty where it would name others, or the call goes on."""
+        if row.ended_at is None or has_others:
+            return ""
+        found = vcon_of_copy(self.source, row.id, copied)
+        return self._put_json(f"{row.id}/call.vcon.json", found)
 
 
-def make(node: Node, request: str, at: datetime, *, is_masked: bool, language: str) -> Copy:
-    """Make the copy of a request, in place of one from before.
+def make(source: Source, making: str, at: datetime) -> None:
+    """Make the copy that a making is of; safe to repeat, which begins anew.
 
-    Recordings that may not be heard are left out, and the index says so. Raises NotFound where
-    nothing is kept by which the person could be found.
+    Recordings that may not be heard are left out, and the index says so. A making that was ordered
+    anew, or of which a recording was erased meanwhile, is given up. Raises NotFound where nothing
+    is kept by which the person could be found, and what reading and storing raise.
     """
-    with reading(node.store.engine) as connection:
-        get(connection, request)
-        person = person_of(node.store, connection, request)
+    store = source.store
+    with reading(store.engine) as connection:
+        found = copies.of_making(connection, making)
+        if found is None:
+            return
+        person = person_of(store, connection, found.request)
         if person is None:
             raise NotFound("nothing is kept any more by which this person could be found")
         theirs = calls.c.id.in_(calls_of(connection, person))
         rows = connection.execute(sa.select(calls).where(theirs).order_by(calls.c.id)).all()
-        ready = recordings.c.state == RecordingState.READY.value
-        within = list(
-            connection.execute(
-                sa.select(recordings.c.id).join(calls).where(theirs, ready)
-            ).scalars()
-        )
+        kept = _kept(store, connection, person, [row.id for row in rows])
         signed = (
             []
             if person.contact is None
-            else standingconsents.of_contact(node.store.erasures, connection, person.contact)
+            else standingconsents.of_contact(store.erasures, connection, person.contact)
         )
-
-    def write(archive: zipfile.ZipFile) -> None:
-        spoken = language if language in _TEXTS else "en"
-        package = _Package(node, person, is_masked, spoken, at, archive)
-        for row in rows:
-            package.add_call(row)
-        package.add_standing(signed)
-        package.finish()
-
+        wants, spelled = account(connection), spellings(connection, person.numbers)
+    out = {each: why for each, (_, why) in kept.items() if why is not None}
+    within = {each: stands for each, (stands, why) in kept.items() if why is None}
     # What they signed goes with them, and so does a copy that holds it.
-    within += [each.id for each in signed]
-    return copies.make(node.store, request, within, write, at)
+    within |= {each.id: [] for each in signed}
+    try:
+        if not copies.begin(store, making, within, len(rows)):
+            return
+
+        def write(archive: zipfile.ZipFile) -> None:
+            page = CopyPage(said_in(found.language), wants.company, at, found.is_masked)
+            package = _Package(source, wants, spelled, out, page, archive)
+            for position, row in enumerate(rows, 1):
+                package.add_call(row)
+                copies.go_on(store, making, position)
+            package.add_signed(signed)
+            package.finish()
+
+        copies.fill(store, making, write, utc_now())
+    except copies.Superseded:
+        log.info("copy.given-up making=%s", making)
 
 
-def _data(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = entry.get("data")
-    return found if isinstance(found, dict) else {}
+def _kept(
+    store: Store, connection: sa.Connection, person: Who, of_calls: Sequence[str]
+) -> dict[str, tuple[list[str], Concern | None]]:
+    """Every recording of calls with what stands against it, and what keeps it out."""
+    mine = {f"{Concern.RESTRICTED}:{each.id}" for each in requests_of(store, connection, person)}
+    spelled = spellings(connection, person.numbers)
+    found: dict[str, tuple[list[str], Concern | None]] = {}
+    for call in of_calls:
+        people = connection.execute(sa.select(parties).where(parties.c.call == call)).all()
+        own = {
+            f"{Concern.OBJECTED}:{each.number_in_call}" for each in people if each.number in spelled
+        }
+        kept = sa.select(recordings.c.id).where(recordings.c.call == call)
+        for recording in connection.execute(kept.order_by(recordings.c.id)).scalars():
+            stands = standing(store, connection, recording)
+            found[recording] = (stands, keeping_out(stands, own | mine))
+    return found
+
+
+def _signed(consent: StandingConsent) -> dict[str, Any]:
+    """A standing consent of the page for machines."""
+    return {
+        "id": consent.id,
+        "purposes": sorted(consent.scope.purposes),
+        "uses": sorted(consent.scope.uses),
+        "elements": sorted(consent.scope.elements),
+        "language": consent.language,
+        "given_on": consent.scope.given_on.isoformat(),
+        "ends_on": consent.scope.ends_on.isoformat(),
+        "filed_at": consent.filed_at,
+        "is_withdrawn": consent.is_withdrawn,
+        "withdrawn_at": consent.withdrawn_at,
+        "withdrawn_why": consent.withdrawn_why,
+    }
+
+
+def _answer(row: Any) -> Answer:
+    return Answer(row.at, row.kind, row.how, row.proof, row.uses, row.elements, row.notice_sha256)
+
+
+def _is_access(entry: Mapping[str, Any]) -> bool:
+    return str(entry["kind"]).startswith("access.")
+
+
+def _opening(entry: Mapping[str, Any], roles: Mapping[str, Sequence[str]]) -> Opening:
+    """An access by role and purpose: people here are not named to people there."""
+    data = entry.get("data") or {}
+    person = data.get("person")
+    if data.get("share") is not None and person is None:
+        who: Sequence[str] = ("guest",)
+    else:
+        gone = "former" if str(person).startswith("usr_") else "outside"
+        who = roles.get(str(person)) or (gone,)
+    at = datetime.fromisoformat(str(entry["at"])).astimezone(UTC)
+    return Opening(at, str(entry["kind"]), who, data.get("purpose"))
+
+
+def _about(part: CallPart) -> dict[str, Any]:
+    """A call of the page for machines."""
+    return {
+        "call": part.call,
+        "started_at": timestamp(part.at),
+        "direction": "inbound" if part.is_inbound else "outbound",
+        "notices": [asdict(each) for each in part.notices],
+        "consents": [asdict(each) for each in part.answers],
+        "accesses": [asdict(each) for each in part.openings],
+        "decision": part.decision,
+        "outcome": part.outcome,
+    }
 
 
 def _plain(value: object) -> str:

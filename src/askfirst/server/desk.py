@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -204,6 +204,12 @@ class Desk:
             counting = set()  # the law as it stands is always safe
         for each in list(self._reporting):
             each.keep_overrides(counting)
+
+    def restrict(self, calls: Collection[str]) -> None:
+        """Somebody on these calls restricts them: captions end, and storing goes on."""
+        for each in self.all():
+            if each.id in calls:
+                each.call.captions.close()
 
     def _carried(self) -> list[LiveCall | Message]:
         return [*self.all(), *self._messages]
@@ -441,7 +447,7 @@ class Desk:
         A number that is a demo contact's is somebody else's when it calls from outside.
         """
         with reading(self._node.store.engine) as connection:
-            return prepare(self._node.store.erasures, connection, user, number)
+            return prepare(self._node.store, connection, user, number)
 
     def ring_group(self, start: PreCall, line: RingingLine) -> RingGroup:
         """At whom a call from outside rings; for a thread of its own."""
@@ -464,7 +470,8 @@ class Desk:
             prompts,
             separate_legs=can.separate_legs,
             on_outbox=self._node.jobs.dispatch,
-            captioning=self._node.captioning,
+            # Of whoever restricts the processing of their calls nothing is heard, only stored.
+            captioning=None if start.is_restricted else self._node.captioning,
         )
         self._reporting.add(call)
         return call
@@ -551,7 +558,7 @@ class Desk:
         number, place = (to, None) if callee is None else (callee.number, callee.contact_place)
         store, is_demo = self._node.store, callee is not None
         with reading(store.engine) as connection:
-            return prepare(store.erasures, connection, user, number, place, is_simulated=is_demo)
+            return prepare(store, connection, user, number, place, is_simulated=is_demo)
 
     def request(self, user: User, start: PreCall, **own: Any) -> CallRequest:
         """What a user's call starts from; `own` is what a provider adds (`CallRequest`)."""

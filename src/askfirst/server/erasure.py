@@ -31,6 +31,7 @@ from askfirst.server.database import (
 from askfirst.server.erasurelist import Listed
 from askfirst.server.linktables import links
 from askfirst.server.recorder import remove_folder
+from askfirst.server.requesttables import restrictions
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
@@ -216,8 +217,9 @@ def erase(store: Store, recording: str, at: datetime) -> None:
 
 
 def drop(connection: sa.Connection, recording: str) -> None:
-    """Remove the row of a recording that kept nothing, with every link that was made to it."""
+    """Remove the row of a recording that kept nothing, with whatever refers to it."""
     connection.execute(links.delete().where(links.c.recording == recording))
+    connection.execute(restrictions.delete().where(restrictions.c.recording == recording))
     connection.execute(recordings.delete().where(recordings.c.id == recording))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -19,12 +20,14 @@ from askfirst.model import (
     Role,
     Use,
 )
+from askfirst.ports import Recognizer
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, parties, reading, recordings
 from askfirst.server.finishing import from_bytes
 from askfirst.server.ids import new_id
-from askfirst.server.node import Node
+from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
+from askfirst.server.store import Store
 from askfirst.vcon import (
     Answer,
     Audio,
@@ -47,19 +50,90 @@ _ANSWERS = {
 }
 
 
+class Source(Protocol):
+    """What a call is read from: a node, or the steps of a job."""
+
+    @property
+    def store(self) -> Store:
+        """Where everything is."""
+
+    @property
+    def playback(self) -> Playback:
+        """Reads recordings of the store."""
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """Made the transcripts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What of a recording is in a copy for a person: Ogg/Opus, and the lines of its transcript."""
+
+    recording: str
+    body: bytes
+    lines: Sequence[Mapping[str, Any]] | None
+
+
 def vcon_of(
-    node: Node,
+    node: Source,
     call: str,
     *,
     person: str = "system",
     purpose: str = "export",
-    has_sound: bool = True,
+    link: str | None = None,
 ) -> dict[str, Any]:
     """The vCon of a settled call. Audio and words are in it only when they may be handed on.
 
-    Taking audio out is an access and stands in the ledger first. Without `has_sound` neither audio
-    nor words are in it. Raises NotFound.
+    Taking audio out is an access and stands in the ledger first, with `link` as in
+    `Playback.play`. Raises NotFound.
     """
+    found = _found(node, call)
+    ready = next((r for r in found.recordings if r.state == RecordingState.READY.value), None)
+    if ready is None:
+        return _built(node, found, None, None)
+    body = node.playback.play(
+        ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED, link=link
+    )
+    spoken = _transcript(node, ready.id, found.row.language)
+    return _built(node, found, _audio(found, ready, body), spoken)
+
+
+def vcon_of_copy(node: Source, call: str, copied: Copied | None) -> dict[str, Any]:
+    """The vCon of a settled call as it is in a copy for a person; reads no recording itself.
+
+    Making a copy is no access, each download is. Raises NotFound.
+    """
+    found = _found(node, call)
+    if copied is None:
+        return _built(node, found, None, None)
+    (recording,) = (each for each in found.recordings if each.id == copied.recording)
+    spoken = None
+    if copied.lines is not None:
+        lines = tuple(
+            SpokenLine(
+                0 if each["speaker"] == "agent" else 1,
+                each["start_ms"],
+                each["end_ms"],
+                each["text"],
+            )
+            for each in copied.lines
+        )
+        spoken = Transcript(found.row.language, node.recognizer.name, lines)
+    return _built(node, found, _audio(found, recording, copied.body), spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of a call."""
+
+    row: Any
+    people: Sequence[Any]
+    said: Sequence[Any]
+    recordings: Sequence[Any]
+
+
+def _found(node: Source, call: str) -> _Found:
     with reading(node.store.engine) as connection:
         row = connection.execute(sa.select(calls).where(calls.c.id == call)).one_or_none()
         people = connection.execute(
@@ -68,43 +142,45 @@ def vcon_of(
         said = connection.execute(
             sa.select(consents).where(consents.c.call == call).order_by(consents.c.ledger)
         ).all()
-        ready = connection.execute(
-            sa.select(recordings)
-            .where(recordings.c.call == call)
-            .where(recordings.c.state == RecordingState.READY.value)
-            .order_by(recordings.c.id)
-        ).first()
-    if not has_sound:
-        ready = None
+        kept = connection.execute(
+            sa.select(recordings).where(recordings.c.call == call).order_by(recordings.c.id)
+        ).all()
     if row is None or row.ended_at is None:
         raise NotFound(f"no settled call {call}")
+    return _Found(row, people, said, kept)
+
+
+def _built(
+    node: Source, found: _Found, audio: Audio | None, spoken: Transcript | None
+) -> dict[str, Any]:
+    row = found.row
     started = row.answered_at or row.created_at
     record = CallRecord(
         uuid=_version_8(new_id("ent")),
         created_at=utc_now(),
         start=started,
         duration_ms=int((row.ended_at - started).total_seconds() * 1000),
-        parties=tuple(PartyRecord(Role(item.role), item.number) for item in people),
+        parties=tuple(PartyRecord(Role(item.role), item.number) for item in found.people),
         decision=row.decision or {},
         outcome=Outcome(OutcomeCode(row.outcome), row.outcome_reason),
         consents=tuple(
-            _consent(node, row, item.number_in_call, said)
-            for item in people
+            _consent(node, row, item.number_in_call, found.said)
+            for item in found.people
             if item.role == Role.CONTACT.value
         ),
-        audio=None if ready is None else _audio(node, row, ready, people, person, purpose),
-        transcript=None if ready is None else _transcript(node, ready.id, row.language),
+        audio=audio,
+        transcript=spoken,
         originator=1 if row.direction == INBOUND else 0,
     )
     return build(record)
 
 
-def bundle_of(node: Node, call: str) -> bytes:
+def bundle_of(node: Source, call: str) -> bytes:
     """The evidence bundle of a call, a zip that verifies itself offline. Raises NotFound."""
     return node.store.ledger.bundle(call, utc_now())
 
 
-def _consent(node: Node, row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
+def _consent(node: Source, row: Any, party: int, said: Sequence[Any]) -> PartyConsent:
     """What one contact's consent came to: its last word counts."""
     last = next((line for line in reversed(said) if line.party == party), None)
     answer = Answer.NOT_ASKED if last is None else _ANSWERS[last.kind]
@@ -131,7 +207,7 @@ def _consent(node: Node, row: Any, party: int, said: Sequence[Any]) -> PartyCons
     )
 
 
-def _reference(node: Node, position: int) -> LedgerReference:
+def _reference(node: Source, position: int) -> LedgerReference:
     proven = node.store.ledger.prove(position, utc_now())
     point = parse_note(proven["checkpoint"])[0]
     return LedgerReference(
@@ -143,23 +219,22 @@ def _basis(row: Any) -> str:
     return str(row.policy.get("lawful_basis") or LawfulBasis.LEGITIMATE_INTERESTS.value)
 
 
-def _audio(node: Node, row: Any, ready: Any, people: Any, person: str, purpose: str) -> Audio:
-    body = node.playback.play(ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED)
-    caller = Role.CONTACT if row.direction == INBOUND else Role.AGENT
+def _audio(found: _Found, recording: Any, body: bytes) -> Audio:
+    caller = Role.CONTACT if found.row.direction == INBOUND else Role.AGENT
     sides: tuple[list[int], list[int]] = ([], [])  # whoever calls is on channel 1
-    for item in people:
+    for item in found.people:
         sides[0 if item.role == caller.value else 1].append(item.number_in_call)
     return Audio(
-        start=row.answered_at or row.created_at,
-        duration_ms=ready.duration_ms,
+        start=found.row.answered_at or found.row.created_at,
+        duration_ms=recording.duration_ms,
         channels=(tuple(sides[0]), tuple(sides[1])),
         mediatype="audio/ogg",
-        filename=f"{ready.id}.ogg",
+        filename=f"{recording.id}.ogg",
         body=body,
     )
 
 
-def _transcript(node: Node, recording: str, language: str) -> Transcript | None:
+def _transcript(node: Source, recording: str, language: str) -> Transcript | None:
     kept = node.playback.asset(recording, "transcript")
     if kept is None:
         return None

@@ -50,9 +50,14 @@ class Finishing:
     store: Store
     recognizer: Recognizer
 
+    @property
+    def playback(self) -> Playback:
+        """Reads recordings of the store."""
+        return Playback(self.store)
+
     def seal(self, call: str) -> None:
         """Make the final file of each recording of a call; one without audio goes."""
-        for recording in self._recordings(call, *_TO_SEAL):
+        for recording in self._recordings(call, *_TO_SEAL, is_stored_only=True):
             if not seal_recording(self.store, recording, utc_now()):
                 self.store.keys.destroy_recording(recording)
                 remove_folder(self.store.spool / recording)
@@ -193,7 +198,11 @@ class Finishing:
                     "processor; name it under Policies, or use one on this machine"
                 )
 
-    def _recordings(self, call: str, *states: RecordingState) -> list[str]:
+    def _recordings(
+        self, call: str, *states: RecordingState, is_stored_only: bool = False
+    ) -> list[str]:
+        """Those of a call to work on; what is restricted only where all that is done is storing."""
+        open_to = sa.true() if is_stored_only else recordings.c.id.not_in(RESTRICTED)
         with reading(self.store.engine) as connection:
             return list(
                 connection.execute(
@@ -201,7 +210,7 @@ class Finishing:
                     .where(recordings.c.call == call, recordings.c.failure.is_(None))
                     .where(
                         recordings.c.state.in_([state.value for state in states]),
-                        recordings.c.id.not_in(RESTRICTED),
+                        open_to,
                     )
                     .order_by(recordings.c.id)
                 ).scalars()

@@ -30,6 +30,7 @@ PREFIXES = (
     "swp",
     "stc",
     "agr",
+    "cpy",
 )
 
 

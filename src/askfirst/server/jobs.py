@@ -1,4 +1,4 @@
-"""Durable jobs: finish a call, erase a recording, sweep what is due. The only user of `dbos`.
+"""Durable jobs: finish a call, erase, sweep, make a copy. The only user of `dbos`.
 
 Rows change and jobs are ordered in one transaction through the outbox; `dispatch` hands orders
 over under ids that make a second hand-over harmless. Every step may run twice. Arguments are ids
@@ -26,13 +26,15 @@ from dbos import (
 )
 from dbos import error as engine_errors
 
-from askfirst.errors import KeyUnreadable, Unavailable, Unverified
+from askfirst.errors import KeyUnreadable, NotFound, Unavailable, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import OutcomeCode
 from askfirst.outcome import Fault, failed
 from askfirst.rules import Rulebook, packaged
 from askfirst.server import (
     backupkeys,
+    copies,
+    copypackage,
     cutting,
     dailycheckpoints,
     erasure,
@@ -264,6 +266,28 @@ def _erase(recording: str) -> None:
     _checkpoint()
 
 
+@DBOS.workflow(name="copy")
+def _copy(making: str) -> None:
+    """Make a copy for a person; what cannot be made says so, and can be ordered again."""
+    try:
+        _copy_step(making)
+    except Exception as error:
+        log.exception("job.copy-failed making=%s", making)
+        _copy_failed(making, _copy_fault_of(error).value)
+
+
+def _copy_fault_of(error: Exception) -> copies.CopyFault:
+    """What failed; known by the name of an error, as in `_fault_of`."""
+    name = getattr(error, "name", None) or type(error).__name__
+    if name == KeyUnreadable.__name__:
+        return copies.CopyFault.KEY
+    if name == NotFound.__name__:
+        return copies.CopyFault.NOBODY
+    expected = (Unavailable, Unverified, engine_errors.DBOSMaxStepRetriesExceeded)
+    is_expected = name in {kind.__name__ for kind in expected}
+    return copies.CopyFault.STORE if is_expected else copies.CopyFault.PROGRAM
+
+
 @DBOS.workflow(name="sweep")
 def _sweep(_scheduled: datetime, _context: object) -> None:
     _sweep_step()
@@ -288,6 +312,7 @@ _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "finish": _finish,
     "erase": _erase,
     "hear": _hear,
+    copies.ORDER: _copy,
 }
 
 
@@ -338,6 +363,16 @@ def _checkpoint() -> None:
 @DBOS.step(name="erase", **_RETRYING)
 def _erase_step(recording: str) -> None:
     erasure.erase(_jobs().store, recording, utc_now())
+
+
+@DBOS.step(name="copy", **_RETRYING)
+def _copy_step(making: str) -> None:
+    copypackage.make(_jobs().finishing, making, utc_now())
+
+
+@DBOS.step(name="copy-failed")
+def _copy_failed(making: str, fault: str) -> None:
+    copies.fail(_jobs().store, making, copies.CopyFault(fault))
 
 
 @DBOS.step(name="sweep")

@@ -133,8 +133,7 @@ class Listening:
             )
         self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
         self.ensure_purpose(person, recording, purpose, now)
-        if reason.strip() or self.wants_reason(person, recording):
-            reason = keptwords.tidied(reason, "reason")
+        reason = self._stated(person, recording, reason)
         made = Link(new_id("lnk"), secrets.token_urlsafe(32), _to_the_second(now + lasts))
         if reason:
             keptwords.keep(self.store, recording, made.id, {"reason": reason}, now)
@@ -156,6 +155,25 @@ class Listening:
                 )
             )
         return made
+
+    def state_reason(
+        self, person: Person, recording: str, reason: str, now: datetime
+    ) -> str | None:
+        """Keep why a person hands a recording on; gives the id that its access names as `link`.
+
+        None where no reason was given and none is wanted. Raises InvalidRequest as `link` does.
+        """
+        stated = self._stated(person, recording, reason)
+        if not stated:
+            return None
+        made = new_id("lnk")
+        keptwords.keep(self.store, recording, made, {"reason": stated}, now)
+        return made
+
+    def _stated(self, person: Person, recording: str, reason: str) -> str:
+        if reason.strip() or self.wants_reason(person, recording):
+            return keptwords.tidied(reason, "reason")
+        return ""
 
     def wants_reason(self, person: Person, recording: str) -> bool:
         """Whether a person has to say in words why they open a recording: not of their own call."""

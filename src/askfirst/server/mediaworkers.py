@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -234,6 +234,11 @@ class MediaWorkers:
         """An override was ended; every worker looks at its calls again."""
         for worker in self.all():
             worker.link.tell(overrides=True)
+
+    def restrict(self, calls: Sequence[str]) -> None:
+        """Somebody on these calls restricts them; whichever worker carries them ends captions."""
+        for worker in self.all():
+            worker.link.tell(restrict=list(calls))
 
     # What happens by itself
 

@@ -27,7 +27,8 @@ from askfirst.server import accounts, audit, copies
 from askfirst.server.access import Permission, Person
 from askfirst.server.callreader import reaches
 from askfirst.server.carriedcalls import Carried, CarriedCalls, carried_by
-from askfirst.server.copies import Copy
+from askfirst.server.copies import Copy, CopyState
+from askfirst.server.copyconcerns import standing
 from askfirst.server.database import reading, recordings, transaction
 from askfirst.server.owndata import own_data
 from askfirst.server.ownpage import page
@@ -35,7 +36,7 @@ from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
 from askfirst.server.requestregister import SubjectRequest, answer, get, receive_of_employee
 from askfirst.server.requesttables import subject_requests
-from askfirst.server.restrictions import RESTRICTED, ensure_open
+from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
 
 PURPOSE = "own-data"
@@ -94,7 +95,11 @@ def make(
         own = carried_by(store, connection, user)
         data = own_data(store, connection, own, rules, at)
         voices = _voices(connection, own, by) if with_voice else []
-    within = [each.recording for each in voices if not each.left_out]
+        within = {
+            each.recording: standing(store, connection, each.recording)
+            for each in voices
+            if not each.left_out
+        }
 
     def write(archive: zipfile.ZipFile) -> None:
         package = _Package(archive)
@@ -106,7 +111,7 @@ def make(
         package.put("index.html", page(shown, language, at, has_voice=with_voice).encode())
         package.finish()
 
-    copy = copies.make(store, request, within, write, at)
+    copy = copies.make_now(store, request, within, write, at, language=language)
     with transaction(store.engine) as connection:
         said: audit.Detail = {"user": user, "with_voice": with_voice, "sha256": copy.sha256}
         audit.note(connection, at, by.id, MADE, request, said)
@@ -122,7 +127,7 @@ def make_own(
     stays open, and somebody sees that.
     """
     with transaction(store.engine) as connection:
-        earlier = packages_of(connection, person.id, at)
+        earlier = packages_of(store, connection, person.id, at)
         made = receive_of_employee(store, connection, person.id, person.id, at)
     for each in earlier:
         copies.destroy(store, each.request)
@@ -132,31 +137,24 @@ def make_own(
     return copy
 
 
-def packages_of(connection: sa.Connection, user: str, at: datetime) -> list[Copy]:
+def packages_of(store: Store, connection: sa.Connection, user: str, at: datetime) -> list[Copy]:
     """The packages about somebody that can be downloaded at a moment, the newest first."""
     query = sa.select(subject_requests.c.id).where(subject_requests.c.user == user)
     found = (
-        copies.copy_of(connection, request, at)
+        copies.copy_of(store, connection, request, at)
         for request in connection.execute(query.order_by(subject_requests.c.id.desc())).scalars()
     )
-    return [each for each in found if each is not None]
+    return [each for each in found if each is not None and each.state is CopyState.READY]
 
 
 def download(store: Store, request: str, by: Person, at: datetime) -> Iterator[bytes]:
     """The package of a request, part by part; accesses and audit are written when this returns.
 
-    Raises NotFound as `make` and where there is none any more, and Refused where a recording in it
-    is not ready any more or was restricted since: it has to be made again.
+    Raises NotFound as `make` and where there is none any more, and Refused where something came up
+    against a recording in it since: it has to be made again.
     """
     with reading(store.engine) as connection:
         user = _whose(connection, get(connection, request), by.id)
-        for each in copies.within(connection, request):
-            state = connection.execute(
-                sa.select(recordings.c.state).where(recordings.c.id == each)
-            ).scalar()
-            if state != RecordingState.READY.value:
-                raise Refused("a recording in this package is not ready any more; make it again")
-            ensure_open(connection, each, PURPOSE)
     parts = copies.download(store, request, by.id, at, PURPOSE)
     with transaction(store.engine) as connection:
         audit.note(connection, at, by.id, TAKEN, request, {"user": user})

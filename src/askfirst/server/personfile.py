@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.model import RecordingState
-from askfirst.retention import Mandatory, mandatory_until
+from askfirst.server.account import Account, account
 from askfirst.server.contactcard import Contact
 from askfirst.server.contacts import get_all, holder
 from askfirst.server.contactsearch import LONGEST_SEARCH, Search, find
 from askfirst.server.database import calls, recordings
+from askfirst.server.keepers import keeper_of
 from askfirst.server.legalholds import newest_reason
 from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
@@ -29,7 +30,7 @@ class KeptCall:
 
     `stays` is why an erasure leaves the recording: held, mandatory, restricted or running; empty
     where nothing does. `until` is when that ends, None where nobody has said; `why` are the words
-    of a hold.
+    of a hold, `rule` is the duty or the rule that keeps it.
     """
 
     call: str
@@ -40,12 +41,15 @@ class KeptCall:
     stays: str = ""
     until: datetime | None = None
     why: str = ""
+    rule: str = ""
     is_restricted: bool = False
     goes_at: datetime | None = None
 
 
-def kept_calls(store: Store, connection: sa.Connection, person: Who) -> Sequence[KeptCall]:
-    """The calls of a person, the newest first, with what keeps their recordings."""
+def kept_calls(
+    store: Store, connection: sa.Connection, person: Who, at: datetime
+) -> Sequence[KeptCall]:
+    """The calls of a person, the newest first, with what keeps their recordings at a moment."""
     query = (
         sa.select(
             calls.c.id,
@@ -57,6 +61,8 @@ def kept_calls(store: Store, connection: sa.Connection, person: Who) -> Sequence
             recordings.c.legal_hold,
             recordings.c.hold_until,
             recordings.c.mandatory,
+            recordings.c.kept_until,
+            recordings.c.kept_by,
             recordings.c.expires_at,
             recordings.c.id.in_(RESTRICTED).label("is_restricted"),
         )
@@ -64,7 +70,8 @@ def kept_calls(store: Store, connection: sa.Connection, person: Who) -> Sequence
         .where(calls.c.id.in_(calls_of(connection, person)))
         .order_by(calls.c.created_at.desc(), calls.c.id, recordings.c.id)
     )
-    return [_kept(store, row) for row in connection.execute(query)]
+    wants = account(connection)
+    return [_kept(store, row, wants, at) for row in connection.execute(query)]
 
 
 def contacts_like(
@@ -85,8 +92,8 @@ def contacts_like(
     return found[:MOST_FOUND]
 
 
-def _kept(store: Store, row: Any) -> KeptCall:
-    stays, until, why = "", None, ""
+def _kept(store: Store, row: Any, wants: Account, at: datetime) -> KeptCall:
+    stays, until, why, rule = "", None, "", ""
     if row.recording is not None and row.state != RecordingState.ERASED.value:
         if row.ended_at is None:
             stays = "running"
@@ -94,11 +101,10 @@ def _kept(store: Store, row: Any) -> KeptCall:
             reason = newest_reason(store, row.recording)
             stays, until = "held", row.hold_until
             why = reason.reason if reason is not None and reason.is_held else ""
-        elif row.mandatory is not None:
-            stays = "mandatory"
-            until = mandatory_until(row.ended_at, Mandatory(row.mandatory))
         elif row.is_restricted:
             stays = "restricted"
+        elif (keeper := keeper_of(row, wants, at)) is not None:
+            stays, until, rule = "mandatory", keeper.until, keeper.rule
     return KeptCall(
         call=row.id,
         at=row.created_at,
@@ -108,6 +114,7 @@ def _kept(store: Store, row: Any) -> KeptCall:
         stays=stays,
         until=until,
         why=why,
+        rule=rule,
         is_restricted=bool(row.is_restricted),
         goes_at=row.expires_at,
     )

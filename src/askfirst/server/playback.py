@@ -59,9 +59,17 @@ class Playback:
         return self._channel(recording, 1 if direction == "outbound" else 0)
 
     def play(
-        self, recording: str, *, person: str, purpose: str, kind: Kind = Kind.ACCESS_PLAYED
+        self,
+        recording: str,
+        *,
+        person: str,
+        purpose: str,
+        kind: Kind = Kind.ACCESS_PLAYED,
+        link: str | None = None,
     ) -> bytes:
         """The whole recording as Ogg/Opus for a person; the access is in the ledger first.
+
+        `link` is the id under which the reason of the access is kept, if there is one.
 
         Raises Refused unless the recording is ready and not restricted, KeyUnreadable after an
         erasure.
@@ -81,7 +89,11 @@ class Playback:
                 utc_now(),
                 call=row.call,
                 recording=recording,
-                data={"person": person, "purpose": purpose},
+                data={
+                    "person": person,
+                    "purpose": purpose,
+                    **({} if link is None else {"link": link}),
+                },
             )
         return self._asset(recording, "audio")
 

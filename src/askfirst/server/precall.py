@@ -17,14 +17,13 @@ from askfirst.override import Override
 from askfirst.places import locate
 from askfirst.policy import OWN_PROFILE, Policy
 from askfirst.rules import Rulebook
-from askfirst.server import agreements, contacts, objections, sites, standingconsents
+from askfirst.server import agreements, contacts, objections, restrictions, sites, standingconsents
 from askfirst.server.account import Account, account
 from askfirst.server.accountkeys import REVIEW
 from askfirst.server.accounts import User
 from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
 from askfirst.server.employeenotice import is_current
-from askfirst.server.erasurelist import ErasureList
 from askfirst.server.ourside import Colleague, Standing
 from askfirst.server.request import Known
 from askfirst.server.reviews import FirstCall, first_call
@@ -44,7 +43,8 @@ class PreCall:
     account would call for the first time, `site_records` what is on record about its sites,
     `standing` what the contact has signed for this number, `has_agreed` whether the user's
     agreement to be recorded is in force. `is_private` is whether the user says that the call is
-    private.
+    private, `is_restricted` whether what is recorded of this person is stored and nothing else
+    (GDPR art. 18).
     """
 
     account: Account
@@ -58,6 +58,7 @@ class PreCall:
     standing: tuple[Scope, ...] = ()
     has_agreed: bool = False
     is_private: bool = False
+    is_restricted: bool = False
 
     @property
     def awaits_review(self) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ class PreCall:
 
 
 def prepare(
-    erasures: ErasureList,
+    store: Store,
     connection: sa.Connection,
     user: User | None,
     number: str,
@@ -141,16 +142,17 @@ def prepare(
     place = (user.place if user is not None else None) or wishes.home_place
     return PreCall(
         account=wishes,
-        policy=objections.policy_for(erasures, connection, number, wishes.policy()),
+        policy=objections.policy_for(store.erasures, connection, number, wishes.policy()),
         number=number,
         contact=contact,
         agent_places=(place,) if place else (),
         contact_places=theirs,
         first_calls=_first_calls(connection, number, theirs, is_simulated=is_simulated),
         site_records=tuple(sites.records(connection)),
-        standing=standingconsents.scopes_for(erasures, connection, number),
+        standing=standingconsents.scopes_for(store.erasures, connection, number),
         has_agreed=user is not None
         and agreements.in_force(connection, user.id, wishes) is not None,
+        is_restricted=bool(restrictions.in_force(store, connection, number)),
     )
 
 
@@ -168,11 +170,13 @@ def look_up(store: Store, number: str) -> Known:
     with reading(store.engine) as connection:
         never = objections.objected(store.erasures, connection, number)
         holder = contacts.holder(connection, number)
+        stored_only = bool(restrictions.in_force(store, connection, number))
         if holder is None:
-            return Known(has_objected=never)
+            return Known(has_objected=never, is_restricted=stored_only)
         contact = contacts.get(connection, holder)
         signed = standingconsents.scopes_for(store.erasures, connection, number)
-    return Known(tuple(sorted({place.code for place in contact.places})), never, signed)
+    places = tuple(sorted({place.code for place in contact.places}))
+    return Known(places, never, signed, stored_only)
 
 
 def _first_calls(

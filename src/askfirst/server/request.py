@@ -39,13 +39,14 @@ It may block, so it is called in a thread.
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the account knows of a number's owner: places, whether never to record, and what they
-    have signed.
+    """What the account knows of a number's owner: places, whether never to record, what they have
+    signed, and whether what is recorded may be stored and nothing else.
     """
 
     places: tuple[str, ...] = ()
     has_objected: bool = False
     standing: tuple[Scope, ...] = ()
+    is_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from askfirst.errors import NotFound, Refused
 from askfirst.server import copies, erasure, objections, restrictions
-from askfirst.server.database import reading, transaction
+from askfirst.server.database import calls, reading, transaction
 from askfirst.server.personfile import kept_calls
 from askfirst.server.requestregister import (
     RequestKind,
@@ -19,7 +21,7 @@ from askfirst.server.requestregister import (
     requests_of,
 )
 from askfirst.server.store import Store
-from askfirst.server.subjectrights import Erased, Who, erase_person
+from askfirst.server.subjectrights import Erased, Who, calls_of, erase_person
 
 
 def take(
@@ -66,14 +68,26 @@ def erase(store: Store, request: str, by: str, at: datetime, *, dry_run: bool = 
 def restrict(store: Store, request: str, by: str, at: datetime) -> int:
     """Restrict every recording that is kept of a person; says how many were new.
 
-    Recordings of calls that go on, and later ones, are restricted by asking again. Raises as
-    `erase`.
+    Calls that go on and those to come are restricted as well, until it is lifted; what hears a
+    running call live is ended by whoever asks (`running_calls`). Raises as `erase`.
     """
     person = _person(store, request, RequestKind.RESTRICTION)
     with transaction(store.engine) as connection:
-        kept = [each.recording for each in kept_calls(store, connection, person)]
+        kept = [each.recording for each in kept_calls(store, connection, person, at)]
         wanted: Sequence[str] = [each for each in kept if each is not None]
         return restrictions.place(store, connection, request, wanted, by, at)
+
+
+def running_calls(store: Store, request: str) -> list[str]:
+    """The calls (ids) that go on and that the person of a request is on."""
+    with reading(store.engine) as connection:
+        person = person_of(store, connection, request)
+        if person is None:
+            return []
+        theirs = sa.select(calls.c.id).where(
+            calls.c.ended_at.is_(None), calls.c.id.in_(calls_of(connection, person))
+        )
+        return list(connection.execute(theirs).scalars())
 
 
 def lift(store: Store, request: str, by: str, at: datetime) -> int:

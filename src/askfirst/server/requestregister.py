@@ -74,6 +74,7 @@ class SubjectRequest:
 
     `reason` is a `Delay` or a `Ground`, `handled_by` the user of the last step, `outcome` what an
     erasure did. `user` is the employee whose own data is asked for; such a request has no contact.
+    `restricts_since` is since when it restricts the person's calls, None: it does not.
     """
 
     id: str
@@ -89,6 +90,7 @@ class SubjectRequest:
     answered_at: datetime | None = None
     outcome: Erased | None = None
     user: str | None = None
+    restricts_since: datetime | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -357,12 +359,13 @@ def _request(row: Any) -> SubjectRequest:
         answered_at=row.answered_at,
         outcome=row.outcome,
         user=row.user,
+        restricts_since=row.restricts_since,
     )
 
 
 def shown(request: SubjectRequest) -> dict[str, object]:
     """A request as programs see it."""
-    answered = request.answered_at
+    answered, since = request.answered_at, request.restricts_since
     return {
         "id": request.id,
         "kind": request.kind,
@@ -376,4 +379,5 @@ def shown(request: SubjectRequest) -> dict[str, object]:
         "handled_by": request.handled_by,
         "answered_at": None if answered is None else timestamp(answered),
         "outcome": request.outcome,
+        "restricts_since": None if since is None else timestamp(since),
     }

@@ -32,6 +32,8 @@ subject_requests = sa.Table(
     sa.Column("outcome", sa.JSON),
     # Whose own data an employee asked for, or somebody for them after they left.
     sa.Column("user", sa.String(48)),
+    # Since when this person's calls are restricted, those to come too; none: they are not.
+    sa.Column("restricts_since", UtcDateTime),
     sa.Index("ix_subject_requests_due", "due_at", "id"),
 )
 
@@ -57,5 +59,18 @@ copies = sa.Table(
     sa.Column("recordings", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
+    # What is made is one making of it, with an id of its own: the newest order wins.
+    sa.Column("making", sa.String(48), nullable=False, server_default=""),
+    sa.Column("state", sa.String(12), nullable=False, server_default="ready"),
+    # A code: why it could not be made, or why it was withdrawn.
+    sa.Column("fault", sa.String(16)),
+    sa.Column("is_masked", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("language", sa.String(8), nullable=False, server_default="en"),
+    # Calls that are in it by now, of how many.
+    sa.Column("done", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("total", sa.Integer, nullable=False, server_default="0"),
+    # What stood against each recording when it was made, in codes: more than that closes it.
+    sa.Column("concerns", sa.JSON),
     sa.Index("ix_copies_expires_at", "expires_at"),
+    sa.Index("ix_copies_making", "making"),
 )

@@ -1,22 +1,28 @@
 """Recordings that are restricted because a person asked for it (GDPR art. 18).
 
 They are kept and nothing else: not erased, not transcribed, and opened for legal claims and for
-the person's own rights alone, until the restriction is lifted. Two people on one call restrict it
-each for themselves.
+the person's own rights alone, until the restriction is lifted. A call that goes on is restricted
+at once, and one to come from its beginning. Two people on one call restrict it each for themselves.
 """
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from askfirst.errors import Refused
-from askfirst.ledger import Kind
-from askfirst.model import RecordingState
-from askfirst.server.database import calls, recordings
-from askfirst.server.requesttables import restrictions
+from askfirst.ledger import Kind, commit
+from askfirst.model import RecordingState, Role
+from askfirst.server import contacts
+from askfirst.server.account import account
+from askfirst.server.contactcard import standard
+from askfirst.server.database import outbox, parties, recordings
+from askfirst.server.requesttables import restrictions, subject_requests
 from askfirst.server.store import Store
 
 STAY_OPEN = frozenset({"dispute", "subject-request"})
@@ -46,15 +52,15 @@ def place(
     by: str,
     at: datetime,
 ) -> int:
-    """Restrict recordings of calls that are over and not erased; says how many were new."""
+    """Restrict recordings that are not erased, and calls to come; says how many were new."""
+    connection.execute(
+        subject_requests.update()
+        .where(subject_requests.c.id == request, subject_requests.c.restricts_since.is_(None))
+        .values(restricts_since=at)
+    )
     rows = connection.execute(
         sa.select(recordings.c.id, recordings.c.call)
-        .join(calls)
-        .where(
-            recordings.c.id.in_(wanted),
-            recordings.c.state != RecordingState.ERASED.value,
-            calls.c.ended_at.is_not(None),
-        )
+        .where(recordings.c.id.in_(wanted), recordings.c.state != RecordingState.ERASED.value)
         .order_by(recordings.c.id)
     ).all()
     known = {
@@ -81,8 +87,48 @@ def place(
     return len(new)
 
 
+def in_force(store: Store, connection: sa.Connection, number: str) -> list[Any]:
+    """The requests that restrict the calls of whoever has a number, those to come too."""
+    rows = connection.execute(
+        sa.select(subject_requests).where(subject_requests.c.restricts_since.is_not(None))
+    ).all()
+    if not rows:
+        return []
+    region = account(connection).region
+    written = standard(number, region)
+    holder = contacts.holder(connection, number, region)
+    return [
+        row
+        for row in rows
+        if (row.contact is not None and row.contact == holder)
+        or (row.person is not None and written is not None and _is_bound(store, row, written))
+    ]
+
+
+def take_in(store: Store, connection: sa.Connection, call: str, at: datetime) -> None:
+    """Restrict what a call records from now on where a request of somebody on it wants that."""
+    numbers = connection.execute(
+        sa.select(parties.c.number).where(
+            parties.c.call == call,
+            parties.c.role == Role.CONTACT.value,
+            parties.c.number.is_not(None),
+        )
+    )
+    found = {row.id: row for each in numbers.scalars() for row in in_force(store, connection, each)}
+    if not found:
+        return
+    theirs = sa.select(recordings.c.id).where(recordings.c.call == call)
+    kept = list(connection.execute(theirs).scalars())
+    for row in found.values():
+        place(store, connection, row.id, kept, row.handled_by or row.received_by, at)
+
+
+def _is_bound(store: Store, row: Any, number: str) -> bool:
+    return hmac.compare_digest(row.person, commit(store.keys.salt(row.id), number))
+
+
 def lift(store: Store, connection: sa.Connection, request: str, by: str, at: datetime) -> int:
-    """End what a request restricts; says of how many recordings.
+    """End what a request restricts, for calls to come too; says of how many recordings.
 
     The person is told before (GDPR art. 18(3)). An erasure that waited is carried out by the
     caller, or by the next sweep.
@@ -92,6 +138,11 @@ def lift(store: Store, connection: sa.Connection, request: str, by: str, at: dat
         .where(recordings.c.id.in_(RESTRICTED.where(restrictions.c.request == request)))
         .order_by(recordings.c.id)
     ).all()
+    connection.execute(
+        subject_requests.update()
+        .where(subject_requests.c.id == request)
+        .values(restricts_since=None)
+    )
     connection.execute(
         restrictions.update()
         .where(restrictions.c.request == request, restrictions.c.lifted_at.is_(None))
@@ -106,6 +157,10 @@ def lift(store: Store, connection: sa.Connection, request: str, by: str, at: dat
             recording=row.id,
             data={"request": request, "person": by},
         )
+    # What was only stored is finished now: checked, and transcribed where it may be.
+    for call in sorted({row.call for row in rows}):
+        order = f"finish:{call}:{secrets.token_hex(6)}"
+        connection.execute(outbox.insert().values(id=order, kind="finish", ref=call, created_at=at))
     return len(rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from askfirst.errors import InvalidRequest, NotFound
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import RecordingState
 from askfirst.server import audit, contacts, erasure, forgetting, keeping
-from askfirst.server.account import account
+from askfirst.server.account import Account, account
 from askfirst.server.contactcard import standard
 from askfirst.server.contacttables import follow_ups
 from askfirst.server.database import (
@@ -25,6 +25,7 @@ from askfirst.server.database import (
     recordings,
     transaction,
 )
+from askfirst.server.keepers import keeper_of
 from askfirst.server.notetables import call_notes
 from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.standingtables import standing_consents
@@ -32,10 +33,15 @@ from askfirst.server.store import Store
 
 
 class ErasedItem(TypedDict):
-    """What became of one recording."""
+    """What became of one recording; a mandatory one has what keeps it, and until when (RFC 3339).
+
+    `until` is None while its call goes on or where nobody knows the duty.
+    """
 
     id: str
     outcome: str
+    rule: NotRequired[str]
+    until: NotRequired[str | None]
 
 
 class Erased(TypedDict):
@@ -133,14 +139,13 @@ def erase_person(
     still be read (RFC 3339). Raises NotFound where nothing fits.
     """
     with reading(store.engine) as connection:
-        void_at = keeping.void_at(account(connection), at)
+        wants = account(connection)
+        void_at = keeping.void_at(wants, at)
         rows = recordings_of(connection, person)
         found = found_of(connection, person)
     if not rows and not any(found.values()):
         raise NotFound("no recording, call or contact fits; nothing was erased")
-    items: list[ErasedItem] = [
-        {"id": row.id, "outcome": _erased(store, row, at, dry_run=dry_run)} for row in rows
-    ]
+    items = [_item(row, _erased(store, row, at, dry_run=dry_run), wants, at) for row in rows]
     forgotten = forgetting.Forgotten(0)
     if not dry_run:
         forgotten = forgetting.forget(store, person.numbers, person.contact)
@@ -160,6 +165,15 @@ def erase_person(
         "traces_left": not forgotten.is_scrubbed,
         "backups_void_at": timestamp(void_at),
     }
+
+
+def _item(row: Any, outcome: str, wants: Account, at: datetime) -> ErasedItem:
+    """The outcome of one recording, with the rule where one keeps it."""
+    keeper = keeper_of(row, wants, at) if outcome == "mandatory" else None
+    if keeper is None:
+        return {"id": row.id, "outcome": outcome}
+    until = None if keeper.until is None else timestamp(keeper.until)
+    return {"id": row.id, "outcome": outcome, "rule": keeper.rule, "until": until}
 
 
 def _erased(store: Store, row: Any, at: datetime, *, dry_run: bool) -> str:
@@ -187,6 +201,7 @@ def recordings_of(connection: sa.Connection, person: Who) -> Sequence[Any]:
         recordings.c.legal_hold,
         recordings.c.mandatory,
         recordings.c.kept_until,
+        recordings.c.kept_by,
         recordings.c.id.in_(RESTRICTED).label("is_restricted"),
         calls.c.ended_at,
     ).join(calls, calls.c.id == recordings.c.call)

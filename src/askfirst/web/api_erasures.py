@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
+from askfirst.server.keepers import statute
 from askfirst.server.subjectrights import erase_person, who
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
@@ -41,6 +42,12 @@ def erase(visit: Officer, wanted: WantedErasure) -> dict[str, object]:
             recording=wanted.recording,
             default_region=visit.account.region,
         )
-    return {
-        **erase_person(visit.site.store, person, visit.who.id, utc_now(), dry_run=wanted.dry_run)
-    }
+    now, rules = utc_now(), visit.site.rules
+    done = erase_person(visit.site.store, person, visit.who.id, now, dry_run=wanted.dry_run)
+    items = [
+        {**each, "statute": statute(rules, each["rule"], now.date(), "en")}
+        if "rule" in each
+        else {**each}
+        for each in done["items"]
+    ]
+    return {**done, "items": items}

@@ -187,30 +187,43 @@ def note(
         )
 
 
-def vcon_answer(visit: Visit, recording: str, purpose: ListeningPurpose) -> Response:
-    """The vCon of a recording's call as a file; the access is in the ledger first."""
+def vcon_answer(
+    visit: Visit, recording: str, purpose: ListeningPurpose, link: str | None = None
+) -> Response:
+    """The vCon of a recording's call as a file; the access is in the ledger first.
+
+    `link` here and below is the id under which its reason is kept.
+    """
     call, node = ensure_reach(visit, Permission.RECORDINGS_EXPORT, recording), _node(visit)
     with reading(node.store.engine) as connection:
         has_sound = state_of(connection, recording) == RecordingState.READY.value
     if not has_sound:  # where there is sound, taking it out writes the access down
-        note(visit, Kind.ACCESS_EXPORTED, call, recording, purpose.value)
-    document = vcon_of(node, call, person=visit.who.id, purpose=purpose.value)
+        note(visit, Kind.ACCESS_EXPORTED, call, recording, purpose.value, link)
+    document = vcon_of(node, call, person=visit.who.id, purpose=purpose.value, link=link)
     return JSONResponse(document, media_type="application/vcon+json", headers=_file(f"{call}.vcon"))
 
 
-def bundle_answer(visit: Visit, recording: str, purpose: ListeningPurpose) -> Response:
+def bundle_answer(
+    visit: Visit, recording: str, purpose: ListeningPurpose, link: str | None = None
+) -> Response:
     """The evidence of a recording's call as a zip; the access is in the ledger, and in the zip."""
     call, node = ensure_reach(visit, Permission.RECORDINGS_EXPORT, recording), _node(visit)
-    note(visit, Kind.ACCESS_EXPORTED, call, recording, purpose.value)
+    note(visit, Kind.ACCESS_EXPORTED, call, recording, purpose.value, link)
     content = bundle_of(node, call)
     return Response(content, media_type="application/zip", headers=_file(f"{call}.zip"))
 
 
-def audio_answer(visit: Visit, recording: str, purpose: ListeningPurpose) -> Response:
+def audio_answer(
+    visit: Visit, recording: str, purpose: ListeningPurpose, link: str | None = None
+) -> Response:
     """The sound of a recording as a file, Ogg/Opus; the access is in the ledger first."""
     ensure_reach(visit, Permission.RECORDINGS_EXPORT, recording)
     content = _node(visit).playback.play(
-        recording, person=visit.who.id, purpose=purpose.value, kind=Kind.ACCESS_EXPORTED
+        recording,
+        person=visit.who.id,
+        purpose=purpose.value,
+        kind=Kind.ACCESS_EXPORTED,
+        link=link,
     )
     return Response(content, media_type="audio/ogg", headers=_file(f"{recording}.ogg"))
 

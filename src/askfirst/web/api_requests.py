@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
-from askfirst.errors import InvalidRequest, Unavailable
+from askfirst.errors import InvalidRequest, NotFound
 from askfirst.ledger import timestamp
-from askfirst.server import copies, copypackage, ownpackage, requestacts, requestregister
+from askfirst.server import copies, ownpackage, requestacts, requestregister
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
-from askfirst.server.copies import Copy
+from askfirst.server.copies import Copy, CopyState
 from askfirst.server.database import reading, transaction
 from askfirst.server.requestregister import (
     Delay,
@@ -28,6 +28,7 @@ from askfirst.server.requestregister import (
     shown,
 )
 from askfirst.server.subjectrights import who
+from askfirst.web.api_queue import dispatch
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
 
@@ -107,17 +108,23 @@ def change_request(visit: Officer, request_id: str, wanted: WantedStep) -> dict[
     return shown(step(visit, request_id, wanted.step, wanted.reason))
 
 
-@router.post("/subject-requests/{request_id}/copy", status_code=201)
-def make_copy(visit: Officer, request_id: str, wanted: WantedCopy) -> dict[str, object]:
-    """Make the copy package of a request; it can be downloaded for seven days."""
+@router.post("/subject-requests/{request_id}/copy", status_code=202)
+def order_copy(visit: Officer, request_id: str, wanted: WantedCopy) -> dict[str, object]:
+    """Order the copy package of a request; a job makes it, `copy/state` says how far it is."""
     language = wanted.language or visit.language
-    made = copy_made(visit, request_id, wanted.mask, language, with_voice=wanted.voice)
-    return {
-        "request": made.request,
-        "bytes": made.bytes,
-        "sha256": made.sha256,
-        "expires_at": timestamp(made.expires_at),
-    }
+    ordered = copy_ordered(visit, request_id, wanted.mask, language, with_voice=wanted.voice)
+    return _shown_copy(ordered)
+
+
+@router.get("/subject-requests/{request_id}/copy/state")
+def copy_state(visit: Officer, request_id: str) -> dict[str, object]:
+    """How far the copy package of a request is, or why there is none any more."""
+    store = visit.site.store
+    with reading(store.engine) as connection:
+        found = copies.copy_of(store, connection, request_id, utc_now())
+    if found is None:
+        raise NotFound("there is no copy for this request, or none any more; make one")
+    return _shown_copy(found)
 
 
 @router.get("/subject-requests/{request_id}/copy")
@@ -126,29 +133,29 @@ def get_copy(visit: Officer, request_id: str) -> Response:
     return copy_answer(visit, request_id)
 
 
-def copy_made(
+def copy_ordered(
     visit: Visit, request: str, is_masked: bool, language: str, *, with_voice: bool = False
 ) -> Copy:
-    """A new copy of a request. Raises NotFound, Unavailable where this process carries no calls."""
+    """The copy of a request that a job makes from now on; an employee's own data is made at once.
+
+    Raises NotFound.
+    """
+    store, now = visit.site.store, utc_now()
     if _is_of_employee(visit, request):
-        site, by = visit.site, visit.who.person
+        rules, by = visit.site.rules, visit.who.person
         return ownpackage.make(
-            site.store,
-            site.rules,
-            request,
-            by,
-            utc_now(),
-            with_voice=with_voice,
-            language=language,
+            store, rules, request, by, now, with_voice=with_voice, language=language
         )
-    node = visit.site.carrier.node
-    if node is None:
-        raise Unavailable("this process makes no copies; ask one that carries calls")
-    return copypackage.make(node, request, utc_now(), is_masked=is_masked, language=language)
+    ordered = copies.order(store, request, now, is_masked=is_masked, language=language)
+    dispatch(visit)
+    return ordered
 
 
 def copy_answer(visit: Visit, request: str) -> Response:
-    """The copy of a request as a stream, after its accesses are written down. Raises NotFound."""
+    """The copy of a request as a stream, after its accesses are written down.
+
+    Raises NotFound, and Refused where it may not be given any more.
+    """
     store, now = visit.site.store, utc_now()
     if _is_of_employee(visit, request):
         parts = ownpackage.download(store, request, visit.who.person, now)
@@ -187,8 +194,10 @@ def step(visit: Visit, request: str, what: Step, reason: str | None) -> SubjectR
         requestacts.erase(store, request, by, now)
     elif what is Step.RESTRICT:
         requestacts.restrict(store, request, by, now)
+        visit.site.carrier.restrict(requestacts.running_calls(store, request))
     elif what is Step.LIFT:
         requestacts.lift(store, request, by, now)
+        dispatch(visit)
     with transaction(store.engine) as connection:
         if what is Step.EXTEND:
             why = requestregister.code(Delay, reason)
@@ -199,3 +208,17 @@ def step(visit: Visit, request: str, what: Step, reason: str | None) -> SubjectR
             ground = requestregister.code(Ground, reason)
             return requestregister.refuse(store, connection, request, ground, by, now)
         return requestregister.get(connection, request)
+
+
+def _shown_copy(found: Copy) -> dict[str, object]:
+    is_ready = found.state is CopyState.READY
+    return {
+        "request": found.request,
+        "state": found.state,
+        "fault": found.fault,
+        "calls": found.total,
+        "calls_done": found.done,
+        "bytes": found.bytes if is_ready else None,
+        "sha256": found.sha256 if is_ready else None,
+        "expires_at": timestamp(found.expires_at) if is_ready else None,
+    }

@@ -194,6 +194,10 @@ class Carrier:
         """
         self._tell(lambda each: each.disagree(user))
 
+    def restrict(self, calls: Sequence[str]) -> None:
+        """Somebody restricts calls that go on; from any thread. What hears them live ends."""
+        self._tell(lambda each: each.restrict(calls))
+
     def review_overrides(self) -> None:
         """An override was ended; from any thread. No running call rests on it any more."""
         self._tell(lambda each: each.review_overrides())

@@ -143,6 +143,8 @@ class Worker:
                 self._carrier.desk.disagree(user)
             case {"overrides": _}:
                 self._carrier.desk.review_overrides()
+            case {"restrict": list(calls)}:
+                self._carrier.desk.restrict(calls)
             case {"elsewhere": int(lines)}:
                 doorman.share(lines)
             case {"decline": str(line)}:

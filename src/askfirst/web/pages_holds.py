@@ -50,12 +50,21 @@ def place(visit: Holder, recording: Chosen = None, reason: Text = "", until: Tex
 
 @router.post("/compliance/holds/person")
 def place_person(
-    visit: Holder, number: Text = "", hold_reason: Text = "", until: Text = ""
+    visit: Holder,
+    number: Text = "",
+    contact: Text = "",
+    hold_reason: Text = "",
+    until: Text = "",
 ) -> Response:
-    """Hold every recording of the calls with a number, and with its contact's other numbers."""
+    """Hold every recording of the calls with a number, or with all the numbers of a contact."""
     try:
         with reading(visit.site.store.engine) as connection:
-            person = who(connection, number=number.strip(), default_region=visit.account.region)
+            person = who(
+                connection,
+                number=number.strip(),
+                contact=contact.strip(),
+                default_region=visit.account.region,
+            )
             chosen = holdlist.recordings_of(connection, person)
     except (InvalidInput, NotFound) as error:
         return _page(visit, error=visit.told(error), status=422)

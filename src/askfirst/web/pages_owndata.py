@@ -90,7 +90,7 @@ def _received(visit: Visit, user: str, received_on: str) -> str:
 
 def _page(visit: Visit, *, error: str = "", status: int = 200) -> Response:
     with reading(visit.site.store.engine) as connection:
-        found = ownpackage.packages_of(connection, visit.who.id, utc_now())
+        found = ownpackage.packages_of(visit.site.store, connection, visit.who.id, utc_now())
     return render(
         visit,
         "me_data.html",

@@ -57,11 +57,14 @@ def export(
     call: str,
     purpose: Annotated[ListeningPurpose, Form()],
     wanted: Annotated[ExportFormat, Form()],
+    reason: Reason = "",
 ) -> Response:
-    """A file for a stated purpose."""
-    recording = recording_of(found_call(visit, call).line)
-    visit.site.listening.ensure_purpose(visit.who.person, recording, purpose, utc_now())
-    return _ANSWERS[wanted](visit, recording, purpose)
+    """A file for a stated purpose, and with a reason where the account wants one."""
+    recording, listening = recording_of(found_call(visit, call).line), visit.site.listening
+    ensure_reach(visit, Permission.RECORDINGS_EXPORT, recording)
+    listening.ensure_purpose(visit.who.person, recording, purpose, utc_now())
+    link = listening.state_reason(visit.who.person, recording, reason, utc_now())
+    return _ANSWERS[wanted](visit, recording, purpose, link)
 
 
 @router.post("/calls/{call}/hold")

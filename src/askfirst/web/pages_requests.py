@@ -24,7 +24,7 @@ from askfirst.server.requestregister import Delay, Ground, RequestKind, requests
 from askfirst.server.restrictions import restricted_by
 from askfirst.server.subjectrights import Who, found_of, who
 from askfirst.web import callwords, requestwords
-from askfirst.web.api_requests import Step, copy_answer, copy_made, step
+from askfirst.web.api_requests import Step, copy_answer, copy_ordered, step
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
@@ -110,15 +110,18 @@ def take_step(
 
 @router.post("/compliance/requests/{request_id}/copy")
 def make_copy(visit: Officer, request_id: str, mask: Text = "", voice: Text = "") -> Response:
-    """Make the copy package of a request; our side is silent unless somebody wants it."""
-    copy_made(visit, request_id, mask != "no", visit.language, with_voice=voice != "")
-    return RedirectResponse(f"/compliance/requests/{request_id}", status_code=303)
+    """Order the copy package of a request; our side is silent unless somebody wants it."""
+    copy_ordered(visit, request_id, mask != "no", visit.language, with_voice=voice != "")
+    return RedirectResponse(f"/compliance/requests/{request_id}#copy", status_code=303)
 
 
 @router.get("/compliance/requests/{request_id}/copy.zip")
 def get_copy(visit: Officer, request_id: str) -> Response:
-    """The copy package as a file."""
-    return copy_answer(visit, request_id)
+    """The copy package as a file; where it may not be given any more, the page says why."""
+    try:
+        return copy_answer(visit, request_id)
+    except Refused as error:
+        return _request(visit, request_id, error=visit.told(error), status=409)
 
 
 def _register(
@@ -172,6 +175,7 @@ def _person(visit: Visit, person: Who) -> Response:
         mine=mine,
         names=names,
         today=visit.today().isoformat(),
+        may_hold=visit.may(Permission.RECORDINGS_HOLD),
         kinds=visit.said(requestwords.KINDS),
         states=visit.said(requestwords.STATES),
         **_kept(visit, person),
@@ -187,7 +191,9 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         names = {each.id: each.name for each in people.values()}
         known = contact_of(connection, found.contact) if person and found.contact else None
         restricted = len(restricted_by(connection, identity))
-        copy = copy_of(connection, identity, now)
+        copy = copy_of(store, connection, identity, now)
+    items = found.outcome["items"] if found.outcome else []
+    laws = {each["id"]: requestwords.kept_by_law(visit, each) for each in items}
     return render(
         visit,
         "compliance_request.html",
@@ -200,6 +206,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         contact=known,
         restricted=restricted,
         copy=copy,
+        copy_faults=visit.said(requestwords.COPY_FAULTS),
         masks=[("yes", visit.say("Yes")), ("no", visit.say("No"))],
         names=names,
         error=error,
@@ -209,6 +216,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         delays=[(each.value, visit.say(requestwords.REASONS[each])) for each in Delay],
         grounds=[(each.value, visit.say(requestwords.REASONS[each])) for each in Ground],
         outcomes=visit.said(requestwords.OUTCOMES),
+        laws=laws,
         **_kept(visit, person),
     )
 
@@ -220,7 +228,7 @@ def _kept(visit: Visit, person: Who | None) -> dict[str, Any]:
     store = visit.site.store
     with reading(store.engine) as connection:
         counts = found_of(connection, person)
-        kept = kept_calls(store, connection, person)
+        kept = kept_calls(store, connection, person, utc_now())
     return {
         "counts": requestwords.counted(visit, counts),
         "kept": kept,
