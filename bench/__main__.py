@@ -24,6 +24,7 @@ NAMES = (
     "pages",
     "calls",
     "delay",
+    "hearing",
 )
 
 

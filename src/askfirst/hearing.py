@@ -1,39 +1,30 @@
 """Hearing: what an utterance means for recording, by explicit rules over its words.
 
 `classify` labels one utterance, `elements` names the notice elements in it, `understood` says
-whether it looks like the language at all. The rules are data in `texts/hearing.toml`; here is
+whether it looks like the language at all. The words are data in `texts/hearing.toml`; here is
 only the order in which they are asked. Which utterances to listen to, and when, is decided
 elsewhere; recognising speech belongs to `askfirst.speech`.
 
 A certain consent is one of which no word is left over: every word is used up by agreement or
-politeness. So no refusal, hedge, condition or counter-question can hide in it.
+politeness. So no refusal, hedge, condition or counter-question can hide in it. An uncertain
+consent may hold more words beside, but those too must be known to change nothing; one word of
+refusal is enough for an uncertain objection.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
-from hashlib import sha256
-from importlib import resources
 
-from askfirst.errors import InvalidInput
+from askfirst.lexicon import LANGUAGES, USED, Lexicon, fingerprint, flat, lexicon
 from askfirst.model import Element
 
-LANGUAGES = ("en", "nb", "de")
-"""Languages that can be understood."""
+__all__ = ["LANGUAGES", "Heard", "classify", "elements", "fingerprint", "understood"]
 
-_PUNCTUATION = re.compile(r"[\s.,;:!?…\"“”„‚‘«»‹›()\[\]/–—―\-¿¡]+")
-_SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
-_FRAGMENT = re.compile(r"<([A-Z]+)>")
-_USED = "|"
-_STOP = "¶"
-_AGREEING = frozenset({"agree", "agree_after", "yes", "echo"})
 _CERTAIN, _LIKELY, _WEAK = 0.98, 0.7, 0.5
+_SHORT = 12
+"""Words up to which a negation in an answer is taken for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +55,6 @@ class _Asked(Enum):
     OPEN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    rewrite: Sequence[tuple[str, str]]
-    fragments: Mapping[str, str]
-    lists: Mapping[str, Sequence[str]]
-    elements: Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    rewrite: tuple[tuple[re.Pattern[str], str], ...]
-    patterns: Mapping[str, re.Pattern[str]]
-    elements: Mapping[Element, re.Pattern[str]]
-    common: frozenset[str]
-
-
 def classify(text: str, language: str, *, before: str | None = None) -> Heard:
     """Say what an utterance means for recording; `before` is the other party's one before it.
 
@@ -87,13 +62,13 @@ def classify(text: str, language: str, *, before: str | None = None) -> Heard:
     if we record" a "no" agrees. What the rules do not understand is neutral. Any text is
     accepted; raises InvalidInput for a language that cannot be understood.
     """
-    rules = _rules(language)
-    said = _words(text, rules)
+    words = lexicon(language)
+    said = words.words(text)
     if not said:
         return _neutral()
-    asked = _asked(before, rules)
-    heard = _explicit(_sentences(text, rules), asked, rules) or (
-        _neutral() if asked is _Asked.NOTHING else _answer(said, asked, rules)
+    asked = _asked(before, words)
+    heard = _explicit(words.sentences(text), asked, words) or (
+        _neutral() if asked is _Asked.NOTHING else _answer(said, asked, words)
     )
     if heard.label == "consent" and "?" in text:
         return _uncertain("consent")
@@ -105,10 +80,11 @@ def elements(text: str, language: str) -> frozenset[Element]:
 
     Hearing tells that a purpose was named, not whether it was the right or a complete one.
     """
-    rules = _rules(language)
-    said = _words(text, rules)
-    found = {element for element, words in rules.elements.items() if words.search(said)}
-    if classify(text, language).label == "notice" or Element.MANDATORY_RECORDING in found:
+    words = lexicon(language)
+    said = words.words(text)
+    found = {element for element, pattern in words.elements.items() if pattern.search(said)}
+    heard = classify(text, language)
+    if (heard.label == "notice" and heard.certain) or Element.MANDATORY_RECORDING in found:
         found.add(Element.INTENT_TO_RECORD)
     if Element.PURPOSE in found:
         found.add(Element.PURPOSE_DETAILED)
@@ -121,143 +97,137 @@ def understood(texts: Iterable[str], language: str) -> bool:
     What a recogniser writes for noise or for another language repeats itself or holds hardly any
     of them. Raises as `classify`.
     """
-    rules = _rules(language)
-    words = {word for text in texts for word in _words(text, rules).split()}
-    return len(words & rules.common) >= 3
+    words = lexicon(language)
+    said = {word for text in texts for word in words.words(text).split()}
+    return len(said & words.common) >= 3
 
 
-def _explicit(sentences: str, asked: _Asked, rules: _Rules) -> Heard | None:
+def _explicit(sentences: str, asked: _Asked, words: Lexicon) -> Heard | None:
     """What is clear without the utterance before; None when it is not."""
-    has = rules.patterns
-    marked = _sub(has["other"], _sub(has["aside"], sentences))
-    whole = _flat(marked)
-    if has["off"].search(whole):
+    marked = words.use(sentences, "aside", "other")
+    whole = flat(marked)
+    if words.has("off", whole):
         return Heard("notice", "ask", _CERTAIN, True)
-    if has["withdraw"].search(_sub(has["agree"], whole)):
+    if words.has("withdraw", words.use(whole, "agree")):
         return Heard("objection", "withdraw", _CERTAIN, True)
-    told = _flat(_sub(has["denied"], marked))
-    plain = _sub(has["agree"], told)
-    if has["refuse"].search(plain):
+    told = flat(words.use(marked, "denied"))
+    plain = words.use(told, "agree")
+    if words.has("refuse", plain):
         return Heard("objection", None, _CERTAIN, True)
     if plain != told:
-        return _agreement(plain, asked, rules)
-    if has["mind"].search(plain) or has["ask"].search(plain):
+        return _agreement(plain, asked, words)
+    if words.has("mind", plain) or words.has("ask", plain):
         return Heard("notice", "ask", _CERTAIN, True)
-    if has["question"].search(plain):
+    if words.has("question", plain):
         return Heard("neutral", "question", _CERTAIN, True)
-    if has["inform"].search(plain):
+    if words.has("inform", plain):
         return Heard("notice", "inform", _CERTAIN, True)
-    if has["unsure"].search(plain):
+    if words.has("unsure", plain):
         return Heard("notice", "inform", _LIKELY, False)
     return Heard("neutral", None, _CERTAIN, True) if told != whole else None
 
 
-def _agreement(plain: str, asked: _Asked, rules: _Rules) -> Heard:
+def _agreement(plain: str, asked: _Asked, words: Lexicon) -> Heard:
     """An utterance that agrees to recording in words; `plain` is what those words leave."""
-    has = rules.patterns
-    if has["refuse_after"].search(_sub(has["agree_after"], plain)):
+    rest = words.use(plain, "agree_after")
+    if words.has("refuse_after", rest) or words.has("against", rest):
         return _uncertain("objection")
     spare = ["agree_after", "yes", "polite"]
     if asked in (_Asked.NO_IS_YES, _Asked.YES_IS_NO):
         spare.append("no")
-    left = _left(plain, spare, rules)
-    if not left:
+    if not words.left(plain, *spare):
         return Heard("consent", None, _CERTAIN, True)
-    return _neutral() if has["negator"].search(left) else _uncertain("consent")
+    turned = words.has("negator", words.left(plain, "partly", *spare))
+    return _neutral() if turned else _uncertain("consent")
 
 
-def _answer(said: str, asked: _Asked, rules: _Rules) -> Heard:
+def _answer(said: str, asked: _Asked, words: Lexicon) -> Heard:
     """What an utterance means as the answer to a notice."""
-    has = rules.patterns
-    if has["unclear"].search(said):
-        return _neutral()
+    clear = words.use(said, "unclear")
+    if clear != said:
+        return _uncertain("objection") if words.has("against", clear) else _neutral()
     if asked is _Asked.YES_IS_NO:
-        if has["yes"].search(said) or has["agree_after"].search(said):
+        if words.has("yes", said) or words.has("agree_after", said):
             return Heard("objection", None, _CERTAIN, True)
         return _neutral()
-    plain = _sub(has["agree_after"], said)
+    plain = words.use(said, "agree_after")
     agrees = plain != said
-    if has["asked"].search(plain):
+    if words.has("asked", plain):
         return Heard("neutral", "question", _CERTAIN, True)
     if asked is _Asked.NO_IS_YES:
-        return _answer_to_mind(plain, agrees, rules)
-    if has["refuse_after"].search(plain):
-        clear = not agrees and asked is not _Asked.OPEN
-        return Heard("objection", None, _CERTAIN, True) if clear else _uncertain("objection")
-    if asked is not _Asked.OPEN and has["no"].match(plain):
+        return _answer_to_mind(plain, agrees, words)
+    if words.has("refuse_after", plain):
+        plainly = not agrees and asked is not _Asked.OPEN
+        return Heard("objection", None, _CERTAIN, True) if plainly else _uncertain("objection")
+    if asked is not _Asked.OPEN and words.patterns["no"].match(plain):
         return _neutral() if agrees else Heard("objection", None, _CERTAIN, True)
-    bare = has["yes"].search(plain) is not None and asked is _Asked.YES_IS_YES
-    if not _left(plain, ("yes", "polite") if bare else ("polite",), rules):
+    bare = words.has("yes", plain) and asked is _Asked.YES_IS_YES
+    if not words.left(plain, *(("yes", "polite") if bare else ("polite",))):
         certain = (agrees or bare) and asked is not _Asked.OPEN
         return Heard("consent", None, _CERTAIN, True) if certain else _uncertain("consent")
-    if asked is _Asked.YES_IS_YES and not _left(plain, ("echo", "yes", "polite"), rules):
+    if asked is _Asked.YES_IS_YES and not words.left(plain, "echo", "yes", "polite"):
         return _uncertain("consent")
-    return _leaning(plain, ("yes", "polite"), asked, agrees, rules)
+    return _hunch(plain, asked, words)
 
 
-def _answer_to_mind(plain: str, agrees: bool, rules: _Rules) -> Heard:
+def _answer_to_mind(plain: str, agrees: bool, words: Lexicon) -> Heard:
     """The answer to "do you mind": a no agrees; `plain` has its words of agreement used up."""
-    has = rules.patterns
-    if has["thanks_no"].search(plain):
+    if words.has("thanks_no", plain):
         return _uncertain("objection")
-    refuses = has["refuse_after"].search(_sub(has["no"], plain)) or has["mind_yes"].search(plain)
-    if refuses:
+    if words.has("refuse_after", words.use(plain, "no")) or words.has("mind_yes", plain):
         return _uncertain("objection") if agrees else Heard("objection", None, _CERTAIN, True)
-    if not _left(plain, ("no", "polite"), rules):
+    if not words.left(plain, "no", "polite"):
         return Heard("consent", None, _CERTAIN, True)
-    if has["yes"].search(plain):
-        return _neutral()
-    return _leaning(plain, ("no", "polite"), _Asked.NO_IS_YES, agrees, rules)
+    return _hunch(plain, _Asked.NO_IS_YES, words)
 
 
-def _leaning(plain: str, spare: Sequence[str], asked: _Asked, agrees: bool, rules: _Rules) -> Heard:
-    """An uncertain consent where agreement comes first and nothing after it turns it round."""
-    has = rules.patterns
-    if has["negator"].search(_left(plain, spare, rules)):
-        return _neutral()
-    rest = plain
-    for name in ("hedge", *spare):
-        rest = _sub(has[name], rest)
-    leads = rest.lstrip().startswith("|") and "|" not in rest.lstrip("| ")
-    bare = asked is not _Asked.OPEN and has[spare[-2]].search(plain) is not None
-    return _uncertain("consent") if leads and (agrees or bare) else _neutral()
+def _hunch(plain: str, asked: _Asked, words: Lexicon) -> Heard:
+    """What an answer leans to where no rule is certain; `plain` as above.
+
+    It consents only where words agree and those beside them are known to change nothing: all of
+    them, or all but one, which may be a name, where agreement leads and nothing is a condition.
+    """
+    rest = words.use(plain, "soft")
+    if asked is _Asked.NO_IS_YES:
+        rest = words.use(rest, "no")
+    if words.has("against", rest):
+        return _uncertain("objection")
+    if asked is _Asked.NO_IS_YES and words.has("yes", rest):
+        return _neutral() if USED in rest else _uncertain("objection")
+    if asked in (_Asked.YES_IS_YES, _Asked.TOLD):
+        rest = words.use(rest, "yes")
+    left = words.left(rest, "partly", "polite", "loose")
+    if words.has("negator", left):
+        lean = len(plain.split()) <= _SHORT and asked is not _Asked.OPEN
+        return _uncertain("objection") if lean else _neutral()
+    if USED in rest and not left:
+        return _uncertain("consent")
+    clear = asked is not _Asked.OPEN and not words.has("proviso", plain)
+    one_is_spare = rest.startswith(USED) and clear
+    return _uncertain("consent") if one_is_spare and len(left.split()) == 1 else _neutral()
 
 
-def _asked(before: str | None, rules: _Rules) -> _Asked:
+def _asked(before: str | None, words: Lexicon) -> _Asked:
     """What a bare answer to the utterance before would mean."""
-    marked = _sentences(before or "", rules)
-    said = _flat(marked)
-    has = rules.patterns
-    plain = _flat(_sub(has["denied"], _sub(has["other"], _sub(has["aside"], marked))))
-    if has["off"].search(plain):
+    marked = words.sentences(before or "")
+    said = flat(marked)
+    plain = flat(words.use(marked, "aside", "other", "denied"))
+    if words.has("off", plain):
         return _Asked.YES_IS_NO
-    told = _ends("inform", plain, rules) or _ends("unsure", plain, rules)
-    mind = _ends("mind", plain, rules)
-    ask = _ends("ask", plain, rules)
+    told = max(words.end("inform", plain), words.end("unsure", plain))
+    mind = words.end("mind", plain)
+    ask = words.end("ask", plain)
     last = max(told, mind, ask)
     if not last:
         return _Asked.NOTHING
-    if has["blur"].search(said) or (mind and ask) or has["next"].search(plain[last:]):
+    asks = words.patterns["ask"].finditer(plain)
+    both = mind and (ask > mind or any(not words.has("doubt", each.group()) for each in asks))
+    unlike = not mind and words.has("doubt", plain)
+    if both or unlike or words.has("blur", said) or words.has("next", plain[last:]):
         return _Asked.OPEN
     if mind:
         return _Asked.NO_IS_YES
     return _Asked.YES_IS_YES if ask else _Asked.TOLD
-
-
-def _ends(name: str, text: str, rules: _Rules) -> int:
-    """Where the last match ends, 0 when there is none."""
-    return max((match.end() for match in rules.patterns[name].finditer(text)), default=0)
-
-
-def _left(text: str, names: Iterable[str], rules: _Rules) -> str:
-    """The words that the named lists do not use up."""
-    for name in names:
-        text = _sub(rules.patterns[name], text)
-    return " ".join(text.replace("|", " ").split())
-
-
-def _sub(pattern: re.Pattern[str], text: str) -> str:
-    return pattern.sub(_USED, text)
 
 
 def _neutral() -> Heard:
@@ -266,85 +236,3 @@ def _neutral() -> Heard:
 
 def _uncertain(label: str) -> Heard:
     return Heard(label, None, _LIKELY if label == "objection" else _WEAK, False)
-
-
-def _words(text: str, rules: _Rules) -> str:
-    """The text in the form that the rules are written for; letters of any script are kept."""
-    return _flat(_sentences(text, rules))
-
-
-def _sentences(text: str, rules: _Rules) -> str:
-    """The same with a mark at the end of each sentence."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("|", " ")
-    said = _PUNCTUATION.sub(" ", _SENTENCE_END.sub(f" {_STOP} ", plain.replace(_STOP, " ")))
-    for pattern, replacement in rules.rewrite:
-        said = pattern.sub(replacement, said)
-    return " ".join(said.replace("'", " ").split())
-
-
-def _flat(sentences: str) -> str:
-    return " ".join(sentences.replace(_STOP, " ").split())
-
-
-@cache
-def fingerprint() -> str:
-    """Give what tells these rules from others: ``sha256:`` and the digest of their file."""
-    return f"sha256:{sha256(_packaged()).hexdigest()}"
-
-
-def _packaged() -> bytes:
-    return resources.files("askfirst").joinpath("texts/hearing.toml").read_bytes()
-
-
-@cache
-def _rules(language: str) -> _Rules:
-    if language not in LANGUAGES:
-        raise InvalidInput(
-            f"Speech in language {language!r} cannot be understood. Use one of "
-            f"{', '.join(LANGUAGES)}."
-        )
-    read = _tables()[language]
-    fragments, lists = read.fragments, read.lists
-    turned = rf"(?! (?:{'|'.join(lists['turn'])})\b)"
-    patterns = {
-        name: _pattern(words, fragments, turned if name in _AGREEING else "")
-        for name, words in lists.items()
-    }
-    found = {}
-    for name, words in read.elements.items():
-        spread: list[str] = []
-        for word in words:
-            spread += lists[word[2:-2]] if word.startswith("<<") else [word]
-        found[Element(name)] = re.compile(rf"(?<!\w)(?:{_either(spread, fragments)})")
-    return _Rules(
-        rewrite=tuple((re.compile(old), new) for old, new in read.rewrite),
-        patterns=patterns,
-        elements=found,
-        common=frozenset(lists["common"]),
-    )
-
-
-@cache
-def _tables() -> Mapping[str, _Table]:
-    read = tomllib.loads(_packaged().decode())
-    return {
-        language: _Table(
-            rewrite=read[language]["rewrite"],
-            fragments=read[language]["fragments"],
-            lists=read[language]["rules"],
-            elements=read[language]["elements"],
-        )
-        for language in LANGUAGES
-    }
-
-
-def _pattern(words: Iterable[str], fragments: Mapping[str, str], after: str) -> re.Pattern[str]:
-    """One pattern for a list, on whole words; longer phrases are tried first."""
-    return re.compile(rf"(?<!\w)(?:{_either(words, fragments)})(?!\w){after}")
-
-
-def _either(words: Iterable[str], fragments: Mapping[str, str]) -> str:
-    joined = "|".join(sorted(words, key=len, reverse=True))
-    while _FRAGMENT.search(joined):
-        joined = _FRAGMENT.sub(lambda name: fragments[name.group(1)], joined)
-    return joined

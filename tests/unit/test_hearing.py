@@ -210,7 +210,7 @@ def test_a_very_long_text_is_judged_as_a_whole() -> None:
     [
         ("You can record this call, thank you.", None, "consent", True),
         ("You can record this, but leave it off for now.", _ASK["en"], "objection", False),
-        ("You can record this, but never again.", _ASK["en"], "neutral", False),
+        ("You can record this, but never again.", _ASK["en"], "objection", False),
         ("You can record this call while my colleague listens.", None, "consent", False),
         ("I am.", _ASK["en"], "consent", False),
         ("No, yes.", _MIND["en"], "neutral", False),
