@@ -49,6 +49,7 @@ from askfirst.server.callbook import (
     joined_in_codes,
 )
 from askfirst.server.callpeople import joining, peer_hold, with_known, with_place
+from askfirst.server.callrecordings import CallRecordings
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import Captions
 from askfirst.server.clock import utc_now
@@ -88,7 +89,6 @@ class Call:
         self.id = new_id("call")
         self.request = request
         self.facts = Facts(separate_legs=separate_legs, hears_answers=request.hears_answers)
-        self.recordings: list[str] = []
         self.begun = asyncio.Event()
         self.ended_by = ""  # a cause of `ports.EndCause`, "" before the end and without a report
         self.ourside = OurSide(self)
@@ -99,6 +99,8 @@ class Call:
         failed = partial(self._fail, Fault.LEDGER)
         self._journal = Journal(store, clock, self._durable, failed)
         self._book = CallBook(store, self.id)
+        self._recordings = CallRecordings(store, self.id, self._book, self._journal)
+        self.recordings = self._recordings.ids
         self._recorder: Recorder | None = None
         self._leg: TelephonyCall | None = None
         self._keys = Keys()
@@ -121,11 +123,7 @@ class Call:
         self._was_wanted = False
         self._last_because = Because.NOT_DECIDED
         self._fault: Fault | None = None
-        self._kept = 0
-        self._lost = 0
         self._mode: Mode | None = None
-        self._was_erased = False
-        self._has_audio = False
         # Recording and reason of each erasure that is owed and not written yet, by its serial.
         self._unwritten: dict[int, tuple[str, str]] = {}
         self._undone = 0
@@ -159,7 +157,7 @@ class Call:
         await asyncio.gather(syncing, *self._tasks, return_exceptions=True)
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
-            self._end_recorder(recorder)
+            self._recordings.end(recorder)
         self._journal.give_up()
         await self._journal.drained()
         if self._journal.has_lost:
@@ -330,7 +328,7 @@ class Call:
             if erased is not None and self.request.policy.mandatory_recording is None:
                 self._unwritten[self.facts.serial] = (erased, erasure.WITHDRAWN)
             recorder.follow(self.facts)
-            self._end_recorder(recorder, is_erased=erased is not None)
+            self._recordings.end(recorder, is_erased=erased is not None)
         self._new_recorder()
         self._journal.chore(self._on_outbox)
 
@@ -360,7 +358,7 @@ class Call:
         self.captions.wipe()
         if recorder is not None and self._recorder is None:
             recorder.follow(self.facts)
-            self._end_recorder(recorder, is_erased=erased is not None)
+            self._recordings.end(recorder, is_erased=erased is not None)
             self._new_recorder()
         self._journal.chore(self._on_outbox)
 
@@ -557,50 +555,30 @@ class Call:
             recorder.prepare()
 
     def _new_recorder(self) -> None:
-        recording = new_id("rec")
-        self.recordings.append(recording)
-        self._journal.write(
-            partial(self._book.recording_begun, recording, self.request.policy, utc_now())
-        )
-        self._recorder = Recorder(self._store, self.id, recording, self._journal.chore)
+        self._recorder = self._recordings.begin(self.request.policy)
         self._journal.chore(self._prepare)
-
-    def _end_recorder(self, recorder: Recorder, *, is_erased: bool = False) -> None:
-        """Close a recorder; one that kept nothing leaves neither file nor row."""
-        self._kept += recorder.counts.kept_contact
-        self._lost += recorder.counts.lost
-        if recorder.has_audio:
-            lost = recorder.counts.lost
-            self._was_erased = self._was_erased or is_erased
-            self._has_audio = self._has_audio or not is_erased
-            recorder.close()
-            self._journal.write(partial(self._book.recording_ended, recorder.recording, lost))
-        else:
-            recorder.discard()
-            self._journal.write(partial(self._book.recording_dropped, recorder.recording))
-            self.recordings.remove(recorder.recording)
 
     def _settled(self, connection: sa.Connection) -> None:
         self._book.still_owed(self._unwritten.values(), self.at(self.facts.now_ms), connection)
-        is_withheld = self._book.is_withheld(connection)
+        is_withheld, made = self._book.is_withheld(connection), self._recordings
         summary = CallSummary(
             was_answered=self._answered_ms is not None,
-            has_audio=self._has_audio,
+            has_audio=made.has_audio,
             mode=self._mode,
             was_wanted=self._was_wanted,
             last_because=self._last_because,
             notice_was_cut=self.announcer.was_cut,
             was_told=self._was_told or self.announcer.was_told,
             fault=self._fault,
-            kept_frames=self._kept,
-            lost_frames=self._lost,
-            is_erased=self._was_erased and not (self._has_audio or is_withheld or self._unwritten),
+            kept_frames=made.kept,
+            lost_frames=made.lost,
+            is_erased=made.was_erased and not (made.has_audio or is_withheld or self._unwritten),
             is_withheld=is_withheld,
             is_prompt_missing=self.announcer.is_prompt_missing,
         )
         outcome = settle(summary, self.request.language)
         ended_at = self.at(self.facts.now_ms)
-        self._book.settled(connection, outcome, ended_at, finish=self._has_audio or is_withheld)
+        self._book.settled(connection, outcome, ended_at, finish=made.has_audio or is_withheld)
 
     async def _guarded(self, coroutine: Coroutine[object, object, None], fault: Fault) -> None:
         try:

@@ -18,15 +18,13 @@ from weakref import WeakSet
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
 from askfirst.notice import NoticeFacts
 from askfirst.override import Override, digest
-from askfirst.places import is_premium
 from askfirst.ports import AgentLeg, Clock, TelephonyCapabilities
 from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.database import reading
-from askfirst.server.employeenotice import is_current
-from askfirst.server.lines import IncomingLine, Outside, RingingLine
-from askfirst.server.livecall import Line, LiveCall, ReportingCall
+from askfirst.server.lines import IncomingLine, Outside, RingingLine, ensure_dialable
+from askfirst.server.livecall import Line, LiveCall
 from askfirst.server.message import Message
 from askfirst.server.node import Node
 from askfirst.server.offer import Offer, moving
@@ -36,6 +34,7 @@ from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, colleague, look_up, prepare
 from askfirst.server.privatecall import ensure_may_be_private
 from askfirst.server.prompts import packaged_prompt
+from askfirst.server.reportingcall import ReportingCall
 from askfirst.server.request import INBOUND, CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
 from askfirst.server.store import Store
@@ -562,30 +561,8 @@ class Desk:
 
     def request(self, user: User, start: PreCall, **own: Any) -> CallRequest:
         """What a user's call starts from; `own` is what a provider adds (`CallRequest`)."""
-        wishes, rules, today = start.account, self._node.rules, utc_now().date()
-        return CallRequest(
-            number=start.number,
-            agent_places=start.agent_places,
-            policy=start.policy,
-            contact_places=start.contact_places,
-            standing=start.standing,
-            agent=user.id,
-            # Nobody is recorded on a notice that there is not, or on an older one.
-            is_acknowledged=is_current(user, wishes, rules, today),
-            has_agreed=start.has_agreed,
-            settled=start.settled(rules, today),
-            is_private=start.is_private,
-            may_be_private=wishes.private_calls,
-            rules=self._node.rules,
-            overrides=self._node.overrides,
-            look_up=self.look_up,
-            **{
-                "recording_switch": wishes.recording_enabled,
-                "beeps": wishes.beeps,
-                "hears_answers": wishes.hears_answers,
-                **own,
-            },
-        )
+        node, today = self._node, utc_now().date()
+        return start.request(user, node.rules, node.overrides, self.look_up, today, **own)
 
     def colleague(self, user: User) -> Colleague:
         """Somebody who works here, as a call takes them in; for a thread of its own."""
@@ -610,14 +587,3 @@ class Desk:
             del self._calls[live.id]
             live.settle()
             await live.leg.close()
-
-
-def ensure_dialable(number: str) -> None:
-    """Raise InvalidInput for what no telephone is called by from here."""
-    if standard(number) != number:
-        raise InvalidInput(
-            "found no whole telephone number. Write it with + and its country. Emergency and other "
-            "short numbers cannot be called from here; use a telephone"
-        )
-    if is_premium(number):
-        raise InvalidInput("found a number whose calls cost extra; those are not called from here")

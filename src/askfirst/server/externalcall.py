@@ -24,9 +24,10 @@ from askfirst.server.accounts import User
 from askfirst.server.callbook import Also
 from askfirst.server.contactcard import plain, standard
 from askfirst.server.desk import Desk
-from askfirst.server.livecall import LiveCall, ReportingCall
+from askfirst.server.livecall import LiveCall
 from askfirst.server.node import Node
 from askfirst.server.prompts import no_prompt
+from askfirst.server.reportingcall import ReportingCall
 from askfirst.telephony.externalline import AgentElsewhere, ExternalLine
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
+from askfirst.errors import InvalidInput
+from askfirst.places import is_premium
 from askfirst.ports import AgentLeg, CallEvent, TelephonyCapabilities
+from askfirst.server.contactcard import standard
 from askfirst.server.livecall import Line
 
 
@@ -51,3 +54,14 @@ class IncomingLine(RingingLine, Line, Protocol):
     async def take(self, leg: AgentLeg) -> None:
         """Answer it for an agent; raises Refused where it is over or taken."""
         ...
+
+
+def ensure_dialable(number: str) -> None:
+    """Raise InvalidInput for what no telephone is called by from here."""
+    if standard(number) != number:
+        raise InvalidInput(
+            "found no whole telephone number. Write it with + and its country. Emergency and other "
+            "short numbers cannot be called from here; use a telephone"
+        )
+    if is_premium(number):
+        raise InvalidInput("found a number whose calls cost extra; those are not called from here")

@@ -6,9 +6,9 @@ Its methods report to the call; none of them sets a state. The light follows fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -18,7 +18,6 @@ from askfirst.explain import notice
 from askfirst.gate import Because, Facts
 from askfirst.model import Decision, Form, Party, Place, Proof, Role, Source, Use
 from askfirst.notice import NoticeFacts
-from askfirst.override import digest
 from askfirst.policy import PLACE_CODE
 from askfirst.ports import AgentLeg, Clock, ConsultingCall, TelephonyCall
 from askfirst.server.accounts import User
@@ -30,6 +29,7 @@ from askfirst.server.ids import new_id
 from askfirst.server.offer import Offer, moving
 from askfirst.server.ourside import Colleague
 from askfirst.server.privatecall import ensure_may_be_private, may_be_private
+from askfirst.server.reportingcall import ReportingCall
 from askfirst.telephony.conversation import Sentence
 
 HOLD_REASONS = ("card-number", "health-data", "private", "other")
@@ -85,28 +85,6 @@ class Line(TelephonyCall, Protocol):
     async def say(self, id: str) -> bool:
         """Say one of them; whether it was played to its end."""
         ...
-
-
-class ReportingCall(Call):
-    """A call that says when it has taken a report."""
-
-    on_report: Callable[[], None] = staticmethod(lambda: None)
-
-    def report(self, event: ev.Event, *args: Any, **more: Any) -> None:
-        super().report(event, *args, **more)
-        self.on_report()
-
-    def keep_overrides(self, counting: Container[str]) -> None:
-        """Overrides were ended: decide again at once without those that count (by hash) no more.
-
-        None is ever added: what loosens counts for calls that begin after it.
-        """
-        kept = tuple(each for each in self.request.overrides if digest(each) in counting)
-        if kept == self.request.overrides:
-            return
-        self.request = replace(self.request, overrides=kept)
-        if self._people and not self.facts.has_ended:
-            self._decided(self._decide())
 
 
 class LiveCall:

@@ -18,7 +18,7 @@ from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
 from askfirst.gate import State
 from askfirst.ports import AgentLeg, Clock, TelephonyCall
-from askfirst.server.livecall import ReportingCall
+from askfirst.server.reportingcall import ReportingCall
 from askfirst.telephony.memoryleg import MemoryLeg
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,10 @@ The page that is shown before a call and the call itself ask here, so that they 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,7 +27,7 @@ from askfirst.server.contactcard import Contact, standard
 from askfirst.server.database import reading
 from askfirst.server.employeenotice import is_current
 from askfirst.server.ourside import Colleague, Standing
-from askfirst.server.request import Known
+from askfirst.server.request import CallRequest, Known
 from askfirst.server.reviews import FirstCall, first_call
 from askfirst.server.sites import Gate, SiteRecord, settled
 from askfirst.server.standingscope import Scope, covering
@@ -100,6 +102,41 @@ class PreCall:
         if (found := covering(held, CONTACT, decision, on)) is not None:
             return found[0], True
         return max(held, key=lambda each: each.ends_on, default=None), False
+
+    def request(
+        self,
+        user: User,
+        rules: Rulebook,
+        overrides: tuple[Override, ...],
+        look_up: Callable[[str], Known],
+        on: date,
+        **own: Any,
+    ) -> CallRequest:
+        """What a user's call starts from on a day; `own` is what a provider adds or changes."""
+        wishes = self.account
+        return CallRequest(
+            number=self.number,
+            agent_places=self.agent_places,
+            policy=self.policy,
+            contact_places=self.contact_places,
+            standing=self.standing,
+            agent=user.id,
+            # Nobody is recorded on a notice that there is not, or on an older one.
+            is_acknowledged=is_current(user, wishes, rules, on),
+            has_agreed=self.has_agreed,
+            settled=self.settled(rules, on),
+            is_private=self.is_private,
+            may_be_private=wishes.private_calls,
+            rules=rules,
+            overrides=overrides,
+            look_up=look_up,
+            **{
+                "recording_switch": wishes.recording_enabled,
+                "beeps": wishes.beeps,
+                "hears_answers": wishes.hears_answers,
+                **own,
+            },
+        )
 
     def decide(
         self,

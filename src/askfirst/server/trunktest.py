@@ -21,8 +21,8 @@ from askfirst.server import audit
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.database import transaction
-from askfirst.server.desk import Desk, ensure_dialable
-from askfirst.server.lines import Outside
+from askfirst.server.desk import Desk
+from askfirst.server.lines import Outside, ensure_dialable
 from askfirst.server.livecall import Line
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptest import LISTENS_MS, Counted, Heard, TestLeg, counted
