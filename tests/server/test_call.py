@@ -442,7 +442,7 @@ def test_a_call_nobody_answers_says_so(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [("recording_switch", "switched off"), ("is_acknowledged", "acknowledged")],
+    [("recording_switch", "switched off"), ("is_acknowledged", "not settled with an agent")],
 )
 def test_switch_and_acknowledgement_block_and_are_named(
     store: Store, tmp_path: Path, change: str, word: str
