@@ -41,11 +41,15 @@ _ALONE = {
     (language, label): [
         said.text
         for said in _DEVELOPED
-        if (said.language, said.label) == (language, label) and said.before is not None
+        if (said.language, said.label) == (language, label)
+        and said.before is not None
+        # What agrees or refuses where another question was asked may be the opposite here.
+        and classify(said.text, language, before=_ASKS[language]).label == label
     ][::4]
     for language in LANGUAGES
     for label in ("consent", "objection")
 }
+"""Answers that agree, or refuse, to the question of `_ASKS`."""
 
 
 def _id(said: Said) -> str:
