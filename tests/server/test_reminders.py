@@ -12,12 +12,20 @@ import sqlalchemy as sa
 from dbos import DBOS
 from tests.server import rig
 from tests.server.authority import listening
-from tests.server.people import KARI, OLA, employ
+from tests.server.people import KARI, OLA, draft, employ, meet
+from tests.server.standingrig import GERMANY, filing
 from tests.server.test_call_law import overridden
 from tests.server.test_dailycheckpoints import SECRET, Mailbox, mailbox
 
 from askfirst.rules import packaged
-from askfirst.server import approvals, publishing, reminders, reminding, sites
+from askfirst.server import (
+    approvals,
+    publishing,
+    reminders,
+    reminding,
+    sites,
+    standingconsents,
+)
 from askfirst.server.account import change
 from askfirst.server.accounttables import users
 from askfirst.server.checkpointsettings import CheckpointSettings
@@ -47,6 +55,13 @@ def days(count: int) -> timedelta:
 def office(store: Store) -> Store:
     """An installation in which something of every kind ends within a month."""
     employ(store)
+    standingconsents.file(
+        store,
+        meet(store, draft("Ada Lovelace", GERMANY)),
+        filing(given_on=TODAY - days(10), ends_on=TODAY + days(20)),
+        KARI,
+        rig.AT,
+    )
     with transaction(store.engine) as connection:
         row = {"provider": "t", "direction": "outbound", "language": "en", "policy": {}, "proof": 0}
         connection.execute(calls.insert().values(id=CALL, created_at=rig.AT, **row))
@@ -98,7 +113,8 @@ def test_everything_that_ends_within_a_month_is_in_one_list_by_day(office: Store
     listed = found(office)
 
     assert {each.kind for each in listed} == {
-        Ends.HOLD, Ends.SHARE, Ends.TOKEN, Ends.SITE, Ends.REQUEST, Ends.PROPOSAL, Ends.NOTICE
+        Ends.HOLD, Ends.SHARE, Ends.TOKEN, Ends.SITE, Ends.REQUEST, Ends.PROPOSAL, Ends.NOTICE,
+        Ends.STANDING,
     }  # fmt: skip
     assert listed == sorted(listed)
     assert [each.ref for each in listed if each.kind == Ends.SHARE] == ["shr_a"]
@@ -108,7 +124,7 @@ def test_what_is_overdue_stays_and_what_is_over_goes(office: Store) -> None:
     later = {each.kind for each in found(office, TODAY + days(400))}
 
     assert later >= {Ends.REQUEST, Ends.HOLD, Ends.NOTICE, Ends.RULES}
-    assert not later & {Ends.SHARE, Ends.TOKEN, Ends.SITE}
+    assert not later & {Ends.SHARE, Ends.TOKEN, Ends.SITE, Ends.STANDING}
 
 
 def test_an_override_and_a_certificate_are_known_by_their_files(store: Store) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cryptography import x509
 
 from askfirst.rules import Rulebook
-from askfirst.server import accounts, employeenotice, overrideregister
+from askfirst.server import accounts, employeenotice, overrideregister, standingconsents
 from askfirst.server.account import account
 from askfirst.server.approvals import open_proposals
 from askfirst.server.checkpointsettings import CheckpointSettings
@@ -54,6 +54,7 @@ class Ends(StrEnum):
     NOTICE = "notice-reading"
     RULES = "rule-review"
     CERTIFICATE = "certificate"
+    STANDING = "standing-consent"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -159,6 +160,13 @@ def override_endings(here: Around, connection: sa.Connection, on: date) -> Itera
             yield Ending(each.override.until, Ends.OVERRIDE, each.digest)
 
 
+def standing_endings(here: Around, connection: sa.Connection, on: date) -> Iterator[Ending]:
+    """Standing consents, by the last day on which they hold."""
+    erasures, within = here.store.erasures, WITHIN.days
+    for each in standingconsents.ending(erasures, connection, on, within):
+        yield Ending(each.scope.ends_on, Ends.STANDING, each.id)
+
+
 def notice_readings(here: Around, connection: sa.Connection, on: date) -> Iterator[Ending]:
     """People whose law wants the employee notice read every year, by when they read it again."""
     wants = account(connection)
@@ -183,6 +191,7 @@ def certificate_endings(here: Around, _connection: sa.Connection, _on: date) -> 
 
 _AROUND: tuple[Callable[[Around, sa.Connection, date], Iterable[Ending]], ...] = (
     override_endings,
+    standing_endings,
     notice_readings,
     rule_reviews,
     certificate_endings,

@@ -39,6 +39,7 @@ KINDS: Mapping[str, tuple[str, str, Permission]] = {
     ),
     Ends.RULES: (words.mark("Rule files read a year ago"), "/rules", Permission.QUEUE_READ),
     Ends.CERTIFICATE: (words.mark("Certificate"), "", Permission.QUEUE_READ),
+    Ends.STANDING: (words.mark("Standing consent"), "", Permission.QUEUE_READ),
 }  # fmt: skip
 """What a kind is called, where it is looked after, and what that page needs."""
 
