@@ -221,6 +221,31 @@ def test_a_withdrawal_stops_within_200_ms_and_erases_what_was_recorded(
     assert rig.call_row(store, call.id).outcome == "erased"
 
 
+def test_a_withdrawal_silences_the_announcement_that_is_playing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[int] = []
+    stop = SimulatedCall.stop_playing
+
+    async def noted(leg: SimulatedCall) -> None:
+        stopped.append(1)
+        await stop(leg)
+
+    async def objects(call: Watched, _leg: SimulatedCall, clock: LoopClock) -> None:
+        await rig.until(call, clock, lambda f: f.state is State.TELLING)
+        await clock.sleep_until(clock.now_ms() + 600)
+        assert not stopped
+        call.withdraw()
+        await clock.sleep_until(clock.now_ms() + 200)
+        assert stopped
+
+    monkeypatch.setattr(SimulatedCall, "stop_playing", noted)
+
+    call = rig.virtually(store, rig.callee(tmp_path / "callee", *KEYED, BYE), act=objects)
+
+    assert rig.openings(store, call.id) == []
+
+
 def test_a_no_of_somebody_who_is_being_recorded_takes_back_what_was_recorded(
     store: Store, tmp_path: Path
 ) -> None:

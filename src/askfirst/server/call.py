@@ -319,6 +319,7 @@ class Call:
 
     def withdraw(self, party: int = 1, how: str = "agent", past: str = "erase") -> None:
         """A party takes its yes back; what was recorded so far is erased or kept as it says."""
+        self.announcer.stop()
         recorder, self._recorder = self._recorder, None
         event = ev.Withdrawn(self.now_ms(), party)
         erased = recorder.recording if recorder and past == "erase" else None
