@@ -11,7 +11,7 @@ from tests.server.rig import AT
 
 from askfirst.server import accounts, rounds, sessions
 from askfirst.server.access import UserRole
-from askfirst.server.rounds import Purpose
+from askfirst.server.rounds import RoundKind
 from askfirst.server.signintables import rounds as rows
 from askfirst.server.store import Store
 
@@ -105,37 +105,37 @@ def test_the_name_of_a_session_opens_nothing(connection: sa.Connection, kari: st
 def test_a_round_is_used_once_for_its_purpose_and_for_minutes(
     connection: sa.Connection, kari: str
 ) -> None:
-    token = rounds.begin(connection, Purpose.SIGN_IN, AT, user=kari)
+    token = rounds.begin(connection, RoundKind.SIGN_IN, AT, user=kari)
 
-    assert rounds.look(connection, token, Purpose.PASSKEY, AT) is None
-    assert rounds.look(connection, token, Purpose.SIGN_IN, AT + rounds.LASTS) is None
-    assert rounds.take(connection, token, Purpose.SIGN_IN, AT) is not None
-    assert rounds.take(connection, token, Purpose.SIGN_IN, AT) is None
+    assert rounds.look(connection, token, RoundKind.PASSKEY, AT) is None
+    assert rounds.look(connection, token, RoundKind.SIGN_IN, AT + rounds.LASTS) is None
+    assert rounds.take(connection, token, RoundKind.SIGN_IN, AT) is not None
+    assert rounds.take(connection, token, RoundKind.SIGN_IN, AT) is None
 
 
 def test_a_round_is_no_session(connection: sa.Connection, kari: str) -> None:
-    token = rounds.begin(connection, Purpose.SIGN_IN, AT, user=kari)
+    token = rounds.begin(connection, RoundKind.SIGN_IN, AT, user=kari)
 
     assert sessions.holder(connection, token, AT) is None
 
 
 def test_a_round_is_spent_after_so_many_tries(connection: sa.Connection, kari: str) -> None:
-    token = rounds.begin(connection, Purpose.SIGN_IN, AT, user=kari)
+    token = rounds.begin(connection, RoundKind.SIGN_IN, AT, user=kari)
     for _ in range(rounds.MOST_TRIES):
-        assert rounds.look(connection, token, Purpose.SIGN_IN, AT) is not None
+        assert rounds.look(connection, token, RoundKind.SIGN_IN, AT) is not None
         rounds.count_try(connection, token)
 
-    assert rounds.look(connection, token, Purpose.SIGN_IN, AT) is None
+    assert rounds.look(connection, token, RoundKind.SIGN_IN, AT) is None
 
 
 def test_the_token_of_a_round_is_not_in_the_database(connection: sa.Connection, kari: str) -> None:
-    token = rounds.begin(connection, Purpose.SIGN_IN, AT, user=kari)
+    token = rounds.begin(connection, RoundKind.SIGN_IN, AT, user=kari)
 
     assert token not in repr(connection.execute(sa.select(rows)).all())
 
 
 def test_a_change_of_factors_ends_what_was_begun(connection: sa.Connection, kari: str) -> None:
-    token = rounds.begin(connection, Purpose.SIGN_IN, AT, user=kari)
+    token = rounds.begin(connection, RoundKind.SIGN_IN, AT, user=kari)
     rounds.end_all(connection, kari)
 
-    assert rounds.look(connection, token, Purpose.SIGN_IN, AT) is None
+    assert rounds.look(connection, token, RoundKind.SIGN_IN, AT) is None

@@ -1,7 +1,7 @@
 """What a browser has begun and not finished: half a sign-in, a passkey's challenge, a way out.
 
 A round is bound to one browser by a random token in a cookie, of which the database has the digest
-only. It has one purpose, lasts minutes, and is used once. It is no session and opens nothing. Every
+only. It has one kind, lasts minutes, and is used once. It is no session and opens nothing. Every
 function works inside the caller's transaction and takes the time as an argument.
 """
 
@@ -24,7 +24,7 @@ MOST_TRIES = 5
 Detail = Mapping[str, str]
 
 
-class Purpose(StrEnum):
+class RoundKind(StrEnum):
     """What a round is for; it is good for nothing else."""
 
     SIGN_IN = "sign-in"
@@ -43,7 +43,7 @@ class Round:
 
 def begin(
     connection: sa.Connection,
-    purpose: Purpose,
+    kind: RoundKind,
     now: datetime,
     *,
     user: str | None = None,
@@ -55,7 +55,7 @@ def begin(
     connection.execute(
         rounds.insert().values(
             digest=of_secret(token),
-            purpose=purpose.value,
+            purpose=kind.value,
             user=user,
             detail=dict(detail or {}),
             tries=0,
@@ -65,12 +65,12 @@ def begin(
     return token
 
 
-def look(connection: sa.Connection, token: str, purpose: Purpose, now: datetime) -> Round | None:
-    """What a token began; None for another purpose, and once it is used, spent or too old."""
+def look(connection: sa.Connection, token: str, kind: RoundKind, now: datetime) -> Round | None:
+    """What a token began; None for another kind, and once it is used, spent or too old."""
     row = connection.execute(
         sa.select(rounds).where(
             rounds.c.digest == of_secret(token),
-            rounds.c.purpose == purpose.value,
+            rounds.c.purpose == kind.value,
             rounds.c.expires_at > now,
             rounds.c.tries < MOST_TRIES,
         )
@@ -78,9 +78,9 @@ def look(connection: sa.Connection, token: str, purpose: Purpose, now: datetime)
     return None if row is None else Round(row.user, row.detail)
 
 
-def take(connection: sa.Connection, token: str, purpose: Purpose, now: datetime) -> Round | None:
+def take(connection: sa.Connection, token: str, kind: RoundKind, now: datetime) -> Round | None:
     """What a token began, which from now on opens nothing; None as `look`."""
-    found = look(connection, token, purpose, now)
+    found = look(connection, token, kind, now)
     end(connection, token)
     return found
 

@@ -13,7 +13,7 @@ from askfirst.server import factors, passkeys, rounds
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.passkeys import LONGEST_ANSWER, Place
-from askfirst.server.rounds import Purpose
+from askfirst.server.rounds import RoundKind
 from askfirst.web import signingin
 from askfirst.web.securing import given_anew, is_proved, own, session_of
 from askfirst.web.visit import AnyVisit, Enrolling, Visit
@@ -30,9 +30,9 @@ def ask(visit: AnyVisit) -> Response:
     options, challenge = passkeys.ask(_place(visit))
     with transaction(visit.site.store.engine) as connection:
         detail = {"challenge": challenge}
-        token = rounds.begin(connection, Purpose.PASSKEY, utc_now(), detail=detail)
+        token = rounds.begin(connection, RoundKind.PASSKEY, utc_now(), detail=detail)
     response = JSONResponse(json.loads(options))
-    signingin.give_round(visit.site, response, Purpose.PASSKEY, token)
+    signingin.give_round(visit.site, response, RoundKind.PASSKEY, token)
     return response
 
 
@@ -44,10 +44,10 @@ def ask_new(visit: Enrolling) -> Response:
         options, challenge = passkeys.ask_new(connection, where, user)
         detail = {"challenge": challenge}
         token = rounds.begin(
-            connection, Purpose.NEW_PASSKEY, utc_now(), user=user.id, detail=detail
+            connection, RoundKind.NEW_PASSKEY, utc_now(), user=user.id, detail=detail
         )
     response = JSONResponse(json.loads(options))
-    signingin.give_round(visit.site, response, Purpose.NEW_PASSKEY, token)
+    signingin.give_round(visit.site, response, RoundKind.NEW_PASSKEY, token)
     return response
 
 
@@ -55,9 +55,9 @@ def ask_new(visit: Enrolling) -> Response:
 def add(visit: Enrolling, request: Request, name: Field = "", passkey: Answer = "") -> Response:
     """Keep a passkey that the browser has made; other sessions end."""
     now, user, where = utc_now(), own(visit), _place(visit)
-    token = signingin.round_of(visit.site, request, Purpose.NEW_PASSKEY)
+    token = signingin.round_of(visit.site, request, RoundKind.NEW_PASSKEY)
     with transaction(visit.site.store.engine) as connection:
-        begun = rounds.look(connection, token, Purpose.NEW_PASSKEY, now)
+        begun = rounds.look(connection, token, RoundKind.NEW_PASSKEY, now)
         if begun is None or begun.user != user.id:
             raise InvalidInput("this was begun too long ago; add the passkey again")
         made = passkeys.add(
@@ -66,7 +66,7 @@ def add(visit: Enrolling, request: Request, name: Field = "", passkey: Answer = 
         session = session_of(visit)
         renewed = factors.changed(connection, user.id, "passkey.added", now, session, made.id)
     response = given_anew(visit, renewed, "/me/security?done=passkey-added")
-    signingin.forget_round(visit.site, response, Purpose.NEW_PASSKEY)
+    signingin.forget_round(visit.site, response, RoundKind.NEW_PASSKEY)
     return response
 
 

@@ -13,7 +13,7 @@ from askfirst.server import accounts, audit, factors, passkeys, rounds, sessions
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.passkeys import LONGEST_ANSWER
-from askfirst.server.rounds import Purpose, Round
+from askfirst.server.rounds import Round, RoundKind
 from askfirst.web import signingin, words
 from askfirst.web.page import render
 from askfirst.web.signingin import own_page
@@ -84,7 +84,7 @@ def sign_in_by_code(
         if passkey:
             answer = _by_passkey(visit, request, connection, passkey, next)
             return answer or _code_form(visit, begun, wrong=True)
-        token = signingin.round_of(visit.site, request, Purpose.SIGN_IN)
+        token = signingin.round_of(visit.site, request, RoundKind.SIGN_IN)
         user = accounts.user(connection, begun.user)
         keys = visit.site.store.keys
         is_out = user.is_disabled or accounts.is_locked(connection, user.id, now)
@@ -96,7 +96,7 @@ def sign_in_by_code(
                 visit, request, connection, user, now, by=by, proved=2
             )
             response = signingin.signed_in(visit.site, session, next)
-            signingin.forget_round(visit.site, response, Purpose.SIGN_IN)
+            signingin.forget_round(visit.site, response, RoundKind.SIGN_IN)
             return response
         rounds.count_try(connection, token)
         if not is_out:
@@ -171,8 +171,8 @@ def _by_passkey(
     """A session by a passkey, which is both factors; None, noted, for one that does not hold."""
     now, site = utc_now(), visit.site
     where = passkeys.place(site.settings.origin)
-    token = signingin.round_of(site, request, Purpose.PASSKEY)
-    begun = rounds.take(connection, token, Purpose.PASSKEY, now)
+    token = signingin.round_of(site, request, RoundKind.PASSKEY)
+    begun = rounds.take(connection, token, RoundKind.PASSKEY, now)
     holder = None
     if where is not None and begun is not None:
         challenge = begun.detail["challenge"]
@@ -184,16 +184,16 @@ def _by_passkey(
         return None
     session = signingin.begin_session(visit, request, connection, user, now, by="passkey", proved=2)
     response = signingin.signed_in(site, session, next)
-    for each in (Purpose.PASSKEY, Purpose.SIGN_IN):
+    for each in (RoundKind.PASSKEY, RoundKind.SIGN_IN):
         signingin.forget_round(site, response, each)
     return response
 
 
 def _begun(visit: Visit, request: Request) -> Round | None:
     """Half a sign-in of this browser."""
-    token = signingin.round_of(visit.site, request, Purpose.SIGN_IN)
+    token = signingin.round_of(visit.site, request, RoundKind.SIGN_IN)
     with reading(visit.site.store.engine) as connection:
-        return rounds.look(connection, token, Purpose.SIGN_IN, utc_now())
+        return rounds.look(connection, token, RoundKind.SIGN_IN, utc_now())
 
 
 def _form(visit: Visit, next: str, email: str = "", *, wrong: bool = False) -> Response:

@@ -10,7 +10,7 @@ from askfirst.server import oidc, rounds, signonpeople
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
 from askfirst.server.oidc import Identity
-from askfirst.server.rounds import Purpose
+from askfirst.server.rounds import RoundKind
 from askfirst.server.signon import SignOn
 from askfirst.server.signonpeople import NotLetIn
 from askfirst.web import signingin, words
@@ -46,9 +46,9 @@ def leave(visit: AnyVisit, next: str = "/") -> Response:
         "next": own_page(next),
     }
     with transaction(visit.site.store.engine) as connection:
-        token = rounds.begin(connection, Purpose.PROVIDER, utc_now(), detail=detail)
+        token = rounds.begin(connection, RoundKind.PROVIDER, utc_now(), detail=detail)
     response = RedirectResponse(begun.address, status_code=303)
-    signingin.give_round(visit.site, response, Purpose.PROVIDER, token)
+    signingin.give_round(visit.site, response, RoundKind.PROVIDER, token)
     return response
 
 
@@ -56,9 +56,9 @@ def leave(visit: AnyVisit, next: str = "/") -> Response:
 def come_back(visit: AnyVisit, request: Request) -> Response:
     """Sign in whom the provider knows, if we know them too; otherwise say so and write it down."""
     wants, now = _wants(visit), utc_now()
-    token = signingin.round_of(visit.site, request, Purpose.PROVIDER)
+    token = signingin.round_of(visit.site, request, RoundKind.PROVIDER)
     with transaction(visit.site.store.engine) as connection:
-        begun = rounds.take(connection, token, Purpose.PROVIDER, now)
+        begun = rounds.take(connection, token, RoundKind.PROVIDER, now)
     if begun is None or len(request.url.query) > LONGEST_QUERY:
         return _noted(visit, request, "round", "broken", 403)
     given = dict(request.query_params)
@@ -87,7 +87,7 @@ def _let_in(
                 response = signingin.go_on(visit, request, connection, user, now, by=BY, next=next)
     except NotLetIn as error:
         return _noted(visit, request, error.why, "refused", 403, error.user)
-    signingin.forget_round(visit.site, response, Purpose.PROVIDER)
+    signingin.forget_round(visit.site, response, RoundKind.PROVIDER)
     return response
 
 

@@ -18,7 +18,7 @@ from askfirst.server import accounts, addressfailures, audit, factors, rounds, s
 from askfirst.server.accounts import User
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
-from askfirst.server.rounds import Purpose
+from askfirst.server.rounds import RoundKind
 from askfirst.web.visit import Site, Visit
 
 
@@ -67,9 +67,9 @@ def go_on(
     """The way on after one factor: to the second where the person has one, else signed in."""
     if factors.of_user(connection, user.id).has_any:
         detail = {"by": by, "next": next}
-        token = rounds.begin(connection, Purpose.SIGN_IN, now, user=user.id, detail=detail)
+        token = rounds.begin(connection, RoundKind.SIGN_IN, now, user=user.id, detail=detail)
         response = RedirectResponse("/sign-in/code", status_code=303)
-        give_round(visit.site, response, Purpose.SIGN_IN, token)
+        give_round(visit.site, response, RoundKind.SIGN_IN, token)
         return response
     token = begin_session(visit, request, connection, user, now, by=by)
     return signed_in(visit.site, token, next)
@@ -119,7 +119,7 @@ def give_session(site: Site, response: Response, token: str) -> None:
     _set(site, response, site.cookie, token, int(site.session_lasts.total_seconds()))
 
 
-def give_round(site: Site, response: Response, purpose: Purpose, token: str) -> None:
+def give_round(site: Site, response: Response, purpose: RoundKind, token: str) -> None:
     """Let a browser remember what it has begun."""
     _set(
         site,
@@ -130,12 +130,12 @@ def give_round(site: Site, response: Response, purpose: Purpose, token: str) -> 
     )
 
 
-def round_of(site: Site, request: Request, purpose: Purpose) -> str:
+def round_of(site: Site, request: Request, purpose: RoundKind) -> str:
     """The token of what a browser has begun; empty without."""
     return request.cookies.get(site.round_cookie(purpose), "")
 
 
-def forget_round(site: Site, response: Response, purpose: Purpose) -> None:
+def forget_round(site: Site, response: Response, purpose: RoundKind) -> None:
     """Let a browser forget what it has begun."""
     name = site.round_cookie(purpose)
     response.delete_cookie(name, path="/", secure=site.settings.is_secure, httponly=True)

@@ -25,7 +25,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.refusals import Why
-from askfirst.server.rounds import Purpose
+from askfirst.server.rounds import RoundKind
 from askfirst.server.settings import Settings
 from askfirst.server.store import Store
 from askfirst.web import errorwords, words, zones
@@ -77,7 +77,7 @@ class Site:
         """The session cookie's name; the prefix makes browsers insist on https and our host."""
         return "__Host-askfirst" if self.settings.is_secure else "askfirst"
 
-    def round_cookie(self, purpose: Purpose) -> str:
+    def round_cookie(self, purpose: RoundKind) -> str:
         """The name of the cookie of what a browser has begun and not finished (`rounds`)."""
         return f"{self.cookie}-{purpose}"
 
