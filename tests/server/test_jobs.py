@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from croniter import croniter
 from dbos import DBOS
 from tests.server import rig
 from tests.server.rig import BYE, HELLO, KEYED
@@ -211,6 +216,35 @@ def test_a_job_speaks_in_ids_only(node: Node, tmp_path: Path) -> None:
     assert b"finish:call_" in found
     assert rig.NORWAY[1:].encode() not in found
     assert replace(node.store).folder == node.store.folder
+
+
+@pytest.fixture(params=["Europe/Oslo", "America/New_York", "Pacific/Chatham"])
+def _elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A machine in another zone, with summers of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_the_sweep_runs_once_a_day_of_utc_whatever_the_zone_and_season(tmp_path: Path) -> None:
+    node = Node.open(tmp_path / "data", Scripted())
+    try:
+        schedules = {each["schedule_name"]: each for each in DBOS.list_schedules()}
+    finally:
+        node.close()
+
+    assert {each["cron_timezone"] for each in schedules.values()} == {None}
+    for clocks_change in (date(2026, 3, 8), date(2026, 3, 29), date(2026, 10, 25)):
+        since = datetime.combine(clocks_change, clock(12), UTC) - timedelta(days=2)
+        runs = croniter(schedules["sweep"]["schedule"], since, second_at_beginning=True)
+        found = [runs.get_next(datetime) for _ in range(4)]
+        assert found == [
+            datetime.combine(clocks_change + timedelta(days=after), clock(3, 17), UTC)
+            for after in range(-1, 3)
+        ]
 
 
 def test_the_daily_checkpoint_is_signed_and_published_by_schedule(tmp_path: Path) -> None:
