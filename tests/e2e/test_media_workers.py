@@ -4,6 +4,7 @@ takes more than its own calls along when it dies."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import threading
@@ -242,6 +243,48 @@ def test_switching_recording_off_ends_recordings_in_every_worker(house: House) -
 
     for person, path in paths.items():
         until(lambda person=person, path=path: house.state(person, path)["light"] == "off")  # type: ignore[misc]
+
+
+def test_an_agreement_that_is_taken_back_ends_that_agents_recording_in_its_worker(
+    house: House,
+) -> None:
+    """California protects the agent's own words; the other agent is in Norway."""
+    agent = house.installation.ids["people"]["agent"]
+    moved = house.who("admin").patch(f"/api/v1/users/{agent}", json={"place": "US-CA"})
+    assert moved.status_code == 200, moved.text
+    shown = house.who("agent").get("/me/agreement").text
+    (digest,) = set(re.findall(r'name="digest" value="([^"]+)"', shown))
+    agreed = house.who("agent").post("/me/agreement", data={"digest": digest, "language": "en"})
+    assert agreed.status_code == 303
+    paths = {"agent": house.call("agent"), "other": house.call("other", OLA)}
+    for person, path in paths.items():
+        house.record(person, path)
+
+    assert house.who("agent").post("/me/agreement/revoke").status_code == 303
+
+    until(lambda: house.state("agent", paths["agent"])["light"] == "off")
+    assert house.state("other", paths["other"])["light"] == "recording"
+
+
+def test_a_restriction_ends_the_captions_of_a_call_in_its_worker_and_it_is_stored_on(
+    house: House,
+) -> None:
+    path = house.call("agent")
+    house.record("agent", path)
+    officer, ends = house.who("compliance"), time.monotonic() + WITHIN_S
+    with house.who("agent").stream("GET", f"{path}/captions/stream") as captions:
+        lines = captions.iter_lines()
+        assert next(lines) == "event: alive"
+
+        wanted = {"kind": "restriction", "number": ANNA}
+        made = officer.post("/api/v1/subject-requests", json=wanted)
+        assert made.status_code in (200, 201), made.text
+        address = f"/api/v1/subject-requests/{made.json()['id']}"
+        assert officer.patch(address, json={"step": "restrict"}).status_code == 200
+
+        for _ in lines:
+            assert time.monotonic() < ends, "the captions went on"
+    assert house.state("agent", path)["light"] == "recording"
 
 
 def test_a_worker_that_is_killed_takes_its_calls_along_and_no_others_and_another_one_starts(
