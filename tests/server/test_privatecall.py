@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.server import rig
 from tests.server.deskrig import ASKED, LONG, State, agent, called, has, until
 from tests.server.people import draft, meet
+from tests.server.receptionrig import NEW_YORK, House, played
 from tests.server.rig import AT, NORWAY
 
 from askfirst.errors import InvalidInput, Refused
@@ -239,6 +240,31 @@ def test_with_whom_it_was_is_read_by_its_agent_and_by_nobody_else(
         assert call_lines(connection, boss.person, Wanted(numbers=frozenset({NORWAY}))) == []
         people = (get(connection, contact),)
         assert search_calls(connection, boss.person, "Nora", people, "NO", 10) == []
+
+
+def test_a_call_from_outside_is_made_private_too(node: Node, kari: User, boss: User) -> None:
+    async def scenario(house: House) -> str:
+        line = house.call(NEW_YORK)
+        async with house.open_phone(kari):
+            live = await house.reception.take(kari, await house.rings(kari), MemoryLeg())
+            await until(live, has(light="recording"))
+            await line.speak_for(500)
+            live.make_private()
+            assert PRIVATE(live.state())
+            await line.speak_for(500)
+            line.end()
+            await until(live, has(settled=True))
+        return live.id
+
+    call = played(node, scenario)
+    node.jobs.wait()
+
+    assert states_of(node, call) == ["erased"]
+    assert rig.call_row(node.store, call).direction == "inbound"
+    with reading(node.store.engine) as connection:
+        (own,) = call_lines(connection, kari.person, Wanted())
+        (other,) = call_lines(connection, boss.person, Wanted())
+    assert (own.number, other.number) == (NEW_YORK, None)
 
 
 def test_no_row_that_others_read_has_the_number(node: Node, kari: User, tmp_path: Path) -> None:
