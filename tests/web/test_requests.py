@@ -12,10 +12,12 @@ from tests.web.conftest import add, signed_in
 from tests.web.test_rights_of_people import Office
 from tests.web.test_rights_of_people import office as office
 
+from askfirst.ledger import Kind
 from askfirst.server import legalholds
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
 from askfirst.server.database import transaction
+from askfirst.server.playback import Playback
 from askfirst.server.requesttables import subject_requests
 from askfirst.server.sweep import sweep
 
@@ -165,6 +167,30 @@ def test_an_erasure_says_what_became_of_each_item(office: Office) -> None:
     assert "Nora" not in page
     assert rig.NORWAY not in page
     assert "person.erased" in rig.kinds(office.site.store)
+
+
+def test_an_erasure_lists_the_copies_that_were_taken_out_and_are_reached_by_none(
+    office: Office,
+) -> None:
+    recording, playback = office.recorded.id, Playback(office.site.store)
+    playback.play(recording, person="usr_heard", purpose="quality")
+    for purpose in ("dispute", "subject-request"):
+        kind = Kind.ACCESS_EXPORTED
+        playback.play(recording, person="usr_took", purpose=purpose, kind=kind)
+    made = received(office, "erasure")
+    title = "Copies that were taken out"
+    assert title in office.officer.get(f"{PAGE}/{made}").text
+    assert title not in office.officer.get(f"{PAGE}/{received(office, 'access')}").text
+
+    handed_out = stepped(office, made, "erase")["handed_out"]
+
+    assert isinstance(handed_out, list)
+    (only,) = handed_out
+    assert (only["recording"], only["person"]) == (recording, "usr_took")
+    assert (only["purpose"], only["share"]) == ("dispute", None)
+    page = office.officer.get(f"{PAGE}/{made}").text
+    assert "usr_took" in page
+    assert "usr_heard" not in page
 
 
 def test_only_a_request_of_erasure_erases(office: Office) -> None:

@@ -5,6 +5,8 @@ Numbers come in bodies; they stand in no address, no answer and no log.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -19,6 +21,8 @@ from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.copies import Copy, CopyState
 from askfirst.server.database import reading, transaction
+from askfirst.server.handedout import HandedOut, handed_out
+from askfirst.server.personfile import KeptCall
 from askfirst.server.requestregister import (
     Delay,
     Ground,
@@ -105,7 +109,10 @@ def list_requests(visit: Officer) -> dict[str, object]:
 @router.patch("/subject-requests/{request_id}")
 def change_request(visit: Officer, request_id: str, wanted: WantedStep) -> dict[str, object]:
     """Take a step with a request: extend, answer, refuse, erase, restrict or lift."""
-    return shown(step(visit, request_id, wanted.step, wanted.reason))
+    found = step(visit, request_id, wanted.step, wanted.reason)
+    if wanted.step is not Step.ERASE:
+        return shown(found)
+    return {**shown(found), "handed_out": [_handed_out(each) for each in taken_out(visit, found)]}
 
 
 @router.post("/subject-requests/{request_id}/copy", status_code=202)
@@ -166,6 +173,22 @@ def copy_answer(visit: Visit, request: str) -> Response:
         "cache-control": "no-store",
     }
     return StreamingResponse(parts, media_type="application/zip", headers=headers)
+
+
+def taken_out(
+    visit: Visit, request: SubjectRequest, kept: Sequence[KeptCall] = ()
+) -> list[HandedOut]:
+    """Copies that were taken out of what a request of erasure has erased, or will (`kept`)."""
+    if request.kind is not RequestKind.ERASURE:
+        return []
+    erased = {each["id"] for each in request.outcome["items"]} if request.outcome else set()
+    theirs = erased | {each.recording for each in kept if each.recording is not None}
+    with reading(visit.site.store.engine) as connection:
+        return handed_out(connection, theirs)
+
+
+def _handed_out(copy: HandedOut) -> dict[str, object]:
+    return {**asdict(copy), "at": timestamp(copy.at)}
 
 
 def _is_of_employee(visit: Visit, request: str) -> bool:

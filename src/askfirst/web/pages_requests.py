@@ -24,7 +24,7 @@ from askfirst.server.requestregister import Delay, Ground, RequestKind, requests
 from askfirst.server.restrictions import restricted_by
 from askfirst.server.subjectrights import Who, found_of, who
 from askfirst.web import callwords, requestwords
-from askfirst.web.api_requests import Step, copy_answer, copy_ordered, step
+from askfirst.web.api_requests import Step, copy_answer, copy_ordered, step, taken_out
 from askfirst.web.complianceframe import tabs
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
@@ -194,6 +194,7 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         copy = copy_of(store, connection, identity, now)
     items = found.outcome["items"] if found.outcome else []
     laws = {each["id"]: requestwords.kept_by_law(visit, each) for each in items}
+    theirs = _kept(visit, person)
     return render(
         visit,
         "compliance_request.html",
@@ -217,7 +218,9 @@ def _request(visit: Visit, identity: str, *, error: str = "", status: int = 200)
         grounds=[(each.value, visit.say(requestwords.REASONS[each])) for each in Ground],
         outcomes=visit.said(requestwords.OUTCOMES),
         laws=laws,
-        **_kept(visit, person),
+        taken_out=taken_out(visit, found, theirs["kept"]),
+        purposes=visit.said(callwords.PURPOSES),
+        **theirs,
     )
 
 
