@@ -192,7 +192,10 @@ def test_a_recording_that_is_erased_takes_the_package_with_it(office: Office) ->
 
     office.erase(recording=office.recorded.id)
 
-    assert client.get(address).status_code == 404
+    answer = client.get(address)
+    assert answer.status_code == 403
+    assert "make a new one" in answer.text
+    assert not [name for name in office.site.store.blobs.names() if name.startswith("cpy_")]
 
 
 def test_a_call_that_was_handed_on_is_not_heard_any_more(office: Office) -> None:
