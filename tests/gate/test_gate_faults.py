@@ -217,6 +217,9 @@ EQUIVALENT = {
     " -> replace(facts, parties=_joined(facts, event), decision=None)": (
         "without a decision nothing is owed, and the decision that must follow ends it too"
     ),
+    "_applied: _untold(replace(facts, is_private=True)) -> replace(facts, is_private=True)": (
+        "a private call stays blocked, whatever was being told"
+    ),
     "_covers: True -> False #2": "the lengths were compared two lines above",
     "_permits: state is State.TELLING and facts.telling is not None and facts.separate_legs"
     " -> facts.telling is not None and facts.separate_legs": (
