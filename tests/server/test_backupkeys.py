@@ -5,30 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.server import rig
+from tests.server.killing import Steps, killed_at
 from tests.server.rig import CALIFORNIA
 from tests.server.test_restoring import askfirst, erase
 from tests.server.test_restoring import kept as kept
 from tests.server.test_restoring import made as made
 
-from askfirst.server import backup, backupkeys, backupmanifest, restoring
+from askfirst.server import backup, backupkeys, backupmanifest, durable, restoring
 from askfirst.server.backupkeys import KEYS_FILE, NOTE, Problem
 from askfirst.server.clock import utc_now
 from askfirst.server.custody import MASTER
 from askfirst.server.node import Node
 from askfirst.server.store import Store
 from askfirst.speech.scripted import Scripted
-
-
-class Killed(BaseException):
-    """What a kill is to the code that it hits: nothing after it runs."""
 
 
 @pytest.fixture
@@ -156,10 +151,11 @@ def test_a_backup_that_cannot_be_written_is_named(store: Store, made: Path) -> N
     assert swept.problem is Problem.UNWRITABLE
 
 
-STEPS: tuple[tuple[Any, str], ...] = (
+STEPS: Steps = (
+    (durable, "sync_folder"),
     (backupkeys, "_write"),
     (backupkeys, "_without"),
-    (backupkeys, "_sync"),
+    (backupkeys, "sync_folder"),
     (Path, "replace"),
     (Path, "unlink"),
     (backupmanifest, "digest"),
@@ -175,27 +171,8 @@ def test_a_sweep_that_is_cut_off_anywhere_is_ended_by_the_next_one(
     for step in range(1, 100):
         shutil.rmtree(made)
         shutil.copytree(beginning, made)
-        done = 0
 
-        def dying(real: Callable[..., Any], step: int = step) -> Callable[..., Any]:
-            @wraps(real)
-            def either(*args: Any, **kwargs: Any) -> Any:
-                nonlocal done
-                done += 1
-                if done == step:
-                    raise Killed
-                return real(*args, **kwargs)
-
-            return either
-
-        with monkeypatch.context() as patched:
-            for owner, name in STEPS:
-                patched.setattr(owner, name, dying(getattr(owner, name)))
-            try:
-                backupkeys.sweep(store, utc_now())
-                was_killed = False
-            except Killed:
-                was_killed = True
+        was_killed = killed_at(step, monkeypatch, STEPS, lambda: backupkeys.sweep(store, utc_now()))
 
         (swept,) = backupkeys.sweep(store, utc_now())
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests import openbao
+from tests.server.killing import Steps, killed_at
 
 from askfirst.errors import KeyUnreadable, Misconfigured, Refused, Unavailable
-from askfirst.server import custody
+from askfirst.server import custody, durable
 from askfirst.server.custody import MASTER, NEW_MASTER, NEXT, STORE, WRAPPER
 from askfirst.server.keys import KeyFile, KeyStore
 from askfirst.server.openbao import Transit, TransitWrapper
 
 ASSET = "rec_1/audio"
-
-
-class Killed(BaseException):
-    """What a kill is to the code that it hits: nothing after it runs."""
 
 
 @pytest.fixture
@@ -56,10 +52,10 @@ def opened(folder: Path) -> bytes:
     return key
 
 
-STEPS: tuple[tuple[Any, str], ...] = (
-    (custody, "create_file"),
+STEPS: Steps = (
+    (durable, "sync_folder"),
     (custody, "_overwrite"),
-    (custody, "_sync"),
+    (custody, "sync_folder"),
     (custody, "_write"),
     (KeyFile, "create"),
     (KeyStore, "rewrap"),
@@ -68,31 +64,6 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (Path, "replace"),
     (Path, "unlink"),
 )
-
-
-def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> bool:
-    """Make a change and die before its step of a number; False if it has fewer steps."""
-    done = 0
-
-    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(real)
-        def either(*args: Any, **kwargs: Any) -> Any:
-            nonlocal done
-            done += 1
-            if done == step:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return either
-
-    with monkeypatch.context() as patched:
-        for owner, name in STEPS:
-            patched.setattr(owner, name, dying(getattr(owner, name)))
-        try:
-            change()
-        except Killed:
-            return True
-    return False
 
 
 def cut_off_everywhere(
@@ -106,7 +77,7 @@ def cut_off_everywhere(
         shutil.rmtree(folder)
         shutil.copytree(beginning, folder)
         keys = custody.open_keys(folder)
-        was_killed = killed_at(step, monkeypatch, lambda keys=keys: change(folder, keys))  # type: ignore[misc]  # bound now
+        was_killed = killed_at(step, monkeypatch, STEPS, partial(change, folder, keys))
         keys.close()
 
         assert opened(folder) == before, step
@@ -161,7 +132,7 @@ def test_a_rotation_in_openbao_that_is_cut_off_anywhere_leaves_an_installation_t
     made = filled(folder, server.transit(tmp_path / "token", "turned"))
     for step in range(1, 50):
         keys = custody.open_keys(folder)
-        was_killed = killed_at(step, monkeypatch, lambda keys=keys: custody.rotate(folder, keys))  # type: ignore[misc]  # bound now
+        was_killed = killed_at(step, monkeypatch, STEPS, partial(custody.rotate, folder, keys))
         keys.close()
         assert opened(folder) == made, step
         if not was_killed:

@@ -31,9 +31,10 @@ from askfirst.server.backupmanifest import (
     document,
 )
 from askfirst.server.backuptables import backups
-from askfirst.server.blobs import create_file, disk_trouble
+from askfirst.server.blobs import disk_trouble
 from askfirst.server.custody import MASTER, STORE, WRAPPER
 from askfirst.server.database import assets, reading, transaction
+from askfirst.server.durable import create_file
 from askfirst.server.node import RULES
 from askfirst.server.overrides import FOLDER as OVERRIDES
 from askfirst.server.overrides import SIGNERS

@@ -32,6 +32,7 @@ from askfirst.server.backupmanifest import KEYS, MANIFEST, Held, Manifest
 from askfirst.server.backuptables import backups
 from askfirst.server.custody import STORE
 from askfirst.server.database import reading, transaction
+from askfirst.server.durable import replace_file, sync_folder
 from askfirst.server.erasurelist import FILE, FOLDER, ErasureList, Listed
 from askfirst.server.store import Store
 
@@ -168,7 +169,7 @@ def _put(part: Path, path: Path) -> None:
     """Put a new file in place of an old one, which has no name after that and no content."""
     with path.open("r+b") as before:
         part.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
         before.write(bytes(os.fstat(before.fileno()).st_size))
         before.flush()
         os.fsync(before.fileno())
@@ -220,21 +221,4 @@ def _destroy(path: Path) -> None:
 
 
 def _write(path: Path, told: object) -> None:
-    """Replace a small file, whole or not at all, durable on return."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600, exist_ok=False)
-    with part.open("wb") as file:
-        file.write(json.dumps(told, indent=1).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace_file(path, json.dumps(told, indent=1).encode())

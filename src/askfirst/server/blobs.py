@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
 from askfirst.errors import InvalidInput, Misconfigured, NotFound, Refused, Unavailable
+from askfirst.server.durable import create_file, sync_folder
 
 if TYPE_CHECKING:
     # These names exist for type checkers only; importing them at run time fails.
@@ -175,7 +175,7 @@ class LocalBlobs:
         path = self._path(name)
         try:
             path.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
@@ -313,41 +313,13 @@ def remote_blobs(url: str, options: Mapping[str, str] | None = None) -> ObjectBl
         ) from error
 
 
-def create_file(path: Path, data: bytes, *, unfinished_in: Path) -> None:
-    """Make a new file of mode 0600 that is whole and durable, or does not exist at all.
-
-    `unfinished_in` is a folder of the same file system for the bytes until they are complete; a
-    killed process leaves at most a file `*.part` there. Raises FileExistsError and other OSErrors.
-    """
-    part = unfinished_in / f"{secrets.token_hex(8)}.part"
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link fails if the name exists; a rename would silently replace what is there.
-        path.hardlink_to(part)
-    finally:
-        part.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
 def _make_folders(path: Path) -> None:
     """Make a folder and its parents, each durable in the one above."""
     if path.is_dir():
         return
     _make_folders(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
 
 
 def _checked(name: str) -> str:

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from askfirst.errors import KeyUnreadable, Misconfigured, Refused
-from askfirst.server.blobs import create_file, disk_trouble
+from askfirst.server.blobs import disk_trouble
+from askfirst.server.durable import replace_file, sync_folder
 from askfirst.server.keys import KeyFile, KeyStore, KeyWrapper
 from askfirst.server.openbao import Transit, TransitWrapper
 
@@ -183,7 +184,7 @@ def _finish(folder: Path, to: Place) -> None:
         (folder / WRAPPER).unlink(missing_ok=True)
     else:
         _write(folder / WRAPPER, to.to_json())
-    _sync(folder)
+    sync_folder(folder)
     _tidy(folder)
 
 
@@ -193,7 +194,7 @@ def _tidy(folder: Path) -> None:
         _destroy(folder / MASTER)
     _destroy(folder / NEW_MASTER)
     (folder / NEXT).unlink(missing_ok=True)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _destroy(path: Path) -> None:
@@ -229,12 +230,7 @@ def _read(path: Path) -> Mapping[str, object] | None:
 
 
 def _write(path: Path, told: Mapping[str, object]) -> None:
-    """Replace a small file, whole or not at all, durable on return."""
-    beside = path.with_name(f"{path.name}.part")
-    beside.unlink(missing_ok=True)
-    create_file(beside, json.dumps(told).encode(), unfinished_in=path.parent)
-    beside.replace(path)
-    _sync(path.parent)
+    replace_file(path, json.dumps(told).encode())
 
 
 @contextmanager
@@ -254,11 +250,3 @@ def _lock(path: Path, kind: int) -> int:
     except OSError as error:
         raise disk_trouble(f"lock {path}", error) from error
     return held
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

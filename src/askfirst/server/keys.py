@@ -39,8 +39,9 @@ from askfirst.errors import (
     Refused,
     Unavailable,
 )
-from askfirst.server.blobs import create_file, disk_trouble
+from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import UtcDateTime
+from askfirst.server.durable import create_file
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
