@@ -50,6 +50,17 @@ class Listening:
         requestacts.restrict(self.store, asked.id, self.kari.id, now)
         return asked.id
 
+    def call(self, folder: Path, for_ms: int) -> None:
+        """A call that is recorded, or only stored, for so long."""
+
+        async def scenario(desk: Desk) -> None:
+            live = await desk.place(self.kari, NORWAY, MemoryLeg())
+            live.record()
+            await until(live, has(light="recording"))
+            await desk.clock.sleep_until(desk.clock.now_ms() + for_ms)
+
+        called(self.node, folder, ASKED, scenario)
+
     def restricted(self) -> set[str]:
         query = sa.select(table.c.recording).where(table.c.lifted_at.is_(None))
         return {row.recording for row in rig.rows(self.store, query)}
@@ -111,14 +122,7 @@ def test_a_new_call_of_somebody_who_restricts_is_stored_only_from_its_beginning(
 ) -> None:
     meet(listening.store, draft("Nora Lie", NORWAY))
     listening.restrict()
-
-    async def scenario(desk: Desk) -> None:
-        live = await desk.place(listening.kari, NORWAY, MemoryLeg())
-        live.record()
-        await until(live, has(light="recording"))
-        await desk.clock.sleep_until(desk.clock.now_ms() + 10_000)
-
-    called(listening.node, tmp_path, ASKED, scenario)
+    listening.call(tmp_path, 10_000)
 
     assert listening.engine.heard == []
     stored_only(listening)
@@ -131,14 +135,7 @@ def test_what_was_only_stored_is_finished_once_the_restriction_is_lifted(
 ) -> None:
     meet(listening.store, draft("Nora Lie", NORWAY))
     request = listening.restrict()
-
-    async def scenario(desk: Desk) -> None:
-        live = await desk.place(listening.kari, NORWAY, MemoryLeg())
-        live.record()
-        await until(live, has(light="recording"))
-        await desk.clock.sleep_until(desk.clock.now_ms() + 5_000)
-
-    called(listening.node, tmp_path, ASKED, scenario)
+    listening.call(tmp_path, 5_000)
     stored_only(listening)
     (recording,) = rig.recording_rows(listening.store)
     with pytest.raises(Refused):
@@ -158,13 +155,7 @@ def test_a_restricted_recording_that_kept_nothing_leaves_no_row(
 ) -> None:
     meet(listening.store, draft("Nora Lie", NORWAY))
     listening.restrict()
-
-    async def scenario(desk: Desk) -> None:
-        live = await desk.place(listening.kari, NORWAY, MemoryLeg())
-        live.record()
-        await until(live, has(light="recording"))
-
-    called(listening.node, tmp_path, ASKED, scenario)
+    listening.call(tmp_path, 0)
 
     assert rig.recording_rows(listening.store) == []
     assert listening.restricted() == set()

@@ -6,12 +6,11 @@ Our side is silent and its lines are left out unless the voice of the agent is w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +41,7 @@ from askfirst.server.copypage import (
 from askfirst.server.database import calls, consents, parties, reading, recordings
 from askfirst.server.export import Copied, Source, vcon_of_copy
 from askfirst.server.forgetting import spellings
+from askfirst.server.manifestzip import ManifestZip
 from askfirst.server.request import INBOUND
 from askfirst.server.requestregister import person_of, requests_of
 from askfirst.server.standingconsents import StandingConsent
@@ -58,8 +58,7 @@ class _Package:
     spelled: frozenset[str]
     left_out: Mapping[str, Concern]
     page: CopyPage
-    archive: zipfile.ZipFile
-    manifest: dict[str, str] = field(default_factory=dict)
+    archive: ManifestZip
 
     def add_call(self, row: Any) -> None:
         """Put everything of a call in."""
@@ -96,32 +95,18 @@ class _Package:
             vcon_file=self._vcon(row, copied, has_others=has_others),
             about_file=f"{row.id}/about.json",
         )
-        self._put_json(part.about_file, _about(part))
+        self.archive.put_json(part.about_file, _about(part))
         self.page.calls.append(part)
 
     def add_signed(self, consents: Sequence[StandingConsent]) -> None:
         """Put in what the person has agreed to in writing, with what they signed."""
         if not consents:
             return
-        self._put_json("standing-consents.json", [_signed(each) for each in consents])
+        self.archive.put_json("standing-consents.json", [_signed(each) for each in consents])
         for each in consents:
             document = standingconsents.read_document(self.source.store, each.id)
-            name = self._put(f"standing-consents/{each.id}.{each.form.ending}", document)
+            name = self.archive.put(f"standing-consents/{each.id}.{each.form.ending}", document)
             self.page.signed.append(Signed(each.scope.given_on, each.scope.ends_on, name))
-
-    def finish(self) -> None:
-        """Put in the page, and the manifest of everything."""
-        self._put("index.html", page_of(self.page).encode())
-        self.archive.writestr("manifest.json", json.dumps(self.manifest, indent=1, sort_keys=True))
-
-    def _put(self, name: str, data: bytes) -> str:
-        self.archive.writestr(name, data)
-        self.manifest[name] = hashlib.sha256(data).hexdigest()
-        return name
-
-    def _put_json(self, name: str, found: object) -> str:
-        text = json.dumps(found, ensure_ascii=False, indent=1, default=_plain)
-        return self._put(name, text.encode())
 
     def _notices(self, row: Any, entries: Sequence[Mapping[str, Any]]) -> list[Notice]:
         """The notices with their words: an announcement's by its digest, an agent's as shown.
@@ -154,12 +139,12 @@ class _Package:
                 sounds.append(Sound(each.id, left_out=self.left_out[each.id]))
                 continue
             body, lines = self._heard(row, each.id), self._lines(each.id)
-            file = self._put(f"{row.id}/{each.id}.ogg", body)
+            file = self.archive.put(f"{row.id}/{each.id}.ogg", body)
             words = ""
             if lines is not None:
-                self._put_json(f"{row.id}/{each.id}.json", lines)
+                self.archive.put_json(f"{row.id}/{each.id}.json", lines)
                 text = text_of(self.page.language, lines)
-                words = self._put(f"{row.id}/{each.id}.txt", text.encode())
+                words = self.archive.put(f"{row.id}/{each.id}.txt", text.encode())
             sounds.append(Sound(each.id, each.expires_at, file, words, lines))
             first = first or Copied(each.id, body, lines)
         return sounds, first
@@ -188,7 +173,7 @@ class _Package:
         if row.ended_at is None or has_others:
             return ""
         found = vcon_of_copy(self.source, row.id, copied)
-        return self._put_json(f"{row.id}/call.vcon.json", found)
+        return self.archive.put_json(f"{row.id}/call.vcon.json", found)
 
 
 def make(source: Source, making: str, at: datetime) -> None:
@@ -225,12 +210,12 @@ def make(source: Source, making: str, at: datetime) -> None:
 
         def write(archive: zipfile.ZipFile) -> None:
             page = CopyPage(said_in(found.language), wants.company, at, found.is_masked)
-            package = _Package(source, wants, spelled, out, page, archive)
+            package = _Package(source, wants, spelled, out, page, ManifestZip(archive))
             for position, row in enumerate(rows, 1):
                 package.add_call(row)
                 copies.go_on(store, making, position)
             package.add_signed(signed)
-            package.finish()
+            package.archive.finish(page_of(page))
 
         copies.fill(store, making, write, utc_now())
     except copies.Superseded:
@@ -306,7 +291,3 @@ def _about(part: CallPart) -> dict[str, Any]:
         "decision": part.decision,
         "outcome": part.outcome,
     }
-
-
-def _plain(value: object) -> str:
-    return timestamp(value) if isinstance(value, datetime) else str(value)

@@ -248,12 +248,21 @@ def _examine_safely(call: str) -> None:
 
 
 def _fault_of(error: Exception, fault: Fault) -> Fault:
-    """What failed; an error that a step left behind before a crash is known by its name only."""
-    name = getattr(error, "name", None) or type(error).__name__
+    name = _name_of(error)
     if name == KeyUnreadable.__name__:
         return Fault.KEY
-    expected = (Unavailable, Unverified, engine_errors.DBOSMaxStepRetriesExceeded)
-    return fault if name in {kind.__name__ for kind in expected} else Fault.PROGRAM
+    return fault if name in _EXPECTED else Fault.PROGRAM
+
+
+def _name_of(error: Exception) -> str:
+    """The name of an error, which is all that is known of one from before a crash."""
+    return getattr(error, "name", None) or type(error).__name__
+
+
+_EXPECTED = frozenset(
+    kind.__name__ for kind in (Unavailable, Unverified, engine_errors.DBOSMaxStepRetriesExceeded)
+)
+"""What a step may fail with where nothing is wrong with the program."""
 
 
 @DBOS.workflow(name="erase")
@@ -272,20 +281,18 @@ def _copy(making: str) -> None:
     try:
         _copy_step(making)
     except Exception as error:
+        # Nothing of it is kept or given; whoever ordered it sees why, and orders it again.
         log.exception("job.copy-failed making=%s", making)
         _copy_failed(making, _copy_fault_of(error).value)
 
 
 def _copy_fault_of(error: Exception) -> copies.CopyFault:
-    """What failed; known by the name of an error, as in `_fault_of`."""
-    name = getattr(error, "name", None) or type(error).__name__
+    name = _name_of(error)
     if name == KeyUnreadable.__name__:
         return copies.CopyFault.KEY
     if name == NotFound.__name__:
         return copies.CopyFault.NOBODY
-    expected = (Unavailable, Unverified, engine_errors.DBOSMaxStepRetriesExceeded)
-    is_expected = name in {kind.__name__ for kind in expected}
-    return copies.CopyFault.STORE if is_expected else copies.CopyFault.PROGRAM
+    return copies.CopyFault.STORE if name in _EXPECTED else copies.CopyFault.PROGRAM
 
 
 @DBOS.workflow(name="sweep")

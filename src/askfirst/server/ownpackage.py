@@ -7,12 +7,11 @@ it, and so is our side outside of the employee's own time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 
 from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.errors import KeyUnreadable, NotFound, Refused
-from askfirst.ledger import Kind, timestamp
+from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.rules import Rulebook
 from askfirst.server import accounts, audit, copies
@@ -30,6 +29,7 @@ from askfirst.server.carriedcalls import Carried, CarriedCalls, carried_by
 from askfirst.server.copies import Copy, CopyState
 from askfirst.server.copyconcerns import standing
 from askfirst.server.database import reading, recordings, transaction
+from askfirst.server.manifestzip import ManifestZip
 from askfirst.server.owndata import own_data
 from askfirst.server.ownpage import page
 from askfirst.server.playback import Playback
@@ -56,23 +56,6 @@ class Voice:
     recording: str
     call: str
     left_out: str = ""
-
-
-@dataclass(slots=True)
-class _Package:
-    archive: zipfile.ZipFile
-    manifest: dict[str, str] = field(default_factory=dict)
-
-    def put(self, name: str, data: bytes) -> None:
-        self.archive.writestr(name, data)
-        self.manifest[name] = hashlib.sha256(data).hexdigest()
-
-    def put_json(self, name: str, found: object) -> None:
-        text = json.dumps(found, ensure_ascii=False, indent=1, default=_plain)
-        self.put(name, text.encode())
-
-    def finish(self) -> None:
-        self.archive.writestr("manifest.json", json.dumps(self.manifest, indent=1, sort_keys=True))
 
 
 def make(
@@ -102,14 +85,13 @@ def make(
         }
 
     def write(archive: zipfile.ZipFile) -> None:
-        package = _Package(archive)
+        package = ManifestZip(archive)
         for name, rows in data.items():
             package.put_json(f"{name}.json", rows)
         heard = [_put_voice(store, package, own.calls[each.call], each, by.id) for each in voices]
         package.put_json("voice.json", [_told(each) for each in heard])
         shown = {**data, "voice": [_told(each) for each in heard]}
-        package.put("index.html", page(shown, language, at, has_voice=with_voice).encode())
-        package.finish()
+        package.finish(page(shown, language, at, has_voice=with_voice))
 
     copy = copies.make_now(store, request, within, write, at, language=language)
     with transaction(store.engine) as connection:
@@ -190,7 +172,9 @@ def _voices(connection: sa.Connection, own: CarriedCalls, by: Person) -> list[Vo
     return found
 
 
-def _put_voice(store: Store, package: _Package, carried: Carried, voice: Voice, by: str) -> Voice:
+def _put_voice(
+    store: Store, package: ManifestZip, carried: Carried, voice: Voice, by: str
+) -> Voice:
     """Put the employee's side of a recording in; gives it with why it stayed out, if it did."""
     if voice.left_out:
         return voice
@@ -238,9 +222,3 @@ def _own_words(lines: Sequence[Mapping[str, Any]], carried: Carried) -> list[dic
 
 def _told(voice: Voice) -> dict[str, Any]:
     return {"call": voice.call, "recording": voice.recording, "left_out": voice.left_out}
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return timestamp(value)
-    return value.isoformat() if isinstance(value, date) else str(value)
