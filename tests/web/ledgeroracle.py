@@ -40,6 +40,7 @@ PROVES = {
     ("agreed", "agent"): 1,
     ("agreed", "keypad"): 4,
     ("agreed", "spoken"): 5,
+    ("written", "written"): 6,
 }
 """The best that each way of hearing something can prove."""
 
@@ -116,7 +117,8 @@ class Standing:
             case "decision.made":
                 self.decision, self.is_broken = decision, False
                 self.has_ended_notice = False
-                wrong = self._is_told_otherwise(data)
+                # With whom a private call is stands nowhere, so no decision about them does.
+                wrong = [] if self.is_private else self._is_told_otherwise(data)
             case "notice.started" | "notice.cut":
                 self.has_ended_notice = False
             case "notice.ended":
@@ -157,7 +159,9 @@ class Standing:
         form, how = data["form"], data["how"]
         if data["proof"] > PROVES.get((form, how), 0):
             return [f"{form} by {how} was entered as proof {data['proof']}"]
-        if how != "agent" and not self.has_ended_notice:
+        if how == "written" and "standing" not in data:
+            return ["a consent in writing was entered that names none on file"]
+        if how not in ("agent", "written") and not self.has_ended_notice:
             return [f"{form} by {how} was entered, and no notice had ended before it"]
         is_unheard = how == "announcement" and self.pauses
         if self.roles.get(party) != "contact" or is_unheard:

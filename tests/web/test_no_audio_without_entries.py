@@ -34,6 +34,7 @@ PEOPLE = (
     "californian",
     "kiwi",
     "norwegian",
+    "signer",
     "german",
     "agrees",
     "late-joiner",
@@ -110,6 +111,11 @@ class AnyActs(RuleBasedStateMachine):
     @rule(past=st.sampled_from([None, "erase", "keep"]), then=waits)
     def withdraw(self, past: str | None, then: int) -> None:
         self.phone.act("POST", "consents", {"kind": "withdrawn", "party": 1, "past": past})
+        self.phone.wait(then)
+
+    @rule(past=st.sampled_from(["erase", "keep", "sell"]), then=waits)
+    def make_private(self, past: str, then: int) -> None:
+        self.phone.act("POST", "private", {"past": past})
         self.phone.wait(then)
 
     @rule(how=st.sampled_from(["agent", "spoken", "written"]), then=waits)
@@ -246,6 +252,7 @@ REACHED = (
     "place.learned",
     "pause.started",
     "switch.changed",
+    "call.private",
 )
 """What must have happened somewhere, or the acts tried nothing."""
 
@@ -338,6 +345,31 @@ def _the_file_is_laid_out_wrongly(patch: pytest.MonkeyPatch) -> None:
 
 def _words_come_from_nowhere(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Hearing, "transcribe", lambda *_: [Word("sound", 100, 300, 1.0)])
+
+
+def test_a_call_that_rests_on_a_standing_consent_is_accounted_for(phone: Phone) -> None:
+    phone.place(phone.personas["signer"])
+    phone.wait(1_500)
+    phone.act("POST", "record")
+    phone.wait(3_000)
+
+    assert phone.settle() == []
+    assert (phone.seen["consent.given"], phone.seen["recording.opened"]) == (1, 1)
+    assert phone.seen["notice.ended"] == 0
+
+
+def test_a_call_that_became_private_is_accounted_for(phone: Phone) -> None:
+    for past, erased in (("erase", 1), ("keep", 0)):
+        phone.place(phone.personas["texan"])
+        phone.wait(3_000)
+        phone.act("POST", "private", {"past": past})
+        phone.wait(3_000)
+        phone.act("POST", "record")
+        phone.wait(3_000)
+
+        assert phone.settle() == []
+        assert phone.seen["recording.erased"] == erased
+        phone.seen.clear()
 
 
 @pytest.mark.parametrize("past", ["keep", "erase"])

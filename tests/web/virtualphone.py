@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from tests.callees import callee
+from tests.server.standingrig import GERMANY, signed
 from tests.web.conftest import ORIGIN, OWN, PASSWORD, add
 from tests.web.ledgeroracle import (
     account_of,
@@ -56,8 +57,10 @@ TALKERS = {
     "kiwi": ("+64209001299", ASKED),
     "norwegian": ("+4748750109", YES),
     "german": ("+493023125019", NO),
+    "signer": (GERMANY, NO),
 }
-"""People who talk on whatever the agent does, and what they do after an announcement."""
+"""People who talk on whatever the agent does, and what they do after an announcement; one of them
+has signed a standing consent."""
 
 
 class Hearing:
@@ -115,6 +118,8 @@ class Phone:
             transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
             client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=OWN)
             self._clients[role.value] = client
+            if role is UserRole.COMPLIANCE:
+                signed(self._site.store, user, TALKERS["signer"][0])
             form = {"email": user.email, "password": PASSWORD}
             assert self.run(client.post("/sign-in", data=form)).status_code == 303
 
@@ -223,7 +228,12 @@ def opened(folder: Path) -> Iterator[Phone]:
     """An installation of its own with its agent at the phone."""
     node = Node.open(folder / "data", Hearing(), works=False)
     keep_decisions(node.store)
-    stated = {"company": "Harbor Supply", "home_place": "US-TX", "retention_days": 30}
+    stated = {
+        "company": "Harbor Supply",
+        "home_place": "US-TX",
+        "purpose": "training",
+        "retention_days": 30,
+    }
     with node.store.engine.begin() as connection:
         account.change(connection, stated, None, utc_now())
     settings = Settings(data=folder / "data")
