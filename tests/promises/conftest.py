@@ -17,11 +17,11 @@ from tests.server import rig
 from askfirst.clock import LoopClock, run_virtual
 from askfirst.model import Word
 from askfirst.server.export import vcon_of
-from askfirst.server.finishing import from_bytes
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
 from askfirst.server.simulation import simulate
 from askfirst.server.store import Store
+from askfirst.server.transcripts import from_bytes
 from askfirst.speech.scripted import Scripted
 from askfirst.speech.whisper import Whisper
 from askfirst.telephony.persona import Persona, packaged_personas

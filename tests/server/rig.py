@@ -306,6 +306,7 @@ def recorder(store: Store, recording: str, call: str = "call_" + "0" * 32) -> Re
                 state="spool",
                 purpose="training",
                 may_transcribe=True,
+                may_analyse=True,
                 is_truncated=False,
                 legal_hold=False,
                 lost_frames=0,

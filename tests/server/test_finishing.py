@@ -14,9 +14,10 @@ from askfirst.audio.tone import find_tone
 from askfirst.clock import run_virtual
 from askfirst.model import SAMPLE_RATE_HZ, Word
 from askfirst.ports import RecognizerCapabilities
-from askfirst.server.finishing import Finishing, from_bytes, to_call_time
+from askfirst.server.finishing import Finishing, to_call_time
 from askfirst.server.playback import Playback
 from askfirst.server.store import Store
+from askfirst.server.transcripts import from_bytes
 from askfirst.speech.scripted import Scripted
 from askfirst.speech.transcribe import spread
 

@@ -29,7 +29,6 @@ from askfirst.server.database import (
     segments,
     transaction,
 )
-from askfirst.server.finishing import _to_bytes
 from askfirst.server.queue import (
     Finding,
     Reason,
@@ -43,6 +42,7 @@ from askfirst.server.queue import (
 from askfirst.server.queuetables import queue_items
 from askfirst.server.sealing import write_asset
 from askfirst.server.store import Store
+from askfirst.server.transcripts import to_bytes
 
 PERSON = "usr_" + "1" * 32
 UNTOLD = "Good morning, here is your offer for the lamps, and the price is good."
@@ -70,7 +70,7 @@ def say(recorded: rig.Recorded, text: str) -> None:
             assets.delete().where(assets.c.recording == recorded.id, assets.c.kind == "transcript")
         )
     said = [Utterance("contact", 30_000, 32_000, text)]
-    write_asset(recorded.store, recorded.id, "transcript", _to_bytes(said), AT)
+    write_asset(recorded.store, recorded.id, "transcript", to_bytes(said), AT)
 
 
 def tell(recorded: rig.Recorded, kind: str, at_ms: int, party: int = 1, ledger: int = 900) -> None:

@@ -36,12 +36,12 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.desk import Desk
 from askfirst.server.emptydisk import as_sound, everything
 from askfirst.server.export import vcon_of
-from askfirst.server.finishing import from_bytes
 from askfirst.server.ledger import Ledger
 from askfirst.server.node import Node
 from askfirst.server.once import Answer, Once
 from askfirst.server.playback import Playback
 from askfirst.server.store import Store
+from askfirst.server.transcripts import from_bytes
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.memoryleg import MemoryLeg
 

@@ -369,7 +369,9 @@ class CallBook:
         connection.execute(
             recordings.update()
             .where(recordings.c.id == recording)
-            .values(may_transcribe=facts.grants(Use.TRANSCRIBE))
+            .values(
+                may_transcribe=facts.grants(Use.TRANSCRIBE), may_analyse=facts.grants(Use.ANALYSE)
+            )
         )
         # Now it is known who is on the call, and where.
         self._keep_for(recording, connection)
@@ -397,6 +399,7 @@ class CallBook:
                 purpose=(policy.purpose or Purpose.QUALITY).value,
                 mandatory=policy.mandatory_recording,
                 may_transcribe=False,
+                may_analyse=False,
                 is_truncated=False,
                 legal_hold=False,
                 lost_frames=0,

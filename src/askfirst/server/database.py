@@ -138,6 +138,7 @@ recordings = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("purpose", sa.String(32), nullable=False),
     sa.Column("may_transcribe", sa.Boolean, nullable=False, default=False),
+    sa.Column("may_analyse", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     sa.Column("duration_ms", sa.Integer),
     sa.Column("first_contact_ms", sa.Integer),
     sa.Column("lost_frames", sa.Integer, nullable=False, default=0),

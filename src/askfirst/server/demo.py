@@ -25,9 +25,9 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, timeline
 from askfirst.server.emptydisk import EmptyDisk, search
 from askfirst.server.export import vcon_of
-from askfirst.server.finishing import from_bytes
 from askfirst.server.node import Node
 from askfirst.server.simulation import simulate
+from askfirst.server.transcripts import from_bytes
 from askfirst.telephony.persona import Persona, StepKind, packaged_personas
 
 PERSONAS = (

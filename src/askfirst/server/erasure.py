@@ -16,7 +16,7 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import copies, forgetting, waiting
+from askfirst.server import copies, forgetting, study, waiting
 from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import (
     assets,
@@ -192,6 +192,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
     # First on the list: a backup that is restored must not bring back what went meanwhile.
     store.erasures.add(Listed.RECORDING, [recording], at)
     copies.destroy_with(store, recording)
+    study.forget(store, recording)
     destroy(store, recording)
     with transaction(store.engine) as connection:
         open_ = (erasures.c.recording == recording) & erasures.c.done_at.is_(None)

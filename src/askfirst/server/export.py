@@ -23,11 +23,11 @@ from askfirst.model import (
 from askfirst.ports import Recognizer
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, parties, reading, recordings
-from askfirst.server.finishing import from_bytes
 from askfirst.server.ids import new_id
 from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
 from askfirst.server.store import Store
+from askfirst.server.transcripts import from_bytes
 from askfirst.vcon import (
     Answer,
     Audio,

@@ -6,7 +6,6 @@ the notice in it; without it the recording is quarantined and the contact is nev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,12 +20,11 @@ from askfirst.model import (
     RecordingState,
     Utterance,
     Verdict,
-    Word,
 )
 from askfirst.notice import NoticeCheck, check
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer
-from askfirst.server import erasure, peaks
+from askfirst.server import erasure, peaks, transcripts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.guarantees import Outside, may_leave
@@ -82,7 +80,13 @@ class Finishing:
                 own = self._heard(recording, "own-transcript", "agent", own_side=True)
                 other = self._heard(recording, "contact-transcript", "contact", own_side=False)
                 both = sorted([*own, *other], key=lambda item: (item.start_ms, item.end_ms))
-                write_asset(self.store, recording, "transcript", _to_bytes(both), utc_now())
+                write_asset(
+                    self.store,
+                    recording,
+                    transcripts.MACHINE,
+                    transcripts.to_bytes(both),
+                    utc_now(),
+                )
             peaks.prepare(self.store, recording)
 
     def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:
@@ -173,7 +177,7 @@ class Finishing:
         playback = Playback(self.store)
         kept = playback.asset(recording, kind)
         if kept is not None:
-            return from_bytes(kept)
+            return transcripts.from_bytes(kept)
         self._ensure_may_hear(recording)
         pcm = playback.own_side(recording) if own_side else playback.contact_side(recording)
         with reading(self.store.engine) as connection:
@@ -183,7 +187,7 @@ class Finishing:
         words = self.recognizer.transcribe(pcm, language)
         segments = playback.call_time(recording)
         found = utterances(words, speaker, at=lambda file_ms: to_call_time(segments, file_ms))
-        write_asset(self.store, recording, kind, _to_bytes(found), utc_now())
+        write_asset(self.store, recording, kind, transcripts.to_bytes(found), utc_now())
         return found
 
     def _ensure_may_hear(self, recording: str) -> None:
@@ -230,36 +234,3 @@ def to_call_time(segments: Sequence[tuple[int, int, int]], file_ms: int) -> int:
         if file_ms >= start_ms:
             call_ms = from_ms + file_ms - start_ms
     return call_ms
-
-
-def _to_bytes(found: Sequence[Utterance]) -> bytes:
-    return json.dumps(
-        [
-            {
-                "speaker": item.speaker,
-                "start_ms": item.start_ms,
-                "end_ms": item.end_ms,
-                "text": item.text,
-                "words": [
-                    [word.text, word.start_ms, word.end_ms, round(word.confidence, 3)]
-                    for word in item.words
-                ],
-            }
-            for item in found
-        ],
-        ensure_ascii=False,
-    ).encode()
-
-
-def from_bytes(data: bytes) -> list[Utterance]:
-    """Utterances out of a stored transcript."""
-    return [
-        Utterance(
-            item["speaker"],
-            item["start_ms"],
-            item["end_ms"],
-            item["text"],
-            tuple(Word(*word) for word in item["words"]),
-        )
-        for item in json.loads(data)
-    ]

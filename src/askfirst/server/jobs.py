@@ -40,6 +40,7 @@ from askfirst.server import (
     erasure,
     queuecheck,
     reminding,
+    study,
     sweep,
 )
 from askfirst.server.checkpointsettings import CheckpointSettings
@@ -225,6 +226,7 @@ def _finish(call: str) -> None:
             break
     else:
         _examine_safely(call)
+        _study_safely(call)
     _checkpoint()
 
 
@@ -234,6 +236,7 @@ def _hear(call: str) -> None:
     try:
         _transcribe(call)
         _examine_step(call)
+        _study_step(call)
     except Exception:
         # What was let go stays so, without words: the next order for the call hears it.
         log.exception("job.hear-failed call=%s", call)
@@ -245,6 +248,19 @@ def _examine_safely(call: str) -> None:
     except Exception:
         # The recording is finished; the hourly check looks at it again.
         log.exception("job.examine-failed call=%s", call)
+
+
+@DBOS.workflow(name="study")
+def _study(call: str) -> None:
+    _study_safely(call)
+
+
+def _study_safely(call: str) -> None:
+    try:
+        _study_step(call)
+    except Exception:
+        # The call is finished without it; the next order for the call learns it.
+        log.exception("job.study-failed call=%s", call)
 
 
 def _fault_of(error: Exception, fault: Fault) -> Fault:
@@ -320,6 +336,7 @@ _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "erase": _erase,
     "hear": _hear,
     copies.ORDER: _copy,
+    study.ORDER: _study,
 }
 
 
@@ -352,6 +369,11 @@ _FINISHING = (
 def _examine_step(call: str) -> None:
     jobs = _jobs()
     queuecheck.examine(jobs.store, jobs.rules, call, utc_now())
+
+
+@DBOS.step(name="study", **_RETRYING)
+def _study_step(call: str) -> None:
+    study.study(_jobs().store, call, utc_now())
 
 
 @DBOS.step(name="check-all")

@@ -18,10 +18,10 @@ from askfirst.model import Certainty, Decision, LocatedParty, Place, Role, Sourc
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
 from askfirst.server.database import calls, reading, recordings
-from askfirst.server.finishing import from_bytes
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason
 from askfirst.server.store import Store
+from askfirst.server.transcripts import from_bytes
 from askfirst.spokenplaces import places_named
 
 _AROUND_MS = 8_000

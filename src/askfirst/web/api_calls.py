@@ -22,12 +22,12 @@ from askfirst.server.callreader import (
 )
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
-from askfirst.server.finishing import from_bytes
 from askfirst.server.listening import Link
 from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
 from askfirst.server.restrictions import ensure_open
+from askfirst.server.transcripts import from_bytes
 from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted

@@ -19,7 +19,6 @@ from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, reaches
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
-from askfirst.server.finishing import from_bytes
 from askfirst.server.gaps import gaps_of, pauses_of
 from askfirst.server.keeping import void_at
 from askfirst.server.legalholds import HoldReason
@@ -37,6 +36,7 @@ from askfirst.server.recordingreader import (
 )
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
+from askfirst.server.transcripts import from_bytes
 from askfirst.web import recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note

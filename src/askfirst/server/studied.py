@@ -1,0 +1,54 @@
+"""What learners are given: a recording that everybody allows to be analysed, with its words.
+
+A learner keeps ids, times and numbers of it, never words, and forgets them. It may learn the same
+recording any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from askfirst.model import RecordingState, Utterance
+from askfirst.server.database import erasures, recordings
+from askfirst.server.restrictions import RESTRICTED
+from askfirst.server.store import Store
+from askfirst.spoken import Span
+
+ALLOWED: sa.ColumnElement[bool] = sa.and_(
+    recordings.c.state == RecordingState.READY.value,
+    recordings.c.may_analyse,
+    recordings.c.failure.is_(None),
+    recordings.c.id.not_in(RESTRICTED),
+    recordings.c.id.not_in(sa.select(erasures.c.recording)),
+)
+"""Which rows of `recordings` may be analysed now, and what was learnt of them shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Studied:
+    """A recording with its words. Times are call time; `open_` is where the gate was open."""
+
+    recording: str
+    call: str
+    agent: str | None
+    created_at: datetime
+    language: str
+    said: Sequence[Utterance]
+    open_: Sequence[Span]
+
+
+class Learner(Protocol):
+    """Something that is learnt from recordings."""
+
+    def learn(self, store: Store, studied: Studied, at: datetime) -> None:
+        """Keep it, in place of what was kept of the recording before."""
+        ...
+
+    def forget(self, store: Store, recording: str) -> None:
+        """Keep nothing of a recording any more; safe to repeat."""
+        ...
