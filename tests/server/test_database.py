@@ -18,6 +18,7 @@ from askfirst.errors import InvalidInput, KeyUnreadable, Misconfigured, Unavaila
 from askfirst.server import (  # noqa: F401 - their tables count, too
     accounttables,
     agreementtables,
+    analysistables,
     backuptables,
     checkpointtables,
     contacttables,
