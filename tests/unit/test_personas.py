@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import phonenumbers
 import pytest
+from bench.worderrors import word_errors
 from faster_whisper import WhisperModel
-from whisper_normalizer.english import EnglishTextNormalizer
 
 from askfirst.hearing import classify, elements
 from askfirst.model import Element
@@ -465,18 +465,6 @@ def heard(samples: Samples) -> str:
         condition_on_previous_text=False,
     )
     return " ".join(segment.text for segment in segments)
-
-
-def word_errors(said: str, recognised: str) -> tuple[int, int]:
-    """Least number of changed, missing and added words, and the number of words said."""
-    normalise = EnglishTextNormalizer()
-    wanted, found = normalise(said).split(), normalise(recognised).split()
-    row = list(range(len(found) + 1))
-    for i, word in enumerate(wanted, 1):
-        corner, row[0] = row[0], i
-        for j, other in enumerate(found, 1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (word != other))
-    return row[-1], len(wanted)
 
 
 def heard_errors(spoken: list[tuple[str, Path]]) -> tuple[int, int]:
