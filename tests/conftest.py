@@ -50,6 +50,16 @@ def _quicker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         sa.event.remove(sa.pool.Pool, "checkout", do_not_wait)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that take long begin first, so that nothing waits for one of them at the end."""
+    long = {
+        item.path
+        for item in items
+        if item.get_closest_marker("slow") or item.get_closest_marker("full")
+    }
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture
 def waits_for_disk() -> Iterator[None]:
     """Databases that a test opens after this wait for their disks, as they do elsewhere."""
