@@ -96,6 +96,7 @@ def spoken(
         connection.execute(
             recordings.insert().values(
                 id=made.recording, call=made.call, created_at=at, purpose="training",
+                duration_ms=4_000,
                 **{"state": "ready", "may_analyse": True, **recording},
             )
         )  # fmt: skip

@@ -5,7 +5,6 @@ Like the filter of a list it holds ids and codes only, so that it may be kept un
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, tzinfo
@@ -14,12 +13,12 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidRequest
+from askfirst.policy import PLACE_CODE
 from askfirst.server.analysistables import call_figures, tracker_hits
 from askfirst.server.callfilter import CallFilter
 from askfirst.server.database import calls, parties, recordings
 from askfirst.server.searchtokens import SPEAKERS
 
-_PLACE = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?")
 _LONGEST = 80
 _OF_CALLS = ("since", "until", "agent", "contact", "proof")
 
@@ -57,7 +56,7 @@ class SearchFilter:
                 raise InvalidRequest(
                     f"{name}: found {given[:20]!r}; expected {', '.join(known)}", key=name
                 )
-        if self.place and not _PLACE.fullmatch(self.place):
+        if self.place and not PLACE_CODE.fullmatch(self.place):
             raise InvalidRequest(
                 f"place: found {self.place[:20]!r}; expected a code such as NO or US-CA",
                 key="place",

@@ -34,7 +34,7 @@ from askfirst.web import words
 from askfirst.web.foundwords import Shown, shown
 from askfirst.web.page import render
 from askfirst.web.pages_calllist import PROOFS
-from askfirst.web.placewords import every_place
+from askfirst.web.placewords import by_name, every_place
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit, permitted
 
@@ -114,7 +114,7 @@ def find(visit: Reader, form: Annotated[SearchForm, Form()]) -> Response:
         return _page(visit, q, given, error=visit.told(problem))
     except Unavailable:
         told = visit.say("What was said cannot be searched now. Try again in a while.")
-        return _page(visit, q, given, error=told)
+        return _page(visit, q, given, error=told, status=503)
     return _page(visit, q, given, results=found, is_first=form.before is None)
 
 
@@ -183,6 +183,7 @@ def _page(
     results: Results | None = None,
     is_first: bool = True,
     error: str | None = None,
+    status: int = 422,
 ) -> Response:
     try:
         wanted = search_filter_of(given)
@@ -197,7 +198,7 @@ def _page(
     return render(
         visit,
         "search.html",
-        status=422 if error else 200,
+        status=status if error else 200,
         error=error,
         q=q,
         wanted=wanted,
@@ -210,9 +211,7 @@ def _page(
         who=who[0] if who else None,
         agents=people,
         trackers=listed,
-        places=sorted(
-            every_place(visit.site.rules, visit.language).items(), key=lambda each: each[1]
-        ),
+        places=by_name(every_place(visit.site.rules, visit.language)),
         proofs=visit.said(PROOFS),
         speakers=visit.said(SPEAKERS),
         talks=visit.said(TALKS),
