@@ -25,6 +25,7 @@ NAMES = (
     "calls",
     "delay",
     "hearing",
+    "search",
 )
 
 

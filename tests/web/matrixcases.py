@@ -175,6 +175,7 @@ _NOTES = {
     ),
     ("POST", "/follow-ups/{follow_up}/done"): Case((P.CONTACTS_WRITE, P.CALLS_READ), 303),
     ("POST", "/calls/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
+    ("POST", "/search/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
     ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
 }
 REQUEST = "/compliance/requests/{request_id}"

@@ -23,6 +23,7 @@ newest = recordings.alias("newest")
 YES, NO = "yes", "no"
 _MODES = tuple(each.word for each in Mode)
 _LONGEST = 80
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,24 @@ class CallFilter:
             each.name: value for each in fields(self) if (value := str(getattr(self, each.name)))
         }
 
+    def period(self, zone: tzinfo = UTC) -> tuple[datetime | None, datetime | None]:
+        """From when, and before when, a call was made; days are a zone's, None does not narrow."""
+        since, until = _day("since", self.since), _day("until", self.until)
+        return (
+            None if since is None or since == date.min else _midnight(since, zone),
+            None if until is None or until == date.max else _midnight(until + _DAY, zone),
+        )
+
     def conditions(self, zone: tzinfo = UTC) -> Iterator[sa.ColumnElement[bool]]:
         """What a query over calls with their `newest` recording must ask for; days are a zone's.
 
         The first and the last day of the calendar bound nothing.
         """
-        if (since := _day("since", self.since)) is not None and since > date.min:
-            yield calls.c.created_at >= _midnight(since, zone)
-        if (until := _day("until", self.until)) is not None and until < date.max:
-            yield calls.c.created_at < _midnight(until + timedelta(days=1), zone)
+        begin, end = self.period(zone)
+        if begin is not None:
+            yield calls.c.created_at >= begin
+        if end is not None:
+            yield calls.c.created_at < end
         if self.agent:
             yield calls.c.agent == self.agent
         if self.contact:

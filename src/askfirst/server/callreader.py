@@ -32,7 +32,8 @@ MOST = 200
 class Wanted:
     """Which calls to list. `before` is the id of the call that the page goes on behind.
 
-    `numbers` (E.164) leaves only calls to one of them; None does not narrow, none finds nothing.
+    `numbers` (E.164) leaves only calls to one of them, `ids` only these calls; None does not
+    narrow, none finds nothing.
     `zone` is the one whose days `also` names.
     """
 
@@ -43,6 +44,7 @@ class Wanted:
     most: int = 50
     also: CallFilter = field(default_factory=CallFilter)
     numbers: frozenset[str] | None = None
+    ids: frozenset[str] | None = None
     zone: tzinfo = UTC
 
 
@@ -133,6 +135,8 @@ def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> lis
     query = query.where(*wanted.also.conditions(wanted.zone))
     if wanted.numbers is not None:
         query = query.where(with_numbers(sorted(wanted.numbers)))
+    if wanted.ids is not None:
+        query = query.where(calls.c.id.in_(sorted(wanted.ids)))
     if wanted.before is not None:
         query = query.where(calls.c.id < wanted.before)
     rows = connection.execute(query.limit(max(1, min(wanted.most, MOST))))

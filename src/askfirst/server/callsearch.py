@@ -1,6 +1,6 @@
 """Words looked for in what people write: contacts, and notes of the calls that somebody reaches.
 
-Transcripts are not searched: they are encrypted one by one, and no index of their words exists.
+What was said is searched in `transcriptsearch`, by an index that holds no word.
 """
 
 from __future__ import annotations

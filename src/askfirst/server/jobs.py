@@ -40,6 +40,7 @@ from askfirst.server import (
     erasure,
     queuecheck,
     reminding,
+    searchupkeep,
     study,
     sweep,
 )
@@ -314,6 +315,7 @@ def _copy_fault_of(error: Exception) -> copies.CopyFault:
 @DBOS.workflow(name="sweep")
 def _sweep(_scheduled: datetime, _context: object) -> None:
     _sweep_step()
+    _search_step()
 
 
 @DBOS.workflow(name="check-all")
@@ -411,6 +413,13 @@ def _sweep_step() -> None:
     sweep.sweep(jobs.store, utc_now())
     backupkeys.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
+    jobs.dispatch()
+
+
+@DBOS.step(name="search")
+def _search_step() -> None:
+    jobs = _jobs()
+    searchupkeep.sweep(jobs.store, utc_now())
     jobs.dispatch()
 
 

@@ -54,6 +54,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _SALT = "salt:"
 _SEED = "ledger:seed"
 _LIST = "erasures:list"
+_SEARCH = "search:words"
 
 _tables = sa.MetaData()
 _keys = sa.Table(
@@ -272,6 +273,10 @@ class KeyStore:
     def list_key(self) -> bytes:
         """The 32-byte key of the hashes on the erasure list, made at the first call."""
         return self._get_or_create(_LIST, "list", "")
+
+    def search_key(self) -> bytes:
+        """The 32-byte key of the words in the search index, made at the first call."""
+        return self._get_or_create(_SEARCH, "search", "")
 
     def wrapped_by(self) -> str:
         """What wraps the keys, for people; reveals none."""

@@ -28,6 +28,7 @@ from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
 from askfirst.server.plugins import SPEECH, load
 from askfirst.server.recovery import recover
+from askfirst.server.searchupkeep import keep_up
 from askfirst.server.store import Store
 
 RULES = "rules"
@@ -84,6 +85,7 @@ class Node:
             recover(store)
             # Before anything is served: what a restored backup brought back goes again.
             replay(store, utc_now())
+            keep_up(store, utc_now())
             jobs = Jobs(store, Finishing(store, heard_by), rules, checkpoints)
             undo.callback(jobs.stop)
             if works:

@@ -33,6 +33,7 @@ saved_views = sa.Table(
     sa.Column("id", sa.String(48), primary_key=True),
     sa.Column("user", sa.String(48), sa.ForeignKey(users.c.id), nullable=False),
     sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False, server_default="calls"),  # which page's
     sa.Column("filters", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("user", "name"),

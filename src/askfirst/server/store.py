@@ -16,6 +16,8 @@ from askfirst.server.erasurelist import FILE, FOLDER, ErasureList
 from askfirst.server.keys import KeyStore
 from askfirst.server.ledger import Ledger
 from askfirst.server.openbao import Transit
+from askfirst.server.searchindex import FILE as SEARCH_FILE
+from askfirst.server.searchindex import SearchIndex
 
 DEFAULT_RETENTION = timedelta(days=90)
 """How long a recording is kept unless the account says otherwise."""
@@ -23,7 +25,7 @@ DEFAULT_RETENTION = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Database, key store, objects, ledger, erasure list and spool of one installation.
+    """Database, key store, objects, ledger, erasure list, spool and index of one installation.
 
     `worker` is the media worker that has opened it, whose calls are known by that.
     """
@@ -35,6 +37,7 @@ class Store:
     ledger: Ledger
     erasures: ErasureList
     spool: Path
+    search: SearchIndex
     retention: timedelta = DEFAULT_RETENTION
     worker: str | None = None
 
@@ -67,10 +70,12 @@ class Store:
             ledger=Ledger(engine, keys),
             erasures=erasures,
             spool=folder / "spool",
+            search=SearchIndex(folder / SEARCH_FILE, keys.search_key),
         )
 
     def close(self) -> None:
         """Let go of the databases."""
         self.engine.dispose()
+        self.search.close()
         self.erasures.close()
         self.keys.close()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from askfirst.server import transcripts
 from askfirst.server.database import calls, outbox, reading, recordings, transaction
 from askfirst.server.recordingreader import stretches_of
+from askfirst.server.searchlearner import LEARNER as SEARCH
 from askfirst.server.store import Store
 from askfirst.server.studied import ALLOWED, Learner, Studied
 from askfirst.spoken import Span
@@ -22,7 +23,7 @@ from askfirst.spoken import Span
 ORDER = "study"
 """The kind of an order to learn a call's recordings anew."""
 
-LEARNERS: Sequence[Learner] = ()
+LEARNERS: Sequence[Learner] = (SEARCH,)
 
 
 def study(store: Store, call: str, at: datetime) -> int:

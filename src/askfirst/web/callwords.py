@@ -8,6 +8,7 @@ from askfirst.ports import EndCause
 from askfirst.server import ownpackage
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
+from askfirst.server.transcriptsearch import PURPOSE as SEARCH_PURPOSE
 from askfirst.web import words
 
 ENDS: Mapping[str, str] = {
@@ -125,4 +126,5 @@ PURPOSES: Mapping[str, str] = {
     ListeningPurpose.CONSENT_CHECK: words.mark("To check the consent"),
     ListeningPurpose.SUBJECT_REQUEST: words.mark("They asked for it"),
     ownpackage.PURPOSE: words.mark("The agent’s own data"),
+    SEARCH_PURPOSE: words.mark("A search for words"),
 }

@@ -66,6 +66,7 @@ def render(
             for href, label, permission in _NAVIGATION
             if permission is None or visit.may(permission)
         ],
+        "search_href": "/search" if visit.may(Permission.CALLS_READ) else "",
         "has_phone": visit.may(Permission.CALLS_MAKE),
         "causes": visit.said(callwords.CAUSES),
         "ends": visit.said(callwords.ENDS),

@@ -42,11 +42,16 @@ LISTENED_FOR = timedelta(minutes=30)
 
 
 @router.get("/calls/{call}")
-def one_call(visit: Reader, call: str, check: str = "", found: bool = False) -> Response:
-    """One call, `found` by a search or not; its audio is not opened by looking at the page."""
+def one_call(
+    visit: Reader, call: str, check: str = "", found: bool = False, at_ms: int | None = None
+) -> Response:
+    """One call, `found` by a search or not; its audio is not opened by looking at the page.
+
+    Where it is opened afterwards, the player begins at `at_ms` of the call.
+    """
     if found:
         note_found(visit, call)
-    return _shown(visit, found_call(visit, call), checks_ledger=check == "ledger")
+    return _shown(visit, found_call(visit, call), checks_ledger=check == "ledger", at_ms=at_ms)
 
 
 @router.post("/calls/{call}/listen")
@@ -55,13 +60,14 @@ def listen(
     call: str,
     purpose: Annotated[ListeningPurpose, Form()],
     reason: Annotated[str, Form()] = "",
+    at_ms: Annotated[int | None, Form()] = None,
 ) -> Response:
     """The call with its player and transcript, for a stated purpose; no sound is loaded yet."""
     record = found_call(visit, call)
     if record.line.recording is None:
         raise NotFound(f"call {call} has no recording")
     made = linked(visit, record.line.recording, purpose, LISTENED_FOR, reason)
-    return _shown(visit, record, callpage.opened(visit, record, made, purpose))
+    return _shown(visit, record, callpage.opened(visit, record, made, purpose), at_ms=at_ms)
 
 
 def _shown(
@@ -70,6 +76,7 @@ def _shown(
     listened: callpage.Listened | None = None,
     *,
     checks_ledger: bool = False,
+    at_ms: int | None = None,
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
@@ -84,6 +91,7 @@ def _shown(
         reason=in_language(record.line.outcome_reason or "", visit.language),
         place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
+        at_ms=at_ms,
         known=known,
         after=after_call(visit, record.line.id),
         names=names,

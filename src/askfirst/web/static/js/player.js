@@ -66,7 +66,8 @@ class Player extends HTMLElement {
     audio.hidden = true;
     audio.before(this.stage(), this.buttons());
     this.listen();
-    this.show();
+    if (this.dataset.at) this.seek(Number(this.dataset.at)); // where a search found something
+    else this.show();
   }
 
   disconnectedCallback() {
