@@ -33,7 +33,7 @@ class Wanted:
     """Which calls to list. `before` is the id of the call that the page goes on behind.
 
     `numbers` (E.164) leaves only calls to one of them; None does not narrow, none finds nothing.
-    `zone` is the one whose days `also` names.
+    `zone` is the one whose days `also` names; `fits` are further conditions on `calls`.
     """
 
     outcome: OutcomeCode | None = None
@@ -44,6 +44,7 @@ class Wanted:
     also: CallFilter = field(default_factory=CallFilter)
     numbers: frozenset[str] | None = None
     zone: tzinfo = UTC
+    fits: Sequence[sa.ColumnElement[bool]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> lis
     if wanted.is_recorded is not None:
         kept = newest.c.duration_ms.is_not(None)
         query = query.where(kept if wanted.is_recorded else sa.not_(kept))
-    query = query.where(*wanted.also.conditions(wanted.zone))
+    query = query.where(*wanted.also.conditions(wanted.zone), *wanted.fits)
     if wanted.numbers is not None:
         query = query.where(with_numbers(sorted(wanted.numbers)))
     if wanted.before is not None:

@@ -13,16 +13,20 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from askfirst.server import transcripts
+from askfirst.server.accounttables import users
+from askfirst.server.callfigures import FigureLearner
 from askfirst.server.database import calls, outbox, reading, recordings, transaction
 from askfirst.server.recordingreader import stretches_of
 from askfirst.server.store import Store
 from askfirst.server.studied import ALLOWED, Learner, Studied
+from askfirst.server.trackerhits import HitLearner
 from askfirst.spoken import Span
 
 ORDER = "study"
 """The kind of an order to learn a call's recordings anew."""
 
-LEARNERS: Sequence[Learner] = ()
+LEARNERS: Sequence[Learner] = (HitLearner(), FigureLearner())
+"""In this order: when the figures of a recording were learnt, its hits have been as well."""
 
 
 def study(store: Store, call: str, at: datetime) -> int:
@@ -61,15 +65,22 @@ def order(connection: sa.Connection, wanted: Collection[str], at: datetime) -> N
 def order_every(store: Store, at: datetime) -> int:
     """Order it for every call of which something may be learnt; says how many."""
     with transaction(store.engine) as connection:
-        wanted = (
-            connection.execute(
-                sa.select(recordings.c.call).where(ALLOWED).distinct().order_by(recordings.c.call)
-            )
-            .scalars()
-            .all()
-        )
-        if wanted:
-            order(connection, wanted, at)
+        return order_where(connection, sa.true(), at)
+
+
+def order_where(connection: sa.Connection, fits: sa.ColumnElement[bool], at: datetime) -> int:
+    """Order it, in the caller's transaction, for the calls that fit and of which something may be
+    learnt; says how many.
+
+    `fits` is a condition on `calls`, outer joined with their agents among the users.
+    """
+    its = recordings.join(calls, calls.c.id == recordings.c.call).outerjoin(
+        users, users.c.id == calls.c.agent
+    )
+    query = sa.select(recordings.c.call).select_from(its).where(ALLOWED, fits).distinct()
+    wanted = connection.execute(query.order_by(recordings.c.call)).scalars().all()
+    if wanted:
+        order(connection, wanted, at)
     return len(wanted)
 
 
