@@ -241,7 +241,7 @@ def test_a_supervisor_manages_the_trackers_of_their_own_team_alone(store: Store)
         trackerchanges.change(connection, lead, everybody.id, 1, same, LATER)
     with transaction(store.engine) as connection, pytest.raises(Refused):
         trackerchanges.change(connection, lead, own.id, 1, replace(same, team=None), LATER)
-    with transaction(store.engine) as connection, pytest.raises(NotFound):
+    with transaction(store.engine) as connection, pytest.raises(Refused):
         trackerchanges.end(connection, lead, other.id, 1, LATER)
 
 

@@ -32,10 +32,7 @@ LEARNERS: Sequence[Learner] = (HitLearner(), FigureLearner())
 def study(store: Store, call: str, at: datetime) -> int:
     """Learn what may be learnt of a call's recordings; forget the rest. Says how many it was."""
     with reading(store.engine) as connection:
-        every = connection.execute(
-            sa.select(recordings.c.id).where(recordings.c.call == call).order_by(recordings.c.id)
-        ).scalars()
-        found = {each: _studied(store, connection, each) for each in every}
+        found = {each: _studied(store, connection, each) for each in _recordings(connection, call)}
     for recording, studied in found.items():
         for learner in LEARNERS:
             if studied is None:
@@ -82,6 +79,20 @@ def order_where(connection: sa.Connection, fits: sa.ColumnElement[bool], at: dat
     if wanted:
         order(connection, wanted, at)
     return len(wanted)
+
+
+def words_of(store: Store, connection: sa.Connection, call: str) -> list[Studied]:
+    """The recordings of a call that may be analysed, with their words.
+
+    Raises Unavailable and Unverified where words cannot be read.
+    """
+    found = [_studied(store, connection, each) for each in _recordings(connection, call)]
+    return [each for each in found if each is not None]
+
+
+def _recordings(connection: sa.Connection, call: str) -> Sequence[str]:
+    query = sa.select(recordings.c.id).where(recordings.c.call == call)
+    return connection.execute(query.order_by(recordings.c.id)).scalars().all()
 
 
 def _studied(store: Store, connection: sa.Connection, recording: str) -> Studied | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from askfirst.errors import NotFound
+from askfirst.errors import NotFound, Refused
 from askfirst.server.access import Permission, Person, Reach
 from askfirst.server.accounttables import users
 from askfirst.server.analysistables import call_figures, trackers
@@ -90,10 +90,15 @@ def may_manage(person: Person, team: str | None) -> bool:
 
 
 def get(connection: sa.Connection, person: Person, tracker: str) -> KeptTracker:
-    """A tracker that somebody sees. Raises NotFound, also for one that has ended."""
+    """A tracker that somebody sees.
+
+    Raises NotFound, also for one that has ended, and Refused for another team's.
+    """
     for each in listed(connection, person):
         if each.id == tracker:
             return each
+    if _kept(connection, trackers.c.id == tracker):
+        raise Refused("this tracker is another team's; ask somebody who manages all of them")
     raise NotFound("there is no tracker of this id, or it has ended")
 
 
