@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "askfirst"
 
 SHOWN = (
     # What pages, forms, uploads and the phone call.
-    "audio/container.py", "decide.py", "notice.py", "policy.py", "server/access.py",
+    "audio/container.py", "decide.py", "notice.py", "policy.py", "trackers.py", "server/access.py",
     "server/account.py", "server/accountkeys.py", "server/accounts.py", "server/agreements.py",
     "server/approvals.py", "server/assurance.py", "server/call.py", "server/callfilter.py",
     "server/callnotes.py", "server/callreader.py", "server/callsearch.py", "server/consulting.py",
@@ -38,7 +38,8 @@ SHOWN = (
     "server/restrictions.py", "server/savedviews.py", "server/sealing.py", "server/searchfilter.py",
     "server/searchquery.py", "server/sharing.py",
     "server/sites.py", "server/standingconsents.py", "server/standingdocument.py",
-    "server/texts.py", "server/trunktest.py", "telephony/conversation.py",
+    "server/learntfilter.py", "server/texts.py", "server/trackerchanges.py",
+    "server/trackerlist.py", "server/trunktest.py", "telephony/conversation.py",
     "telephony/externalline.py", "telephony/progress.py", "telephony/siplink.py",
     "telephony/sipprovider.py", "telephony/siptrunk.py", "telephony/webrtc.py",
     "web/aftercall.py", "web/api_calls.py", "web/api_captions.py", "web/api_consulting.py",
@@ -50,7 +51,8 @@ SHOWN = (
     "web/pages_papers.py", "web/pages_passkeys.py", "web/pages_prompts.py", "web/pages_queue.py",
     "web/pages_recordings.py", "web/pages_requests.py", "web/pages_rules.py",
     "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py", "web/pages_sites.py",
-    "web/pages_standing.py", "web/pages_texts.py", "web/pages_users.py", "web/visit.py",
+    "web/pages_standing.py", "web/pages_texts.py", "web/pages_trackers.py",
+    "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.
 

@@ -40,9 +40,11 @@ from askfirst.server import (
     sessions,
     standingconsents,
     tokens,
+    trackerchanges,
 )
-from askfirst.server.access import UserRole
+from askfirst.server.access import Person, UserRole
 from askfirst.server.accounttables import users
+from askfirst.server.analysistables import trackers
 from askfirst.server.callnotes import Written
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import Draft, Number
@@ -327,7 +329,7 @@ class Office:
 
     def state(self) -> list[object]:
         """Everything that a refused request might have changed."""
-        tables = (contact_rows, users, api_tokens, saved_views, call_notes, follow_ups)
+        tables = (contact_rows, users, api_tokens, saved_views, call_notes, follow_ups, trackers)
         kept = [self.things["recording"], self.things["spare_recording"]]
         queries = [sa.select(recordings).where(recordings.c.id.in_(kept))]
         for table in (*tables, subject_requests):
@@ -397,6 +399,9 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
                 name="Phone", created_at=now,
             )
         )  # fmt: skip
+        lead = Person(agent.id, frozenset({UserRole.SUPERVISOR}), NORTH)
+        draft_tracker = trackerchanges.Draft("Birds", NORTH, {"en": ("wren",)})
+        tracker = trackerchanges.make(connection, lead, draft_tracker, now)
         token, _ = tokens.make(connection, agent, "dialer", ["calls.make"], now)
         voice = encode_wav(tone((300.0,), 2_000).reshape(1, -1))
         prompt = ownprompts.keep(connection, "en", "Hello there.", voice, agent.id, now)
@@ -418,6 +423,7 @@ def _things(site: Site, recorded: rig.Recorded, agent: accounts.User) -> dict[st
     paper = standingconsents.file(store, contact, filing(), agent.id, now)
     return {
         "item": str(item),
+        "tracker": tracker.id,
         "request_id": request.id,
         "proposal": proposal,
         "call": recorded.call,

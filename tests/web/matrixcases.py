@@ -178,6 +178,15 @@ _NOTES = {
     ("POST", "/search/views/{view}/delete"): Case((P.CALLS_READ,), 303, Rule.HIDDEN),
     ("DELETE", f"{API}/tokens/{{token}}"): Case((), 204, Rule.HIDDEN),
 }
+TRACKER = "/settings/trackers/{tracker}"
+BIRDS = {"version": "7", "team": "north", "name": "Birds", "phrases.en": "wren"}
+_TRACKERS = {
+    ("GET", f"{LIVE_CALL}/figures"): Case((P.CALLS_READ,)),
+    ("POST", TRACKER): Case((P.TRACKERS_MANAGE,), 409, form=BIRDS),
+    ("POST", f"{TRACKER}/end"): Case((P.TRACKERS_MANAGE,), 409, form={"version": "7"}),
+    ("PATCH", f"{API}/trackers/{{tracker}}"): Case((P.TRACKERS_MANAGE,), json={"version": 1}),
+    ("DELETE", f"{API}/trackers/{{tracker}}"): Case((P.TRACKERS_MANAGE,), 409, json={"version": 7}),
+}
 REQUEST = "/compliance/requests/{request_id}"
 _REQUESTS = {
     ("GET", REQUEST): Case((P.ERASURE_MANAGE,)),
@@ -324,7 +333,8 @@ _LIVE = {
     ),
 }
 CASES: Mapping[Route, Case] = {
-    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_REQUESTS, **_CONTACTS, **_ACCOUNT, **_LIVE
+    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_TRACKERS, **_REQUESTS, **_CONTACTS, **_ACCOUNT,
+    **_LIVE,
 }  # fmt: skip
 """Every route whose path names a thing; one that is not here fails the first test."""
 

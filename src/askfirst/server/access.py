@@ -48,6 +48,7 @@ class Permission(StrEnum):
     ERASURE_MANAGE = "erasure.manage"
     QUEUE_READ = "queue.read"
     QUEUE_DECIDE = "queue.decide"
+    TRACKERS_MANAGE = "trackers.manage"
 
 
 class Reach(IntEnum):
@@ -83,6 +84,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _TEAM,
         _P.RECORDINGS_EXPORT: _TEAM,
+        _P.TRACKERS_MANAGE: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -101,6 +103,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.ERASURE_MANAGE: _ALL,
         _P.QUEUE_READ: _ALL,
         _P.QUEUE_DECIDE: _ALL,
+        _P.TRACKERS_MANAGE: _ALL,
     },
     UserRole.ADMIN: {
         _P.RECORDING_MANAGE: _ALL,
@@ -108,6 +111,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.SETTINGS_WRITE: _ALL,
         _P.USERS_MANAGE: _ALL,
         _P.AUDIT_READ: _ALL,
+        _P.TRACKERS_MANAGE: _ALL,
     },
     UserRole.AUDITOR: {
         _P.QUEUE_READ: _ALL,

@@ -46,6 +46,9 @@ trackers = sa.Table(
     sa.Column("made_by", sa.String(48), nullable=False),  # no key: people go, trackers stay
     sa.Column("made_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime),
+    sa.Column("changed_by", sa.String(48)),
+    sa.Column("changed_at", UtcDateTime),
+    sa.Column("applies_from", UtcDateTime),  # what was learnt before does not know it as it is
 )
 
 tracker_hits = sa.Table(

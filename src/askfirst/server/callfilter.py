@@ -24,6 +24,7 @@ YES, NO = "yes", "no"
 _MODES = tuple(each.word for each in Mode)
 _LONGEST = 80
 _DAY = timedelta(days=1)
+_PERCENTAGES = frozenset(str(each) for each in range(101))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class CallFilter:
 
     `since` and `until` are days of whoever asks, both included; `agent` is a user's id and
     `contact` a contact's; `proof` is the least level; `recorded` and `hold` are yes or no.
+    `tracker` is a tracker's id; `talk_from` and `talk_to` are our side's share of talk in per cent,
+    both included. What these three ask for is in `learntfilter`.
     """
 
     since: str = ""
@@ -44,6 +47,9 @@ class CallFilter:
     proof: str = ""
     hold: str = ""
     verdict: str = ""
+    tracker: str = ""
+    talk_from: str = ""
+    talk_to: str = ""
 
     def __post_init__(self) -> None:
         for name, known in _KNOWN.items():
@@ -53,9 +59,12 @@ class CallFilter:
                 )
         for name in ("since", "until"):
             _day(name, getattr(self, name))
-        for name in ("agent", "contact"):
+        for name in ("agent", "contact", "tracker"):
             if len(getattr(self, name)) > _LONGEST:
                 raise InvalidRequest(f"{name}: expected an id", key=name)
+        for name in ("talk_from", "talk_to"):
+            if (given := getattr(self, name)) and given not in _PERCENTAGES:
+                raise InvalidRequest(f"{name}: expected 0 to 100 per cent", key=name)
 
     def parameters(self) -> dict[str, str]:
         """What narrows, for an address or a saved view."""

@@ -33,7 +33,7 @@ class Wanted:
     """Which calls to list. `before` is the id of the call that the page goes on behind.
 
     `numbers` (E.164) leaves only calls to one of them, `ids` only these calls; None does not
-    narrow, none finds nothing.
+    narrow, none finds nothing. `fits` are further conditions on `calls`.
     `zone` is the one whose days `also` names.
     """
 
@@ -46,6 +46,7 @@ class Wanted:
     numbers: frozenset[str] | None = None
     ids: frozenset[str] | None = None
     zone: tzinfo = UTC
+    fits: Sequence[sa.ColumnElement[bool]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def call_lines(connection: sa.Connection, person: Person, wanted: Wanted) -> lis
     if wanted.is_recorded is not None:
         kept = newest.c.duration_ms.is_not(None)
         query = query.where(kept if wanted.is_recorded else sa.not_(kept))
-    query = query.where(*wanted.also.conditions(wanted.zone))
+    query = query.where(*wanted.also.conditions(wanted.zone), *wanted.fits)
     if wanted.numbers is not None:
         query = query.where(with_numbers(sorted(wanted.numbers)))
     if wanted.ids is not None:

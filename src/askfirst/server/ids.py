@@ -31,6 +31,7 @@ PREFIXES = (
     "stc",
     "agr",
     "cpy",
+    "trk",
 )
 
 

@@ -20,6 +20,9 @@ _ALGORITHMS = {
     "nl": "dutch",
     "sv": "swedish",
 }
+LANGUAGES = tuple(_ALGORITHMS)
+"""Languages whose inflections count as one word, as codes."""
+
 _KEPT = 50_000
 """Words of a language whose stems are remembered."""
 

@@ -29,6 +29,19 @@ ALLOWED: sa.ColumnElement[bool] = sa.and_(
 """Which rows of `recordings` may be analysed now, and what was learnt of them shown."""
 
 
+def lock(connection: sa.Connection, recording: str) -> None:
+    """Let nobody else keep or forget what is learnt of a recording until the transaction ends."""
+    connection.execute(
+        sa.select(recordings.c.id).where(recordings.c.id == recording).with_for_update()
+    )
+
+
+def is_allowed(connection: sa.Connection, recording: str) -> bool:
+    """Whether a recording may still be analysed; asked, once it is locked, before it is kept."""
+    query = sa.select(recordings.c.id).where(recordings.c.id == recording, ALLOWED)
+    return connection.execute(query).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Studied:
     """A recording with its words. Times are call time; `open_` is where the gate was open."""

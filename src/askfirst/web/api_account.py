@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response
 
-from askfirst.server import account, accounts, audit, guardedsettings, periods
+from askfirst.server import account, accounts, audit, guardedsettings, periods, study
 from askfirst.server.access import Permission, UserRole
 from askfirst.server.clock import utc_now
-from askfirst.server.database import reading, transaction
+from askfirst.server.database import calls, reading, transaction
 from askfirst.server.guardedsettings import Changed
 from askfirst.web.bodies import Body, Keys
 from askfirst.web.visit import InPerson, SignedIn, Visit, permitted
@@ -131,6 +131,8 @@ def user_changed(visit: Visit, identity: str, values: dict[str, Any]) -> account
             roles = {"roles": sorted(role.value for role in after.roles)} if "roles" in own else {}
             detail = {"fields": sorted(own), **roles}
             audit.note(connection, now, by, "user.changed", identity, detail)
+            if after.team != before.team:  # other trackers are looked for in their calls
+                study.order_where(connection, calls.c.agent == identity, now)
         if values.get("disabled", before.is_disabled) != before.is_disabled:
             if values["disabled"]:
                 accounts.disable(connection, identity, now)

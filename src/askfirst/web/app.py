@@ -39,6 +39,7 @@ from askfirst.web import (
     api_soundfile,
     api_standing,
     api_tokens,
+    api_trackers,
     api_workers,
     pages_account,
     pages_agreement,
@@ -83,6 +84,7 @@ from askfirst.web import (
     pages_sites,
     pages_standing,
     pages_texts,
+    pages_trackers,
     pages_users,
     pages_usersignin,
     pages_workers,
@@ -119,6 +121,7 @@ APIS = (
     api_queue.router,
     api_approvals.router,
     api_retention.router,
+    api_trackers.router,
 )
 PAGES = (
     api_health.router,
@@ -151,6 +154,7 @@ PAGES = (
     pages_overrides.router,
     pages_papers.router,
     pages_prompts.router,
+    pages_trackers.router,
     pages_users.router,
     pages_usersignin.router,
     pages_signinpolicy.router,

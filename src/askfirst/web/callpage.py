@@ -40,6 +40,7 @@ from askfirst.server.transcripts import from_bytes
 from askfirst.web import recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
+from askfirst.web.callanalysis import Quotations, quotations
 from askfirst.web.recordingview import Hearable, Legend, Row, Seen
 from askfirst.web.visit import Visit
 
@@ -96,6 +97,7 @@ class Listened:
     talk: Sequence[tuple[str, int]]
     legend: Sequence[Legend]
     rows: Sequence[Row]
+    quoted: Quotations
     ours: str
     theirs: str
 
@@ -168,6 +170,7 @@ def opened(
         talk=() if peaks is None else recordingview.talk(visit, record, seen, peaks),
         legend=recordingview.legend(visit, record, seen),
         rows=recordingview.rows(visit, record, seen, said) if said else (),
+        quoted=quotations(visit, record, said),
         ours=both[seen.own],
         theirs=both[1 - seen.own],
     )

@@ -28,6 +28,7 @@ NAMING = frozenset(
 
 NAMES: Mapping[str, str] = {
     "agent": words.mark("the agent"),
+    "between": words.mark("the words between"),
     "company": words.mark("the company"),
     "contact": words.mark("the contact"),
     "email": words.mark("the e-mail address"),
@@ -54,6 +55,8 @@ NAMES: Mapping[str, str] = {
     "restricted": words.mark("restricted (state)"),
     "retention_days": words.mark("days that recordings are kept"),
     "since": words.mark("the first day"),
+    "talk_from": words.mark("the share of talk, from"),
+    "talk_to": words.mark("the share of talk, to"),
     "texts": words.mark("your own words"),
     "unfinished": words.mark("being checked anew (state)"),
     "until": words.mark("the last day"),

@@ -29,6 +29,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
+    ("/settings/trackers", words.mark("Trackers"), Permission.TRACKERS_MANAGE),
     ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
@@ -64,7 +65,7 @@ def render(
                 visit.path == href or visit.path.startswith(f"{href}/"),
             )
             for href, label, permission in _NAVIGATION
-            if permission is None or visit.may(permission)
+            if (permission is None or visit.may(permission)) and not _is_below(visit, href)
         ],
         "search_href": "/search" if visit.may(Permission.CALLS_READ) else "",
         "has_phone": visit.may(Permission.CALLS_MAKE),
@@ -78,6 +79,11 @@ def render(
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+
+def _is_below(visit: Visit, href: str) -> bool:
+    """Whether an entry is found in the menu of the settings by who may open those."""
+    return href.startswith("/settings/") and visit.may(Permission.SETTINGS_READ)
 
 
 def _labelled(visit: Visit, href: str, label: str) -> str:

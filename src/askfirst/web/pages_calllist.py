@@ -6,7 +6,7 @@ number, is sent in a body and stands in no address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated
 from urllib.parse import urlencode
@@ -17,16 +17,24 @@ from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput
 from askfirst.model import Proof, Verdict
-from askfirst.server import accounts, contacts, savedviews
+from askfirst.server import (
+    accounts,
+    contacts,
+    learntfilter,
+    savedviews,
+    trackerhits,
+    trackerlist,
+)
 from askfirst.server.access import Permission, Reach
 from askfirst.server.callfilter import CallFilter, filter_of
-from askfirst.server.callreader import Wanted, call_lines
+from askfirst.server.callreader import CallLine, Wanted, call_lines
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
 from askfirst.server.contactsearch import Search, find
 from askfirst.server.database import reading, transaction
 from askfirst.web import callwords, words
 from askfirst.web.page import render
+from askfirst.web.placewords import every_place
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit, permitted
 
@@ -155,22 +163,19 @@ def _list(
     error: str | None = None,
 ) -> Response:
     """A page of the list. A filter that is none shows nothing, and says what is wrong with it."""
-    wanted, has_filter = CallFilter(), True
-    try:
-        wanted = filter_of(given)
-    except InvalidInput as problem:
-        error, has_filter = visit.told(problem), False
-    person = visit.who.person
+    wanted, lines = CallFilter(), list[CallLine]()
+    person, rules, today = visit.who.person, visit.site.rules, utc_now().date()
     with reading(visit.site.store.engine) as connection:
-        lines = (
-            call_lines(
-                connection,
-                person,
-                Wanted(before=before, most=PAGE, also=wanted, numbers=numbers, zone=visit.zone),
-            )
-            if has_filter
-            else []
-        )
+        try:
+            wanted = filter_of(given)
+            fits = learntfilter.conditions(connection, rules, person, wanted, today)
+            narrowed = Wanted(None, None, None, before, PAGE, wanted, numbers, visit.zone, fits)
+            lines = call_lines(connection, person, narrowed)
+        except InvalidInput as problem:
+            error = visit.told(problem)
+        talk = learntfilter.talk_filter(connection, rules, person, today)
+        trackers = trackerlist.named(connection, person)
+        first = trackerhits.first_names(connection, person, [each.id for each in lines])
         agents = _agents(visit, accounts.all_users(connection))
         views = savedviews.views_of(connection, visit.who.id)
         who = contacts.get_all(connection, [wanted.contact])[:1] if wanted.contact else []
@@ -196,7 +201,16 @@ def _list(
         proofs=visit.said(PROOFS),
         verdicts=visit.said(VERDICTS),
         clock=clock,
+        talk=talk,
+        hidden_places=_places(visit, talk.missing),
+        trackers=trackers,
+        first=first,
     )
+
+
+def _places(visit: Visit, codes: Sequence[str]) -> str:
+    known = every_place(visit.site.rules, visit.language)
+    return ", ".join(known.get(each, each) for each in codes if each)
 
 
 def _agents(visit: Visit, everybody: list[accounts.User]) -> list[tuple[str, str]]:

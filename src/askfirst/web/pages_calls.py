@@ -17,7 +17,7 @@ from askfirst.server.accesslog import reason_of
 from askfirst.server.callreader import CallRecord
 from askfirst.server.database import reading
 from askfirst.server.purposes import ListeningPurpose
-from askfirst.web import callpage, callwords, recordingview, words
+from askfirst.web import callanalysis, callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.decidedwords import reasons_in
@@ -93,6 +93,8 @@ def _shown(
         listened=listened,
         at_ms=at_ms,
         known=known,
+        numbers=callanalysis.numbers(visit, record),
+        anchor=callanalysis.anchor,
         after=after_call(visit, record.line.id),
         names=names,
         opened=[_opening(visit, record, each) for each in record.opened],

@@ -32,6 +32,7 @@ MENU: tuple[tuple[str, str, Permission], ...] = (
     ("/settings/numbers", words.mark("Numbers"), Permission.SETTINGS_READ),
     ("/settings/texts", words.mark("Texts"), Permission.SETTINGS_READ),
     ("/settings/prompts", words.mark("Announcements"), Permission.SETTINGS_READ),
+    ("/settings/trackers", words.mark("Trackers"), Permission.TRACKERS_MANAGE),
     ("/settings/retention", words.mark("Retention"), Permission.SETTINGS_READ),
     ("/settings/keys", words.mark("Keys"), Permission.SETTINGS_READ),
     ("/settings/notice", words.mark("Employee notice"), Permission.SETTINGS_READ),

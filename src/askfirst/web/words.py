@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from importlib import resources
 
-from babel import Locale, dates
+from babel import Locale, dates, numbers
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
@@ -87,3 +87,8 @@ def moment(language: str, value: datetime, zone: tzinfo = UTC) -> str:
     local = value.astimezone(zone)
     shown = dates.format_datetime(local, "d MMM y HH:mm", locale=Locale.parse(language))
     return f"{shown} {zones.short_name(local)}"
+
+
+def decimal(language: str, value: float) -> str:
+    """A number with one decimal, as people write it in a language."""
+    return str(numbers.format_decimal(value, "#,##0.0", locale=Locale.parse(language)))
