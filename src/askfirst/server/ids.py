@@ -31,6 +31,11 @@ PREFIXES = (
     "stc",
     "agr",
     "cpy",
+    "cmt",
+    "clip",
+    "list",
+    "quest",
+    "check",
 )
 
 
