@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -199,4 +199,5 @@ def _length(row: Any) -> int:
     heard = int(row.heard_ms or 0)
     if row.answered_at is None or row.ended_at is None:
         return heard
-    return max(heard, round((row.ended_at - row.answered_at).total_seconds() * 1000))
+    lasted: timedelta = row.ended_at - row.answered_at
+    return max(heard, round(lasted.total_seconds() * 1000))

@@ -87,6 +87,7 @@ class Content:
 def make(store: Store, person: Person, wanted: Wanted, at: datetime) -> str:
     """Make a playlist; gives its id. Raises Refused, and InvalidRequest naming what is wrong."""
     person.ensure(Permission.COACHING_WRITE)
+    person.ensure(Permission.RECORDINGS_LISTEN)
     made = new_id("list")
     values = _values(person, wanted)
     with transaction(store.engine) as connection:
@@ -299,6 +300,7 @@ def _seen(connection: sa.Connection, person: Person, playlist: str) -> Playlist:
 
 def _own(connection: sa.Connection, person: Person, playlist: str) -> Playlist:
     person.ensure(Permission.COACHING_WRITE)
+    person.ensure(Permission.RECORDINGS_LISTEN)
     found = _seen(connection, person, playlist)
     if found.owner != person.id:
         raise Refused("only whoever made a playlist changes it")

@@ -29,6 +29,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
+    ("/playlists", words.mark("Playlists"), Permission.RECORDINGS_LISTEN),
     ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),

@@ -20,6 +20,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
+from askfirst.web.coachpanel import panel_if_open
 from askfirst.web.decidedwords import reasons_in
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
@@ -84,6 +85,7 @@ def _shown(
         reason=in_language(record.line.outcome_reason or "", visit.language),
         place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
+        coach=None if listened is None else panel_if_open(visit, record.line.id),
         known=known,
         after=after_call(visit, record.line.id),
         names=names,
