@@ -60,8 +60,10 @@ def make(
         subject = coaching.to_write(connection, person, call)
         coaching.ensure_within(subject, from_ms, to_ms)
         if not SHORTEST_MS <= to_ms - from_ms <= LONGEST_MS:
+            seconds = (to_ms - from_ms) // 1000
             raise InvalidInput(
-                f"found a clip of {to_ms - from_ms} ms; expected {SHORTEST_MS} to {LONGEST_MS}"
+                f"found a clip of {seconds} seconds; expected {SHORTEST_MS // 1000} to "
+                f"{LONGEST_MS // 1000}"
             )
         _purpose(connection, person, subject.recording)
         kept = sa.select(segments.c.recording).where(

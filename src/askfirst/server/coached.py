@@ -66,6 +66,14 @@ def about(
     return of_calls(store, connection, own, before, max(1, min(most, MOST)))
 
 
+def recordings_of(connection: sa.Connection, own: CarriedCalls) -> frozenset[str]:
+    """The recordings that something is written about, of calls that are known already."""
+    written = sa.union(
+        *(sa.select(each.c.recording).where(each.c.call.in_(own.ids)) for each in (comments, clips))
+    )
+    return frozenset(connection.execute(written).scalars())
+
+
 def of_calls(
     store: Store,
     connection: sa.Connection,

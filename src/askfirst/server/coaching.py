@@ -113,9 +113,10 @@ def ensure_within(subject: Subject, from_ms: int, to_ms: int | None) -> None:
     """Raise InvalidInput for a time, or a range of times, that is not in the call."""
     last = from_ms if to_ms is None else to_ms
     if not 0 <= from_ms <= last <= subject.end_ms or from_ms == to_ms:
+        seconds = subject.end_ms // 1000
         raise InvalidInput(
-            f"found {from_ms} to {last} ms; expected times of the call, which lasted "
-            f"{subject.end_ms} ms, the first before the last"
+            "found a time outside of the call, or a range that ends before it begins; the call "
+            f"lasted {seconds} seconds"
         )
 
 

@@ -16,7 +16,8 @@ class Coaching extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.clear();
+    // What took its place was there before and has marked its own.
+    if (!document.querySelector("askfirst-coaching")) this.clear();
   }
 
   /** A time that leads to its place. @param {HTMLElement} time */
@@ -49,7 +50,8 @@ class Coaching extends HTMLElement {
       const mark = make("span", "player-mark is-comment");
       mark.style.left = `${(100 * at) / this.player.picture.end_ms}%`;
       stage?.append(mark);
-      const line = lines.findLast((each) => Number(each.dataset.from) <= at);
+      // Times are written in whole seconds, and a line may begin a little later.
+      const line = lines.findLast((each) => Number(each.dataset.from) < at + 1000);
       line?.append(this.link(thread.id, at));
     }
   }
