@@ -11,7 +11,7 @@ from tests.e2e.furnish import PEOPLE
 from tests.e2e.installation import Installation
 from tests.web.test_rights import ANYBODY, NEEDED, SIGNED_IN
 
-from askfirst.server import account, accounts
+from askfirst.server import account, accounts, playlists
 from askfirst.server.access import Permission, Person
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
@@ -39,6 +39,7 @@ NO_PAGE = frozenset(
         "/demo/{token}",
         SOUND,
         EXCERPT,
+        "/clips/{clip}/sound",
         SIGNED,
         f"{SHARED}/audio",
         *LEADS_ON,
@@ -112,6 +113,8 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
         by, now = installation.ids["people"]["compliance"], utc_now()
         with installation.store() as store:
             return take(store, RequestKind.ERASURE, person, by, now).id
+    if gap == "playlist":
+        return _playlist(installation)
     ids = installation.ids
     known = {
         "code": "NO",
@@ -121,6 +124,14 @@ def _filling(gap: str, visit: Visit, installation: Installation) -> str:
         "paper_kind": "assessment",
     }
     return str(known[gap])
+
+
+def _playlist(installation: Installation) -> str:
+    """A playlist of the agent, with nothing in it yet."""
+    with installation.store() as store:
+        with reading(store.engine) as connection:
+            person = accounts.user(connection, installation.ids["people"]["agent"]).person
+        return playlists.make(store, person, playlists.Wanted("Objections"), utc_now())
 
 
 def _share(installation: Installation) -> str:

@@ -21,6 +21,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     analysistables,
     backuptables,
     checkpointtables,
+    coachingtables,
     contacttables,
     linktables,
     overridetables,

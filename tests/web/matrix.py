@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -26,16 +27,20 @@ from tests.web.conftest import ORIGIN, OWN, add
 
 from askfirst.audio.container import encode_wav
 from askfirst.audio.tone import tone
+from askfirst.errors import NotFound
 from askfirst.rules import packaged
 from askfirst.server import (
     account,
     accounts,
     approvals,
     callnotes,
+    clips,
+    comments,
     contacts,
     externalcall,
     followups,
     ownprompts,
+    playlists,
     savedviews,
     sessions,
     standingconsents,
@@ -64,6 +69,7 @@ from askfirst.server.requestregister import RequestKind, receive
 from askfirst.server.requesttables import subject_requests
 from askfirst.server.settings import Settings
 from askfirst.server.signintables import passkeys
+from askfirst.server.store import Store
 from askfirst.server.subjectrights import Who
 from askfirst.server.tokentables import api_tokens
 from askfirst.speech.scripted import Scripted
@@ -259,12 +265,34 @@ class Office:
             case "item":
                 with transaction(self.site.store.engine) as connection:
                     connection.execute(queue_items.update().values(state="asked"))
+            case "comment":
+                self.things[name] = comments.write(*self._writing(), "x", utc_now(), from_ms=3_000)
+            case "clip":
+                self.things[name] = self._clip()
+            case "playlist":
+                store, person, _ = self._writing()
+                wanted = playlists.Wanted("Objections")
+                self.things[name] = playlists.make(store, person, wanted, utc_now())
             case "contact":
                 with transaction(self.site.store.engine) as connection:
                     now, whose = utc_now(), self.things["contact"]
                     contacts.restore(connection, whose, now)
                     contacts.may_record_again(connection, whose, self.owner.user.id, now)
         return self.things[name]
+
+    def _writing(self) -> tuple[Store, Person, str]:
+        """The owner as somebody who may write about their call, whatever their role is."""
+        roles, team = frozenset({UserRole.AGENT}), self.owner.user.team
+        person = Person(self.owner.user.id, roles, team)
+        return self.site.store, person, self.things["call"]
+
+    def _clip(self) -> str:
+        """A clip of the owner's, in the playlist that was made last, if any was and is there."""
+        store, person, call = self._writing()
+        made = clips.make(store, person, call, 3_000, 5_000, "", utc_now())
+        with suppress(KeyError, NotFound):
+            playlists.add(store, person, self.things["playlist"], made, utc_now())
+        return made
 
     def _view(self) -> str:
         with transaction(self.site.store.engine) as connection:

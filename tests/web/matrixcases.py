@@ -221,6 +221,44 @@ _QUEUE = {
     ("POST", "/calls/{call}/complaint"): Case((P.CALLS_READ,), 303, form=RUDE),
     ("POST", f"{LIVE_CALL}/complaint"): Case((P.CALLS_READ,), 201, json=RUDE),
 }
+_COACH = (P.COACHING_WRITE, LISTEN)
+_LIST = "/playlists/{playlist}"
+_WORDS = {"text": "well said"}
+_SPAN = {"from_ms": 3_000, "to_ms": 5_000}
+_NAMED = {"name": "Objections", "version": 1}
+_COACHING = {
+    ("GET", "/calls/{call}/coaching"): Case((LISTEN,)),
+    ("POST", "/calls/{call}/comments"): Case(_COACH, 303, form={**_WORDS, "at": "0:03"}),
+    ("POST", "/calls/{call}/comments/{comment}"): Case(
+        _COACH, 303, Rule.OWNERS, form={**_WORDS, "version": "1"}
+    ),
+    ("POST", "/calls/{call}/comments/{comment}/delete"): Case(_COACH, 303, Rule.OWNERS, form={}),
+    ("POST", "/calls/{call}/comments/{comment}/resolve"): Case(_COACH, 303, form={"done": "yes"}),
+    ("POST", "/calls/{call}/clips"): Case(_COACH, 303, form={"from": "0:03", "to": "0:05"}),
+    ("POST", "/calls/{call}/clips/{clip}/add"): Case(_COACH, 404, form={"playlist": "list_none"}),
+    ("POST", "/calls/{call}/clips/{clip}/delete"): Case(_COACH, 303, Rule.OWNERS, form={}),
+    ("GET", "/clips/{clip}/sound"): Case((LISTEN,), opens=PLAYED),
+    ("GET", _LIST): Case((LISTEN,), rule=Rule.HIDDEN),
+    ("POST", _LIST): Case(_COACH, 303, Rule.HIDDEN, form=_NAMED),
+    ("POST", f"{_LIST}/delete"): Case(_COACH, 303, Rule.HIDDEN, form={}),
+    ("POST", f"{_LIST}/clips/{{clip}}"): Case(_COACH, 303, Rule.HIDDEN, form={"do": "up"}),
+    ("GET", f"{LIVE_CALL}/comments"): Case((LISTEN,)),
+    ("POST", f"{LIVE_CALL}/comments"): Case(_COACH, 201, json={**_WORDS, "from_ms": 3_000}),
+    ("PATCH", f"{LIVE_CALL}/comments/{{comment}}"): Case(
+        _COACH, 200, Rule.OWNERS, json={**_WORDS, "version": 1}
+    ),
+    ("DELETE", f"{LIVE_CALL}/comments/{{comment}}"): Case(_COACH, 204, Rule.OWNERS),
+    ("GET", f"{LIVE_CALL}/clips"): Case((LISTEN,)),
+    ("POST", f"{LIVE_CALL}/clips"): Case(_COACH, 201, json=_SPAN),
+    ("DELETE", f"{LIVE_CALL}/clips/{{clip}}"): Case(_COACH, 204, Rule.OWNERS),
+    ("GET", f"{API}/clips/{{clip}}/sound"): Case((LISTEN,), opens=PLAYED),
+    ("GET", f"{API}{_LIST}"): Case((LISTEN,), rule=Rule.HIDDEN),
+    ("PATCH", f"{API}{_LIST}"): Case(_COACH, 200, Rule.HIDDEN, json=_NAMED),
+    ("DELETE", f"{API}{_LIST}"): Case(_COACH, 204, Rule.HIDDEN),
+    ("POST", f"{API}{_LIST}/clips"): Case(_COACH, 404, Rule.HIDDEN, json={"clip": "clip_none"}),
+    ("PATCH", f"{API}{_LIST}/clips/{{clip}}"): Case(_COACH, 200, Rule.HIDDEN, json={"move": "up"}),
+    ("DELETE", f"{API}{_LIST}/clips/{{clip}}"): Case(_COACH, 204, Rule.HIDDEN),
+}
 _CONTACTS = {
     ("GET", "/contacts/{contact}"): Case((P.CONTACTS_READ,)),
     ("GET", CONTACT): Case((P.CONTACTS_READ,)),
@@ -333,7 +371,8 @@ _LIVE = {
     ),
 }
 CASES: Mapping[Route, Case] = {
-    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_TRACKERS, **_REQUESTS, **_CONTACTS, **_ACCOUNT,
+    **_PUBLIC, **_RECORDED, **_NOTES, **_QUEUE, **_TRACKERS, **_REQUESTS, **_CONTACTS,
+    **_ACCOUNT, **_COACHING,
     **_LIVE,
 }  # fmt: skip
 """Every route whose path names a thing; one that is not here fails the first test."""

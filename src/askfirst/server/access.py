@@ -38,6 +38,7 @@ class Permission(StrEnum):
     RECORDINGS_LISTEN = "recordings.listen"
     RECORDINGS_EXPORT = "recordings.export"
     RECORDINGS_HOLD = "recordings.hold"
+    COACHING_WRITE = "coaching.write"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -72,6 +73,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONTACTS_WRITE: _ALL,
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _OWN,
+        _P.COACHING_WRITE: _OWN,
     },
     UserRole.SUPERVISOR: {
         _P.CALLS_MAKE: _OWN,
@@ -85,6 +87,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_LISTEN: _TEAM,
         _P.RECORDINGS_EXPORT: _TEAM,
         _P.TRACKERS_MANAGE: _TEAM,
+        _P.COACHING_WRITE: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -95,6 +98,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_LISTEN: _ALL,
         _P.RECORDINGS_EXPORT: _ALL,
         _P.RECORDINGS_HOLD: _ALL,
+        _P.COACHING_WRITE: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,

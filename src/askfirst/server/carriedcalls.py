@@ -64,11 +64,18 @@ class CarriedCalls:
     ids: sa.Select[tuple[str]]
 
 
-def carried_by(store: Store, connection: sa.Connection, user: str) -> CarriedCalls:
-    """Every call that somebody ever carried."""
+def carried_by(
+    store: Store,
+    connection: sa.Connection,
+    user: str,
+    among: sa.Select[tuple[str]] | None = None,
+) -> CarriedCalls:
+    """Every call that somebody ever carried, or those of them that are `among` some (ids)."""
     handed = _handed(connection)
     theirs = [call for call, lines in handed.items() if any(user in pair[:2] for pair in lines)]
     is_theirs = sa.or_(calls.c.agent == user, calls.c.id.in_(theirs))
+    if among is not None:
+        is_theirs = sa.and_(is_theirs, calls.c.id.in_(among))
     query = sa.select(calls).where(is_theirs)
     found = dict[str, Carried]()
     for row in connection.execute(query.order_by(calls.c.id)):

@@ -19,7 +19,7 @@ from askfirst.audio.container import encode_ogg_opus
 from askfirst.errors import AskfirstError, InvalidInput, Refused
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ
-from askfirst.server import copies
+from askfirst.server import coaching, copies
 from askfirst.server.database import assets, reading, recordings, segments, transaction
 from askfirst.server.playback import Playback
 from askfirst.server.queuetables import cut_pieces
@@ -98,6 +98,7 @@ def put_in_place(
     for row in connection.execute(sa.select(assets.c.id).where(goes)).all():
         connection.execute(cut_pieces.insert().values(id=row.id, recording=cut.recording))
     connection.execute(assets.delete().where(goes))
+    coaching.cut_off(connection, cut.recording, cut.from_ms, at)
     connection.execute(assets.insert().values(**cut.asset, created_at=at))
     connection.execute(segments.delete().where(segments.c.recording == cut.recording))
     for each in cut.laid:

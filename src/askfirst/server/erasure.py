@@ -16,7 +16,7 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import copies, forgetting, study, waiting
+from askfirst.server import coaching, copies, forgetting, study, waiting
 from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import (
     assets,
@@ -200,6 +200,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
             return  # somebody else has carried it out meanwhile
         connection.execute(assets.delete().where(assets.c.recording == recording))
         connection.execute(segments.delete().where(segments.c.recording == recording))
+        coaching.forget(connection, recording, at)
         connection.execute(
             recordings.update()
             .where(recordings.c.id == recording)

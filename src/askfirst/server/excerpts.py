@@ -19,6 +19,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.queue import Item, ItemState, Reason, item
 from askfirst.server.store import Store
 
+_STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)
 _BOTH_SIDES = frozenset({Reason.PLACE_NAMED})
 
 
@@ -37,10 +38,7 @@ def window(found: Item) -> Window | None:
         return None
     if found.state is ItemState.DECIDED:
         return None
-    if found.recording_state not in (
-        RecordingState.READY.value,
-        RecordingState.QUARANTINED.value,
-    ):
+    if found.recording_state not in _STATES:
         return None
     return Window(found.from_ms, found.to_ms, found.reason not in _BOTH_SIDES)
 
@@ -80,7 +78,8 @@ def excerpt(
         to_ms,
         person=person.id,
         purpose=ListeningPurpose.CONSENT_CHECK.value,
-        item=found.id,
+        about={"item": found.id},
+        states=_STATES,
         is_own=allowed.is_own,
         at=at,
     )

@@ -32,6 +32,11 @@ PREFIXES = (
     "agr",
     "cpy",
     "trk",
+    "cmt",
+    "clip",
+    "list",
+    "quest",
+    "check",
 )
 
 

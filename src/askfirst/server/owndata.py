@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from askfirst.rules import Rulebook
 from askfirst.scene import lineage
-from askfirst.server import accounts, employeenotice, factors, sessions, sites, tokens
+from askfirst.server import accounts, coached, employeenotice, factors, sessions, sites, tokens
 from askfirst.server.account import account
 from askfirst.server.accounttables import audit, users
 from askfirst.server.carriedcalls import CarriedCalls
+from askfirst.server.coachingtables import playlists
 from askfirst.server.notetables import saved_views
 from askfirst.server.owncalls import PROGRAM, SOMEBODY, YOU, Row, acts, calls_carried, openings
 from askfirst.server.owncalls import reviews as reviews_of
@@ -47,6 +48,8 @@ def own_data(
         "calls": calls_carried(connection, own),
         "openings": openings(store, connection, own),
         "reviews": reviews_of(store, connection, own),
+        "coaching": _coaching(store, connection, own),
+        "playlists": _playlists(connection, user),
         "approvals": _approvals(connection, user),
         "requests": _requests(connection, user),
         "acts": acts(connection, user),
@@ -150,6 +153,35 @@ def _sites(connection: sa.Connection, user: str, rules: Rulebook) -> list[Row]:
         }
         for each in sites.records(connection)
         if each.jurisdiction in codes
+    ]
+
+
+def _coaching(store: Store, connection: sa.Connection, own: CarriedCalls) -> list[Row]:
+    """What is written about their time of calls, the newest first."""
+    return [
+        {
+            "at": each.at,
+            "call": each.call,
+            "kind": each.form.value,
+            "by": _who(each.person, own.user),
+            "from_ms": each.from_ms,
+            "to_ms": each.to_ms,
+            "text": each.text,
+        }
+        for each in coached.of_calls(store, connection, own).said
+    ]
+
+
+def _playlists(connection: sa.Connection, user: str) -> list[Row]:
+    query = sa.select(playlists).where(playlists.c.owner == user).order_by(playlists.c.id)
+    return [
+        {
+            "name": each.name,
+            "created_at": each.made_at,
+            "text": each.description,
+            "audience": each.audience,
+        }
+        for each in connection.execute(query)
     ]
 
 

@@ -22,7 +22,7 @@ from askfirst.errors import KeyUnreadable, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.rules import Rulebook
-from askfirst.server import accounts, audit, copies
+from askfirst.server import accounts, audit, coached, copies
 from askfirst.server.access import Permission, Person
 from askfirst.server.callreader import reaches
 from askfirst.server.carriedcalls import Carried, CarriedCalls, carried_by
@@ -78,10 +78,11 @@ def make(
         own = carried_by(store, connection, user)
         data = own_data(store, connection, own, rules, at)
         voices = _voices(connection, own, by) if with_voice else []
+        # What is written about a recording goes with it, and so does a package that has it.
+        heard_of = {each.recording for each in voices if not each.left_out}
         within = {
-            each.recording: standing(store, connection, each.recording)
-            for each in voices
-            if not each.left_out
+            each: standing(store, connection, each)
+            for each in sorted(heard_of | coached.recordings_of(connection, own))
         }
 
     def write(archive: zipfile.ZipFile) -> None:

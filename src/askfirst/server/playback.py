@@ -6,7 +6,7 @@ contact's side opens when the recording is ready. A person's access is written d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -33,7 +33,6 @@ _OWN_SIDE_STATES = (
     RecordingState.CHECKING.value,
     RecordingState.READY.value,
 )
-_EXCERPT_STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)
 
 
 class Playback:
@@ -112,15 +111,17 @@ class Playback:
         *,
         person: str,
         purpose: str,
-        item: str,
+        about: Mapping[str, str],
+        states: Collection[str],
         is_own: bool,
         at: datetime,
     ) -> bytes:
-        """A range of call time as Ogg/Opus, for `excerpts`; with `is_own` our side alone.
+        """A range of call time as Ogg/Opus, for `excerpts` and `clips`; with `is_own` our side
+        alone.
 
-        The access with its range is in the ledger before anything is read. Raises Refused unless
-        the recording is ready or quarantined with a file that can be read, InvalidInput where
-        nothing of the range was kept.
+        The access with its range, and the ids in `about`, is in the ledger before anything is
+        read. Raises Refused unless the recording is in one of `states` with a file that can be
+        read, InvalidInput where nothing of the range was kept.
         """
         with transaction(self._store.engine) as connection:
             row = connection.execute(
@@ -130,7 +131,7 @@ class Playback:
             ).one_or_none()
             if row is None:
                 raise NotFound(f"no recording {recording}")
-            if row.state not in _EXCERPT_STATES or row.failure is not None:
+            if row.state not in states or row.failure is not None:
                 raise Refused(f"recording {recording} is {row.state} or cannot be read")
             ensure_open(connection, recording, purpose)
             self._store.ledger.append(
@@ -142,7 +143,7 @@ class Playback:
                 data={
                     "person": person,
                     "purpose": purpose,
-                    "item": item,
+                    **about,
                     "from_ms": from_ms,
                     "to_ms": to_ms,
                 },

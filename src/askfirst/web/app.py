@@ -19,6 +19,8 @@ from askfirst.web import (
     api_callnotes,
     api_calls,
     api_captions,
+    api_clips,
+    api_comments,
     api_consulting,
     api_contacts,
     api_decisions,
@@ -29,6 +31,7 @@ from askfirst.web import (
     api_ledger,
     api_live,
     api_metrics,
+    api_playlists,
     api_queue,
     api_reception,
     api_recordings,
@@ -49,6 +52,8 @@ from askfirst.web import (
     pages_callnotes,
     pages_calls,
     pages_certificate,
+    pages_coached,
+    pages_coaching,
     pages_contactedit,
     pages_contacts,
     pages_demo,
@@ -63,6 +68,7 @@ from askfirst.web import (
     pages_papers,
     pages_passkeys,
     pages_phone,
+    pages_playlists,
     pages_policies,
     pages_prompts,
     pages_providers,
@@ -122,6 +128,9 @@ APIS = (
     api_approvals.router,
     api_retention.router,
     api_trackers.router,
+    api_comments.router,
+    api_clips.router,
+    api_playlists.router,
 )
 PAGES = (
     api_health.router,
@@ -174,6 +183,9 @@ PAGES = (
     pages_assurance.router,
     pages_retention.router,
     pages_holds.router,
+    pages_coaching.router,
+    pages_coached.router,
+    pages_playlists.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

@@ -30,6 +30,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
     ("/settings/trackers", words.mark("Trackers"), Permission.TRACKERS_MANAGE),
+    ("/playlists", words.mark("Playlists"), Permission.RECORDINGS_LISTEN),
     ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),

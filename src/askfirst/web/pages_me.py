@@ -17,6 +17,7 @@ from askfirst.server.reception import RING_MS
 from askfirst.web import callwords, words
 from askfirst.web.bodies import Before
 from askfirst.web.page import render
+from askfirst.web.pages_coached import on_my_page
 from askfirst.web.pages_queue import questions
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import SignedIn, Visit
@@ -56,6 +57,7 @@ def me(visit: SignedIn, seen: Before = None, saved: bool = False) -> Response:
         questions=questions(visit),
         times=[_time(visit, factor) for factor in accounts.TIME_FACTORS],
         flashes=[("good", visit.say("Saved."))] if saved else [],
+        **on_my_page(visit),
     )
 
 

@@ -308,7 +308,7 @@ class Player extends HTMLElement {
   /** @param {Element} target */
   clicked(target) {
     const jump = /** @type {HTMLElement | null} */ (target.closest("[data-jump]"));
-    if (jump && this.contains(jump)) this.seek(Number(jump.dataset.jump));
+    if (jump) this.seek(Number(jump.dataset.jump));
     const hear = /** @type {HTMLElement | null} */ (target.closest("[data-hear]"));
     if (!hear) return;
     this.seek(Number(hear.dataset.hear));
