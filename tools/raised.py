@@ -20,7 +20,8 @@ SHOWN = (
     # What pages, forms, uploads and the phone call.
     "audio/container.py", "decide.py", "notice.py", "policy.py", "server/access.py",
     "server/account.py", "server/accountkeys.py", "server/accounts.py", "server/agreements.py",
-    "server/approvals.py", "server/assurance.py", "server/call.py", "server/callfilter.py",
+    "server/approvals.py", "server/assurance.py", "server/boardpeople.py", "server/boards.py",
+    "server/call.py", "server/callfilter.py",
     "server/callnotes.py", "server/callreader.py", "server/callsearch.py", "server/consulting.py",
     "server/contactcard.py", "server/contactimport.py", "server/contacts.py",
     "server/contactsearch.py", "server/copies.py", "server/copypackage.py", "server/csvlines.py",

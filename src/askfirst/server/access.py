@@ -48,6 +48,8 @@ class Permission(StrEnum):
     ERASURE_MANAGE = "erasure.manage"
     QUEUE_READ = "queue.read"
     QUEUE_DECIDE = "queue.decide"
+    DASHBOARDS_READ = "dashboards.read"
+    SYSTEM_READ = "system.read"
 
 
 class Reach(IntEnum):
@@ -83,6 +85,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _TEAM,
         _P.RECORDINGS_EXPORT: _TEAM,
+        _P.DASHBOARDS_READ: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -101,6 +104,8 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.ERASURE_MANAGE: _ALL,
         _P.QUEUE_READ: _ALL,
         _P.QUEUE_DECIDE: _ALL,
+        _P.DASHBOARDS_READ: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
     UserRole.ADMIN: {
         _P.RECORDING_MANAGE: _ALL,
@@ -108,6 +113,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.SETTINGS_WRITE: _ALL,
         _P.USERS_MANAGE: _ALL,
         _P.AUDIT_READ: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
     UserRole.AUDITOR: {
         _P.QUEUE_READ: _ALL,
@@ -115,6 +121,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.AUDIT_READ: _ALL,
         _P.LEDGER_READ: _ALL,
         _P.SETTINGS_READ: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
 }
 

@@ -21,6 +21,7 @@ from askfirst.web import (
     api_captions,
     api_consulting,
     api_contacts,
+    api_dashboards,
     api_decisions,
     api_erasures,
     api_external,
@@ -50,6 +51,7 @@ from askfirst.web import (
     pages_certificate,
     pages_contactedit,
     pages_contacts,
+    pages_dashboards,
     pages_demo,
     pages_holds,
     pages_keys,
@@ -118,6 +120,7 @@ APIS = (
     api_queue.router,
     api_approvals.router,
     api_retention.router,
+    api_dashboards.router,
 )
 PAGES = (
     api_health.router,
@@ -168,6 +171,7 @@ PAGES = (
     pages_assurance.router,
     pages_retention.router,
     pages_holds.router,
+    pages_dashboards.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

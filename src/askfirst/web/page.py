@@ -29,6 +29,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/calls", words.mark("Calls"), Permission.CALLS_READ),
     ("/live", words.mark("Live calls"), Permission.CALLS_WATCH),
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
+    ("/dashboards", words.mark("Dashboards"), None),
     ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
@@ -64,7 +65,7 @@ def render(
                 visit.path == href or visit.path.startswith(f"{href}/"),
             )
             for href, label, permission in _NAVIGATION
-            if permission is None or visit.may(permission)
+            if _is_shown(visit, href, permission)
         ],
         "has_phone": visit.may(Permission.CALLS_MAKE),
         "causes": visit.said(callwords.CAUSES),
@@ -77,6 +78,13 @@ def render(
     }
     text = _environment(visit.language).get_template(template).render({**shown, **context})
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+
+def _is_shown(visit: Visit, href: str, permission: Permission | None) -> bool:
+    """Whether somebody has an entry; that of the dashboards who may see any of them."""
+    if href == "/dashboards":
+        return visit.may(Permission.DASHBOARDS_READ) or visit.may(Permission.SYSTEM_READ)
+    return permission is None or visit.may(permission)
 
 
 def _labelled(visit: Visit, href: str, label: str) -> str:
