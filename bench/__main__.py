@@ -22,6 +22,7 @@ NAMES = (
     "contacts",
     "captions",
     "pages",
+    "dashboards",
     "calls",
     "delay",
     "hearing",

@@ -31,7 +31,13 @@ SOUND = "/settings/prompts/{language}/{digest}/sound"
 EXCERPT = "/compliance/items/{item}/sound"
 SIGNED = "/contacts/{contact}/standing-consents/{standing}/document"
 SHARED = "/shared/{token}"
-LEADS_ON = ("/sign-in/code", "/sign-in/provider", "/sign-in/provider/back", "/me/security/app")
+LEADS_ON = (
+    "/sign-in/code",
+    "/sign-in/provider",
+    "/sign-in/provider/back",
+    "/me/security/app",
+    "/dashboards",
+)
 NO_PAGE = frozenset(
     {
         "/phone/places",

@@ -20,6 +20,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     agreementtables,
     analysistables,
     backuptables,
+    boardtables,
     checkpointtables,
     coachingtables,
     contacttables,

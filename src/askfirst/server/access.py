@@ -50,6 +50,8 @@ class Permission(StrEnum):
     QUEUE_READ = "queue.read"
     QUEUE_DECIDE = "queue.decide"
     TRACKERS_MANAGE = "trackers.manage"
+    DASHBOARDS_READ = "dashboards.read"
+    SYSTEM_READ = "system.read"
 
 
 class Reach(IntEnum):
@@ -88,6 +90,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_EXPORT: _TEAM,
         _P.TRACKERS_MANAGE: _TEAM,
         _P.COACHING_WRITE: _TEAM,
+        _P.DASHBOARDS_READ: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -108,6 +111,8 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.QUEUE_READ: _ALL,
         _P.QUEUE_DECIDE: _ALL,
         _P.TRACKERS_MANAGE: _ALL,
+        _P.DASHBOARDS_READ: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
     UserRole.ADMIN: {
         _P.RECORDING_MANAGE: _ALL,
@@ -116,6 +121,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.USERS_MANAGE: _ALL,
         _P.AUDIT_READ: _ALL,
         _P.TRACKERS_MANAGE: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
     UserRole.AUDITOR: {
         _P.QUEUE_READ: _ALL,
@@ -123,6 +129,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.AUDIT_READ: _ALL,
         _P.LEDGER_READ: _ALL,
         _P.SETTINGS_READ: _ALL,
+        _P.SYSTEM_READ: _ALL,
     },
 }
 

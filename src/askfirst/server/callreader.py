@@ -264,7 +264,7 @@ def within(person: Person, permission: Permission) -> sa.ColumnElement[bool]:
     if not person.may(permission):
         return reached
     match permission:
-        case Permission.CALLS_READ | Permission.CERTIFICATES_READ:
+        case Permission.CALLS_READ | Permission.CERTIFICATES_READ | Permission.DASHBOARDS_READ:
             return sa.or_(reached, _untaken_by(person))
         case Permission.RECORDINGS_LISTEN:
             message = sa.and_(_untaken_by(person), calls.c.answered_at.is_not(None))

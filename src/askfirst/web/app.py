@@ -23,6 +23,7 @@ from askfirst.web import (
     api_comments,
     api_consulting,
     api_contacts,
+    api_dashboards,
     api_decisions,
     api_erasures,
     api_external,
@@ -56,6 +57,7 @@ from askfirst.web import (
     pages_coaching,
     pages_contactedit,
     pages_contacts,
+    pages_dashboards,
     pages_demo,
     pages_holds,
     pages_keys,
@@ -131,6 +133,7 @@ APIS = (
     api_comments.router,
     api_clips.router,
     api_playlists.router,
+    api_dashboards.router,
 )
 PAGES = (
     api_health.router,
@@ -186,6 +189,7 @@ PAGES = (
     pages_coaching.router,
     pages_coached.router,
     pages_playlists.router,
+    pages_dashboards.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

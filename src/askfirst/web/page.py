@@ -31,6 +31,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/follow-ups", words.mark("Follow-ups"), Permission.CALLS_READ),
     ("/settings/trackers", words.mark("Trackers"), Permission.TRACKERS_MANAGE),
     ("/playlists", words.mark("Playlists"), Permission.RECORDINGS_LISTEN),
+    ("/dashboards", words.mark("Dashboards"), None),
     ("/compliance", words.mark("Compliance"), Permission.LEDGER_READ),
     ("/rules", words.mark("Rules"), None),
     ("/settings", words.mark("Settings"), Permission.SETTINGS_READ),
@@ -66,7 +67,7 @@ def render(
                 visit.path == href or visit.path.startswith(f"{href}/"),
             )
             for href, label, permission in _NAVIGATION
-            if (permission is None or visit.may(permission)) and not _is_below(visit, href)
+            if _is_shown(visit, href, permission)
         ],
         "search_href": "/search" if visit.may(Permission.CALLS_READ) else "",
         "has_phone": visit.may(Permission.CALLS_MAKE),
@@ -82,9 +83,15 @@ def render(
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
 
 
-def _is_below(visit: Visit, href: str) -> bool:
-    """Whether an entry is found in the menu of the settings by who may open those."""
-    return href.startswith("/settings/") and visit.may(Permission.SETTINGS_READ)
+def _is_shown(visit: Visit, href: str, permission: Permission | None) -> bool:
+    """Whether somebody has an entry: that of the dashboards who may see any of them, one below the
+    settings who does not find it in their menu.
+    """
+    if href == "/dashboards":
+        return visit.may(Permission.DASHBOARDS_READ) or visit.may(Permission.SYSTEM_READ)
+    if href.startswith("/settings/") and visit.may(Permission.SETTINGS_READ):
+        return False
+    return permission is None or visit.may(permission)
 
 
 def _labelled(visit: Visit, href: str, label: str) -> str:
