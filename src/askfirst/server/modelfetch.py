@@ -30,7 +30,6 @@ MANIFEST = "model.json"
 
 TIMEOUT_S = 30.0
 _MOST_REDIRECTS = 5
-_CHUNK = 1 << 20
 _OK, _PARTIAL = 200, 206
 _SPARE_BYTES = 50 * 1024**2
 
@@ -142,7 +141,8 @@ def _receive(
                 raise PeerError(f"{_host(address)} sent another part of {wanted.name}; try again")
             size = held if is_rest else 0
             with growing.open("ab" if is_rest else "wb") as file:
-                for chunk in answer.iter_raw(_CHUNK):
+                # As it arrives: a chunk that waits to be full is lost where the line breaks off.
+                for chunk in answer.iter_raw():
                     size += len(chunk)
                     if size > wanted.bytes:
                         break
