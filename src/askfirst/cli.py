@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from askfirst import ruleverbs
+from askfirst import auditverbs, modelverbs, ruleverbs
 from askfirst.console import (
     FAULT,
     MISUSE,
@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_decide(verbs)
     ruleverbs.add(verbs)
+    auditverbs.add(verbs)
+    modelverbs.add(verbs)
     _add_ledger(verbs)
     for add in _SERVER_VERBS:
         add(verbs)

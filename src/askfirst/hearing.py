@@ -162,7 +162,9 @@ def _answer(said: str, asked: _Asked, words: Lexicon) -> Heard:
     if asked is not _Asked.OPEN and words.patterns["no"].match(plain):
         return _neutral() if agrees else Heard("objection", None, _CERTAIN, True)
     bare = words.has("yes", plain) and asked is _Asked.YES_IS_YES
-    if not words.left(plain, *(("yes", "polite") if bare else ("polite",))):
+    # A yes before words that agree by themselves adds nothing: "yes, that is fine with me".
+    spare_yes = bare or (agrees and asked is _Asked.TOLD)
+    if not words.left(plain, *(("yes", "polite") if spare_yes else ("polite",))):
         certain = (agrees or bare) and asked is not _Asked.OPEN
         return Heard("consent", None, _CERTAIN, True) if certain else _uncertain("consent")
     if asked is _Asked.YES_IS_YES and not words.left(plain, "echo", "yes", "polite"):

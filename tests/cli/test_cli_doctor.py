@@ -24,6 +24,7 @@ from askfirst.cli import main
 from askfirst.server import doctor
 from askfirst.server.node import Node
 from askfirst.server.store import Store
+from askfirst.speech import whispermodels
 from askfirst.speech.scripted import Scripted
 
 Examine = Callable[..., dict[str, Any]]
@@ -61,7 +62,10 @@ def states(found: dict[str, Any], *names: str) -> list[str]:
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
     """Let modules be not installed."""
     real = util.find_spec
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in modules else real(name))
+    for module in (doctor, whispermodels):
+        monkeypatch.setattr(
+            module, "find_spec", lambda name: None if name in modules else real(name)
+        )
 
 
 def set_trunk(folder: Path, server: str = "127.0.0.1", more: str = "") -> None:

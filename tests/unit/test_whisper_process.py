@@ -18,16 +18,10 @@ from hypothesis import strategies as st
 
 from askfirst.errors import InvalidInput, Misconfigured, NotInstalled, Unavailable, Unverified
 from askfirst.model import Word
-from askfirst.speech import moonshine, whisper
+from askfirst.speech import moonshine, whisper, whispermodels
 from askfirst.speech.moonshine import Moonshine
-from askfirst.speech.whisper import (
-    Whisper,
-    is_out_of_step,
-    languages_of,
-    packaged_model,
-    verify,
-    without_loops,
-)
+from askfirst.speech.whisper import Whisper, is_out_of_step, without_loops
+from askfirst.speech.whispermodels import languages_of, packaged_model, verify
 from askfirst.speech.worker import EngineProcess, receive, send
 
 ENGINE = """
@@ -287,6 +281,7 @@ def test_a_changed_or_missing_model_file_is_unverified(tmp_path: Path) -> None:
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     # Neither package is looked for by name in the adapters once it is found missing.
     monkeypatch.setattr(whisper, "find_spec", lambda _name: None)
+    monkeypatch.setattr(whispermodels, "find_spec", lambda _name: None)
     monkeypatch.setattr(moonshine, "find_spec", lambda _name: None)
     with pytest.raises(NotInstalled, match="the packaged English model"):
         packaged_model()

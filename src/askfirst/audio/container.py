@@ -25,7 +25,7 @@ _OPUS_BITS_PER_CHANNEL = 28_000
 _BLOCK = 960  # samples handed to an encoder at once; a multiple of no rate is needed
 
 
-def _format(data: bytes) -> str:
+def format_of(data: bytes) -> str:
     """Name of the demultiplexer for these bytes.
 
     It is chosen here because the library's own guess includes play lists, which open files
@@ -54,7 +54,7 @@ def decode(
     InvalidInput when the file is broken, has no sound, has more than eight channels or lasts
     longer than `longest_s` seconds.
     """
-    name = _format(data)
+    name = format_of(data)
     parts: list[NDArray[np.int16]] = []
     count = 0
     try:

@@ -53,14 +53,18 @@ class Sheet:
 
 
 def read_sheet(
-    content: bytes, knows: Callable[[str], bool], runs_over: Callable[[str], bool]
+    content: bytes,
+    knows: Callable[[str], bool],
+    runs_over: Callable[[str], bool],
+    *,
+    example: str = "name,phone,company",
 ) -> Sheet:
     """The table in a file; `knows` says whether a header cell names a column that is wanted.
 
     `runs_over` says in which columns a cell may have several lines; elsewhere a line end in
     quotes is a mark that was never closed. The delimiter is the one that gives the most known
-    names. Raises InvalidInput for more than 50,000 lines or 32 MB, for UTF-16 and for a file
-    without any known name in its first line.
+    names; `example` is a header for the message. Raises InvalidInput for more than 50,000 lines
+    or 32 MB, for UTF-16 and for a file without any known name in its first line.
     """
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"a file of {len(content)} bytes; expected at most {MOST_BYTES}")
@@ -79,15 +83,15 @@ def read_sheet(
         first += 1
     top = lines[first] if first < len(lines) else None
     if top is None or len(top) > LONGEST_LINE:
-        raise _headless()
+        raise _headless(example)
     try:
         headers = {each: _cells([top], each) for each in DELIMITERS}
     except csv.Error as error:
-        raise _headless() from error
+        raise _headless(example) from error
     delimiter = max(headers, key=lambda each: sum(map(knows, headers[each])))
     header = headers[delimiter]
     if not any(map(knows, header)):
-        raise _headless()
+        raise _headless(example)
     encoding = "mixed" if len(encodings) > 1 else next(iter(encodings), "utf-8")
     may_run_over = [runs_over(name) for name in header]
     rows = _rows(lines, first + 1, delimiter, may_run_over)
@@ -146,9 +150,9 @@ def _says_nothing(line: str | None) -> bool:
     return line is not None and (not line.strip() or line.strip().lower().startswith("sep="))
 
 
-def _headless() -> InvalidInput:
+def _headless(example: str) -> InvalidInput:
     return InvalidInput(
-        "the first line names no known column; expected a header such as name,phone,company"
+        f"the first line names no known column; expected a header such as {example}"
     )
 
 

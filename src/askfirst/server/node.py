@@ -16,6 +16,7 @@ from askfirst.override import Override
 from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
+from askfirst.server import models
 from askfirst.server.captioning import Captioning
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
@@ -26,7 +27,6 @@ from askfirst.server.openbao import Transit
 from askfirst.server.overrideregister import counting
 from askfirst.server.overrides import of_installation
 from askfirst.server.playback import Playback
-from askfirst.server.plugins import SPEECH, load
 from askfirst.server.recovery import recover
 from askfirst.server.searchupkeep import keep_up
 from askfirst.server.store import Store
@@ -61,16 +61,18 @@ class Node:
         recognizer: Recognizer | None = None,
         *,
         works: bool = True,
+        model: str | None = None,
         transit: Transit | None = None,
         checkpoints: CheckpointSettings | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
-        `transit` is where a new installation has its keys wrapped, `checkpoints` where each day's
-        checkpoint goes. Raises Unavailable while another node has the same folder: what looks cut
-        off to us may be a call that the other one carries, and where something erased cannot be
-        erased again after a restore; InvalidRules, Unverified or InvalidInput where rules or
-        overrides of the installation do not hold.
+        `model` names what hears recordings (`models.chosen`), `transit` is where a new
+        installation has its keys wrapped, `checkpoints` where each day's checkpoint goes. Raises
+        Unavailable while another node has the same folder: what looks cut off to us may be a call
+        that the other one carries, and where something erased cannot be erased again after a
+        restore; InvalidRules, Unverified or InvalidInput where rules or overrides of the
+        installation do not hold.
         """
         _forbid_core_dumps()
         store = Store.open(folder, transit)
@@ -81,7 +83,7 @@ class Node:
             _ensure_alone(folder)
             rules = rules_of(folder)
             of_installation(folder, rules)  # raises where one does not hold
-            heard_by: Recognizer = load(SPEECH, "whisper")() if recognizer is None else recognizer
+            heard_by = models.recognizer(model, folder) if recognizer is None else recognizer
             recover(store)
             # Before anything is served: what a restored backup brought back goes again.
             replay(store, utc_now())
@@ -96,7 +98,14 @@ class Node:
         return cls(store, rules, heard_by, jobs, Playback(store), claim, captioning)
 
     @classmethod
-    def join(cls, folder: Path, worker: str, on_orders: Callable[[], object]) -> Node:
+    def join(
+        cls,
+        folder: Path,
+        worker: str,
+        on_orders: Callable[[], object],
+        *,
+        model: str | None = None,
+    ) -> Node:
         """Carry calls as a media worker of the node that has the folder, and do no jobs.
 
         `on_orders` is called, from any thread, when there is something for the other node to do.
@@ -110,7 +119,7 @@ class Node:
             undo.callback(os.close, claim)
             rules = rules_of(folder)
             of_installation(folder, rules)  # raises where one does not hold
-            heard_by: Recognizer = load(SPEECH, "whisper")()
+            heard_by = models.recognizer(model, folder)
             jobs = Orders(store, Finishing(store, heard_by), on_orders)
             captioning = Captioning.open(heard_by.name)
             undo.pop_all()

@@ -34,7 +34,8 @@ class Settings:
 
     `public_url` is the address that people type, when a proxy stands before us; it decides the
     cookie's name and what counts as our own origin. `tls_cert` and `tls_key` are PEM files;
-    `self_signed` makes a pair for a trial. `public_checker` lets people ask about numbers without
+    `self_signed` makes a pair for a trial. `model` is what hears recordings, a fetched model or a
+    folder (`server.models`). `public_checker` lets people ask about numbers without
     signing in. `open_metrics` shows the counts of ``/metrics`` to other machines, too. `sip` is the
     telephone exchange for calls out of the house, stated in the file alone; so is `openbao`, where
     the keys of a new installation are wrapped, and to where ``askfirst keys move`` moves them.
@@ -54,6 +55,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     self_signed: bool = False
+    model: str | None = None
     public_checker: bool = True
     session_hours: int = 12
     idle_minutes: int = 120
@@ -275,6 +277,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "tls_cert": _path,
     "tls_key": _path,
     "self_signed": _flag,
+    "model": _text,
     "public_checker": _flag,
     "session_hours": _number(1, 720),
     "idle_minutes": _number(5, 43_200),

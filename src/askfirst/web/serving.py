@@ -64,6 +64,7 @@ def serve(chosen: argparse.Namespace) -> int:
     node = Node.open(
         settings.data,
         works="worker" in settings.roles,
+        model=settings.model,
         transit=settings.openbao,
         checkpoints=settings.checkpoints,
     )
