@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from askfirst.lexicon import LANGUAGES, USED, Lexicon, fingerprint, flat, lexicon
+from askfirst.lexicon import LANGUAGES, USED, VERSION, Lexicon, fingerprint, flat, lexicon
 from askfirst.model import Element
 
-__all__ = ["LANGUAGES", "Heard", "classify", "elements", "fingerprint", "understood"]
+__all__ = ["LANGUAGES", "VERSION", "Heard", "classify", "elements", "fingerprint", "understood"]
 
 _CERTAIN, _LIKELY, _WEAK = 0.98, 0.7, 0.5
 _SHORT = 12

@@ -23,6 +23,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     checkpointtables,
     contacttables,
     linktables,
+    noticetables,
     overridetables,
     prompttables,
     queuetables,

@@ -19,7 +19,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.queue import Item, ItemState, Reason, item
 from askfirst.server.store import Store
 
-_BOTH_SIDES = frozenset({Reason.PLACE_NAMED})
+_BOTH_SIDES = frozenset({Reason.OBJECTION_HEARD, Reason.OBJECTION_POSSIBLE, Reason.PLACE_NAMED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.decidedwords import reasons_in
+from askfirst.web.noticepanel import notice_panel
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
 from askfirst.web.visit import Visit, permitted
@@ -85,6 +86,7 @@ def _shown(
         place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
         known=known,
+        notice=notice_panel(visit, record),
         after=after_call(visit, record.line.id),
         names=names,
         opened=[_opening(visit, record, each) for each in record.opened],
