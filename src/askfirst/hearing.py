@@ -153,6 +153,8 @@ def _answer(said: str, asked: _Asked, words: Lexicon) -> Heard:
     plain = words.use(said, "agree_after")
     agrees = plain != said
     if words.has("asked", plain):
+        if asked is not _Asked.NO_IS_YES and words.has("plain_no", plain):
+            return _uncertain("objection")
         return Heard("neutral", "question", _CERTAIN, True)
     if asked is _Asked.NO_IS_YES:
         return _answer_to_mind(plain, agrees, words)
