@@ -24,6 +24,7 @@ from askfirst.server.database import calls, consents, reading, recordings, trans
 from askfirst.server.noticetables import notice_checks
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason
+from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
 ANNOUNCEMENT = "announcement"
@@ -97,7 +98,13 @@ def words_of(store: Store, recording: str) -> list[Utterance] | None:
 
 
 def examine(store: Store, rules: Rulebook, recording: str, at: datetime) -> list[Finding]:
-    """Check a recording that is ready, over both sides, and give what is to be looked at."""
+    """Check a recording that is ready, over both sides, and give what is to be looked at.
+
+    One that is restricted is not read.
+    """
+    with reading(store.engine) as connection:
+        if is_restricted(connection, recording):
+            return []
     said = words_of(store, recording)
     if said is None:
         return []

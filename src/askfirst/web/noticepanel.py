@@ -44,7 +44,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class NoticePanel:
-    """The newest check in words, and every verdict, the newest first."""
+    """The newest check in words, and every verdict, the newest first.
+
+    `hearables` are replies and places; the notice itself is among those of the proof.
+    """
 
     verdict: str
     who: str
@@ -71,7 +74,7 @@ def notice_panel(visit: Visit, record: CallRecord) -> NoticePanel | None:
             and reaches(connection, visit.who.person, Permission.RECORDINGS_LISTEN, record.line.id)
         )
     newest = checks[0]
-    said = [] if newest.at_ms is None else [(visit.say("The notice"), newest.at_ms)]
+    said: list[tuple[str, int]] = []
     if may_hear:
         said += [(reply_words(visit, each), each["from_ms"]) for each in newest.replies]
         places = every_place(visit.site.rules, visit.language)
