@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from askfirst.lexicon import LANGUAGES, USED, Lexicon, fingerprint, flat, lexicon
+from askfirst.lexicon import LANGUAGES, USED, VERSION, Lexicon, fingerprint, flat, lexicon
 from askfirst.model import Element
 
-__all__ = ["LANGUAGES", "Heard", "classify", "elements", "fingerprint", "understood"]
+__all__ = ["LANGUAGES", "VERSION", "Heard", "classify", "elements", "fingerprint", "understood"]
 
 _CERTAIN, _LIKELY, _WEAK = 0.98, 0.7, 0.5
 _SHORT = 12
@@ -153,6 +153,8 @@ def _answer(said: str, asked: _Asked, words: Lexicon) -> Heard:
     plain = words.use(said, "agree_after")
     agrees = plain != said
     if words.has("asked", plain):
+        if asked is not _Asked.NO_IS_YES and words.has("plain_no", plain):
+            return _uncertain("objection")
         return Heard("neutral", "question", _CERTAIN, True)
     if asked is _Asked.NO_IS_YES:
         return _answer_to_mind(plain, agrees, words)

@@ -21,6 +21,12 @@ from askfirst.model import Element
 LANGUAGES = ("en", "nb", "de")
 """Languages that can be understood."""
 
+VERSION = 1
+"""How often what is heard has changed; recordings that an older one checked are checked again.
+
+Whoever changes the words or the order in which they are asked raises it.
+"""
+
 USED = "|"
 """Stands for words that a pattern has used up."""
 

@@ -18,6 +18,7 @@ from importlib import resources
 from askfirst import hearing
 from askfirst.errors import InvalidInput
 from askfirst.model import Element, Purpose, Utterance, Verdict
+from askfirst.replies import replies
 
 LANGUAGES = ("en", "nb", "de", "fr", "es", "sv")
 """Languages that notices are written in."""
@@ -45,7 +46,6 @@ _PLAIN = (
     "opening", "keys", "spoken_keys", "message_opening", "message_keys", "message_tone",
 )  # fmt: skip
 _PAUSE_MS = 2_000
-_TURN_MS = 15_000
 _CHOICE = re.compile(r"\[(!?)([a-z_/]+)\|([^\]]*)\]")
 _FILL = re.compile(r"\{([a-z_]+)\}")
 
@@ -311,19 +311,11 @@ def _objections(
     own: Sequence[Utterance], others: Sequence[Utterance], language: str
 ) -> tuple[tuple[int, str], ...]:
     """Objections of the other parties, each heard against what our side said just before."""
-    found = []
-    for utterance in sorted(others, key=lambda other: other.start_ms):
-        before = [
-            earlier.text
-            for earlier in own
-            if utterance.start_ms - _TURN_MS <= earlier.end_ms
-            and earlier.start_ms < utterance.start_ms
-        ]
-        context = " ".join(before[-2:]) or None
-        heard = hearing.classify(utterance.text, language, before=context)
-        if heard.label == "objection":
-            found.append((utterance.start_ms, heard.kind or "refuse"))
-    return tuple(found)
+    return tuple(
+        (each.from_ms, each.kind or "refuse")
+        for each in replies(own, others, language)
+        if each.label == "objection"
+    )
 
 
 def _known(language: str) -> None:

@@ -26,7 +26,9 @@ from askfirst.model import FRAME_MS, SAMPLE_RATE_HZ, Form, Proof, Role, Use, Wor
 from askfirst.ports import RecognizerCapabilities
 from askfirst.server.captioning import Captioning
 from askfirst.server.captions import MOST_BEHIND_MS, Captions, Wiped
+from askfirst.server.finishing import Finishing
 from askfirst.server.store import Store
+from askfirst.server.transcripts import current
 from askfirst.speech.endpointing import Detector
 from askfirst.telephony.network import Network
 
@@ -327,6 +329,24 @@ def test_a_call_without_a_yes_is_never_heard(
     engine = carried(store, tmp_path / "callee", monkeypatch, HELLO, AGENT, HELLO, pause(900))
 
     assert engine.heard == []
+
+
+def test_what_was_missed_live_is_in_the_transcript_of_the_recording(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_engine = Hearing(fails=Unavailable("the speech process ended"))
+    with hearing(live_engine) as captioning:
+        monkeypatch.setattr(rig, "Watched", partial(rig.Watched, captioning=captioning))
+        steps = (*KEYED, pause(900), HELLO, pause(900), AGENT, pause(900), BYE)
+        call = rig.virtually(store, rig.callee(tmp_path / "callee", *steps))
+    assert live_engine.heard, "it was tried, and every phrase of it was lost"
+
+    work = Finishing(store, Hearing())
+    for step in (work.seal, work.check, work.transcribe):
+        step(call.id)
+
+    said = current(store, call.recordings[0]) or []
+    assert {each.speaker for each in said} == {"agent", "contact"}
 
 
 # What is shown

@@ -25,6 +25,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     coachingtables,
     contacttables,
     linktables,
+    noticetables,
     overridetables,
     prompttables,
     queuetables,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 THREADS = 1
 """Threads of a captioning engine: the media path has its cores to itself."""
+
+PROCESSES = min(2, os.cpu_count() or 1)
+"""Engines at once. With a single one, phrases of four calls wait for each other longer than they
+take; more than two would take the cores of the media path."""
 
 TOGETHER_MS = 20_000
 """Longest audio that is recognised together; the engines read up to 30 s at a time."""
@@ -102,7 +107,7 @@ class Captioning:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    def open(cls, engine: str, processes: int = 1) -> Captioning:
+    def open(cls, engine: str, processes: int = PROCESSES) -> Captioning:
         """Captioning by a registered engine; `reason` says why where that cannot be had."""
         try:
             kind = load(SPEECH, engine)

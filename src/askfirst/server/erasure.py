@@ -16,7 +16,7 @@ from askfirst.errors import AskfirstError, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import erased
-from askfirst.server import coaching, copies, forgetting, study, waiting
+from askfirst.server import coaching, copies, forgetting, noticechecks, study, waiting
 from askfirst.server.blobs import disk_trouble
 from askfirst.server.database import (
     assets,
@@ -198,6 +198,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         open_ = (erasures.c.recording == recording) & erasures.c.done_at.is_(None)
         if connection.execute(erasures.update().where(open_).values(done_at=at)).rowcount != 1:
             return  # somebody else has carried it out meanwhile
+        noticechecks.forget(connection, recording)
         connection.execute(assets.delete().where(assets.c.recording == recording))
         connection.execute(segments.delete().where(segments.c.recording == recording))
         coaching.forget(connection, recording, at)
@@ -222,6 +223,7 @@ def drop(connection: sa.Connection, recording: str) -> None:
     """Remove the row of a recording that kept nothing, with whatever refers to it."""
     connection.execute(links.delete().where(links.c.recording == recording))
     connection.execute(restrictions.delete().where(restrictions.c.recording == recording))
+    noticechecks.forget(connection, recording)
     connection.execute(recordings.delete().where(recordings.c.id == recording))
 
 

@@ -20,7 +20,7 @@ from askfirst.server.queue import Item, ItemState, Reason, item
 from askfirst.server.store import Store
 
 _STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)
-_BOTH_SIDES = frozenset({Reason.PLACE_NAMED})
+_BOTH_SIDES = frozenset({Reason.OBJECTION_HEARD, Reason.OBJECTION_POSSIBLE, Reason.PLACE_NAMED})
 
 
 @dataclass(frozen=True, slots=True)

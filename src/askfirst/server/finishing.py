@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from askfirst.callcheck import CallCheck
 from askfirst.errors import Unavailable
 from askfirst.ledger import Kind
-from askfirst.model import (
-    Element,
-    Outcome,
-    Proof,
-    RecordingState,
-    Utterance,
-    Verdict,
-)
-from askfirst.notice import NoticeCheck, check
+from askfirst.model import Outcome, Proof, RecordingState, Utterance, Verdict
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer
-from askfirst.server import erasure, peaks, transcripts
+from askfirst.server import erasure, noticechecks, peaks, transcripts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.guarantees import Outside, may_leave
@@ -66,7 +60,7 @@ class Finishing:
         """Hear whether the notice was given, set the proof, and release or quarantine."""
         for recording in self._recordings(call, RecordingState.SEALED, RecordingState.CHECKING):
             self._set_state(recording, RecordingState.CHECKING)
-            own = self._heard(recording, "own-transcript", "agent", own_side=True)
+            own = self._heard(recording, transcripts.OWN, "agent", own_side=True)
             self._judge(call, recording, own)
 
     def transcribe(self, call: str) -> None:
@@ -77,7 +71,7 @@ class Finishing:
                     sa.select(recordings.c.may_transcribe).where(recordings.c.id == recording)
                 ).scalar_one()
             if may:
-                own = self._heard(recording, "own-transcript", "agent", own_side=True)
+                own = self._heard(recording, transcripts.OWN, "agent", own_side=True)
                 other = self._heard(recording, "contact-transcript", "contact", own_side=False)
                 both = sorted([*own, *other], key=lambda item: (item.start_ms, item.end_ms))
                 write_asset(
@@ -91,48 +85,21 @@ class Finishing:
 
     def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:
         with reading(self.store.engine) as connection:
-            row = connection.execute(
-                sa.select(calls, recordings.c.first_contact_ms)
-                .join(recordings)
-                .where(recordings.c.id == recording)
-            ).one()
-        owed = (row.decision or {}).get("requirements", [])
-        required = frozenset(Element(name) for item in owed for name in item["elements"])
-        found = check(
-            own,
-            (),
-            required=required,
-            language=row.language,
-            first_contact_frame_ms=row.first_contact_ms,
-            needed=bool(owed),
+            row = noticechecks.call_of(connection, recording)
+        found = noticechecks.checked(row, own)
+        doubts = found.verdict in noticechecks.DOUBTS and noticechecks.is_by_word(
+            self.store, call, recording
         )
-        by_word = self._is_by_word(call, recording)
-        doubtful = found.verdict in (Verdict.NOT_HEARD, Verdict.CANNOT_TELL)
-        quarantine = (
-            quarantined(found.verdict, row.language) if by_word and owed and doubtful else None
-        )
+        quarantine = quarantined(found.verdict, row.language) if doubts else None
         proof = int(row.proof)
         if row.proof == Proof.AGENT_WORD and found.verdict is Verdict.HEARD:
             proof = int(Proof.NOTICE_HEARD)
-        self._release(call, recording, found, proof, quarantine)
-
-    def _is_by_word(self, call: str, recording: str) -> bool:
-        """Whether any stretch of a recording was opened on the agent's word, also an early one."""
-        opened = (
-            entry["data"]
-            for _, entry in self.store.ledger.entries(call)
-            if entry["kind"] == Kind.RECORDING_OPENED.value and entry.get("recording") == recording
-        )
-        return any(
-            isinstance(data, dict)
-            and (data.get("by_word") is True or data.get("proof") == Proof.AGENT_WORD)
-            for data in opened
-        )
+        self._release(row, recording, found, proof, quarantine)
 
     def _release(
-        self, call: str, recording: str, found: NoticeCheck, proof: int, quarantine: Outcome | None
+        self, row: Any, recording: str, found: CallCheck, proof: int, quarantine: Outcome | None
     ) -> None:
-        at = utc_now()
+        at, call = utc_now(), row.id
         state = RecordingState.READY if quarantine is None else RecordingState.QUARANTINED
         with transaction(self.store.engine) as connection:
             values: dict[str, object] = {
@@ -147,18 +114,7 @@ class Finishing:
             connection.execute(
                 recordings.update().where(recordings.c.id == recording).values(state=state.value)
             )
-            self.store.ledger.append(
-                connection,
-                Kind.RECORDING_CHECKED,
-                at,
-                call=call,
-                recording=recording,
-                data={
-                    "verdict": found.verdict.value,
-                    "proof": proof,
-                    "elements": sorted(found.elements_heard),
-                },
-            )
+            noticechecks.keep(self.store, connection, row, recording, found, proof, at)
             if quarantine is not None:
                 from_ms, to_ms = notice_window(stretches_of(connection, recording))
                 finding = Finding(Reason.NOT_HEARD, call, recording, from_ms=from_ms, to_ms=to_ms)

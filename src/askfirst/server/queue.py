@@ -41,6 +41,8 @@ class Reason(StrEnum):
 
     NOT_HEARD = "not-heard"
     REFUSED_BUT_AUDIO = "refused-but-audio"
+    OBJECTION_HEARD = "objection-heard"
+    OBJECTION_POSSIBLE = "objection-possible"
     PLACE_NAMED = "place-named"
     JOINED_UNANSWERED = "joined-unanswered"
     COMPLAINT = "complaint"
@@ -63,6 +65,7 @@ LOCKS = frozenset(
     {
         Reason.NOT_HEARD,
         Reason.REFUSED_BUT_AUDIO,
+        Reason.OBJECTION_HEARD,
         Reason.PLACE_NAMED,
         Reason.JOINED_UNANSWERED,
         Reason.UNEXPECTED,

@@ -19,7 +19,7 @@ from askfirst.errors import InvalidInput, KeyUnreadable, NotFound, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Verdict
 from askfirst.rules import Rulebook
-from askfirst.server import approvals, erasure
+from askfirst.server import approvals, erasure, noticechecks, rechecking
 from askfirst.server.account import account
 from askfirst.server.approvalkinds import KINDS
 from askfirst.server.database import (
@@ -62,7 +62,12 @@ _WINDOW_MS = 60_000
 _STOPS_MS = 300
 """What a no may take to stop a recording, with a frame to spare (promised are 200 ms)."""
 
-_AGEING = (Reason.NOT_HEARD, Reason.REFUSED_BUT_AUDIO, Reason.UNEXPECTED)
+_AGEING = (
+    Reason.NOT_HEARD,
+    Reason.REFUSED_BUT_AUDIO,
+    Reason.OBJECTION_HEARD,
+    Reason.UNEXPECTED,
+)
 _UNHEARD = tuple(f"notice-{each}" for each in (Verdict.NOT_HEARD, Verdict.CANNOT_TELL))
 _CHECKED_STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)
 
@@ -91,6 +96,7 @@ def examine(store: Store, rules: Rulebook, call: str, at: datetime) -> int:
     for row in rows:
         if row.state == RecordingState.READY.value:
             findings += stricter_places(store, rules, row.id)
+            findings += noticechecks.examine(store, rules, row.id, at)
     raised = 0
     with transaction(store.engine) as connection:
         for finding in findings:
@@ -104,6 +110,7 @@ def examine(store: Store, rules: Rulebook, call: str, at: datetime) -> int:
 def check_all(store: Store, rules: Rulebook, at: datetime) -> int:
     """Check the whole installation once; says how many items are new."""
     raised = sum(examine(store, rules, call, at) for call in _unexamined(store, at))
+    raised += rechecking.recheck(store, rules, at)
     raised += _check_absent(store, at)
     raised += _check_holds(store, at)
     raised += _check_files(store, at)

@@ -65,6 +65,12 @@ _ALLOWED: dict[Reason, tuple[Decision, ...]] = {
         Decision.KEEP_FROM,
         Decision.ASK_AGENT,
     ),
+    Reason.OBJECTION_POSSIBLE: (
+        Decision.DISMISS,
+        Decision.NOT_GIVEN,
+        Decision.KEEP_FROM,
+        Decision.ASK_AGENT,
+    ),
     Reason.HOLD_EXPIRING: (Decision.DISMISS,),
     Reason.UNPLAYABLE: (Decision.DISMISS, Decision.NOT_GIVEN),
     Reason.EXPECTED_ABSENT: (Decision.DISMISS, Decision.ASK_AGENT),

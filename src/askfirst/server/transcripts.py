@@ -12,6 +12,9 @@ from askfirst.server.store import Store
 MACHINE = "transcript"
 """The kind under which both sides' words are kept as the recogniser wrote them."""
 
+OWN = "own-transcript"
+"""The kind under which our own side's words alone are kept."""
+
 
 def current(store: Store, recording: str) -> list[Utterance] | None:
     """The words of a recording as they stand now, in order; None where there are none.

@@ -100,7 +100,8 @@ def _longest(board: str, table: Table) -> dict[str, float]:
     drawn = BARS.get((board, table.key))
     for n, column in enumerate(table.columns):
         if column.key == drawn:
-            values = [float(row[n]) for row in table.rows if isinstance(row[n], int | float)]
+            cells = [row[n] for row in table.rows]
+            values = [float(cell) for cell in cells if isinstance(cell, int | float)]
             return {column.key: 1.0 if column.unit is Unit.SHARE else max(values, default=0) or 1}
     return {}
 

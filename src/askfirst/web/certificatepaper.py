@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,14 @@ from askfirst.server.certificate import Grounds, masked
 from askfirst.server.paper import Fact, Paper, Section, Table
 from askfirst.server.recordingreader import Erased, file_time
 from askfirst.server.sealing import Stretch
-from askfirst.web import callwords, certificatewords, recordingview, standingwords, words
+from askfirst.web import (
+    callwords,
+    certificatewords,
+    noticepanel,
+    recordingview,
+    standingwords,
+    words,
+)
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit
 
@@ -274,6 +281,7 @@ def _recording(visit: Visit, found: Certified) -> Section:
         Fact(visit.say("Pauses"), _pauses(visit, found) or none),
         Fact(visit.say("Legal hold"), visit.say("yes") if line.legal_hold else visit.say("no")),
         Fact(visit.say("Transcript check"), _checked(visit, found)),
+        *_heard(visit, found),
     ]
     sealed = [each for each in found.grounds.standings if "sha256" in each.data]
     if sealed:
@@ -314,6 +322,22 @@ def _checked(visit: Visit, found: Certified) -> str:
     return (
         said if line.verdict_at_ms is None else f"{said}, {_at(visit, found, line.verdict_at_ms)}"
     )
+
+
+def _heard(visit: Visit, found: Certified) -> Iterator[Fact]:
+    """Who gave the notice, what of it was heard, and what they answered: codes of the ledger."""
+    checks = [each.data for each in found.grounds.standings if each.kind == Kind.RECORDING_CHECKED]
+    data: Mapping[str, Any] = checks[-1] if checks else {}
+    if "by" in data:
+        who = visit.say(noticepanel.SPEAKERS[str(data["by"])])
+        yield Fact(visit.say("Said by"), f"{who}, {_at(visit, found, int(data['at_ms']))}")
+    for key, label in (("elements", visit.say("Heard in it")), ("missing", visit.say("Not heard"))):
+        if named := noticepanel.elements_words(visit, data.get(key, ())):
+            yield Fact(label, "; ".join(named))
+    if "answer" in data:
+        what = visit.say(noticepanel.REPLIES[str(data["answer"]), None])
+        when = _at(visit, found, int(data["answer_ms"]))
+        yield Fact(visit.say("Reply heard in the transcript"), f"{what}, {when}")
 
 
 def _ledger(visit: Visit, found: Certified) -> Section:

@@ -169,7 +169,9 @@ def _list(
         try:
             wanted = filter_of(given)
             fits = learntfilter.conditions(connection, rules, person, wanted, today)
-            narrowed = Wanted(None, None, None, before, PAGE, wanted, numbers, visit.zone, fits)
+            narrowed = Wanted(
+                before=before, most=PAGE, also=wanted, numbers=numbers, zone=visit.zone, fits=fits
+            )
             lines = call_lines(connection, person, narrowed)
         except InvalidInput as problem:
             error = visit.told(problem)

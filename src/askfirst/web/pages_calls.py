@@ -22,6 +22,7 @@ from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.coachpanel import panel_if_open
 from askfirst.web.decidedwords import reasons_in
+from askfirst.web.noticepanel import notice_panel
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
 from askfirst.web.visit import Visit, permitted
@@ -97,6 +98,7 @@ def _shown(
         known=known,
         numbers=callanalysis.numbers(visit, record),
         anchor=callanalysis.anchor,
+        notice=notice_panel(visit, record),
         after=after_call(visit, record.line.id),
         names=names,
         opened=[_opening(visit, record, each) for each in record.opened],

@@ -16,11 +16,13 @@ from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.excerpts import excerpt, window
+from askfirst.server.noticechecks import history
 from askfirst.server.queue import Item, Reason, Wanted
 from askfirst.server.queuedecision import Decision, Wish
 from askfirst.web import queuewords
 from askfirst.web.api_queue import complained, decided
 from askfirst.web.complianceframe import tabs
+from askfirst.web.noticepanel import verdicts
 from askfirst.web.page import render
 from askfirst.web.placewords import by_name, every_place
 from askfirst.web.recordingview import clock
@@ -178,6 +180,7 @@ def _item(
     with reading(store.engine) as connection:
         found = queue.item(connection, identity)
         names = accounts.names(connection)
+        checks = history(connection, found.recording) if found.recording else []
     may_decide = visit.may(Permission.QUEUE_DECIDE)
     allowed = queuedecision.allowed(found) if may_decide and found.state != "decided" else ()
     return render(
@@ -192,6 +195,7 @@ def _item(
             (visit.say(queuewords.TEXTS[each.kind]), each)
             for each in (queuetexts.texts_of(store, identity) if may_decide else ())
         ],
+        verdicts=verdicts(visit, checks),
         may_decide=may_decide,
         allowed=[(each.value, visit.say(queuewords.DECISIONS[each])) for each in allowed],
         may_cut=Decision.KEEP_FROM in allowed,

@@ -16,6 +16,8 @@ from askfirst.web.visit import Visit
 REASONS: Mapping[str, str] = {
     Reason.NOT_HEARD: words.mark("Not verified"),
     Reason.REFUSED_BUT_AUDIO: words.mark("Refused but recorded"),
+    Reason.OBJECTION_HEARD: words.mark("Objection heard"),
+    Reason.OBJECTION_POSSIBLE: words.mark("Perhaps an objection"),
     Reason.PLACE_NAMED: words.mark("Place changed"),
     Reason.JOINED_UNANSWERED: words.mark("Joined and never asked"),
     Reason.COMPLAINT: words.mark("Complaints"),
@@ -27,6 +29,10 @@ REASONS: Mapping[str, str] = {
 _WHY: Mapping[str, str] = {
     Reason.NOT_HEARD: words.mark("Attested, but no notice found %(begin)s–%(end)s"),
     Reason.REFUSED_BUT_AUDIO: words.mark("They said no, and sound was kept after %(begin)s"),
+    Reason.OBJECTION_HEARD: words.mark(
+        "They objected before %(end)s, and nobody noted it or asked again"
+    ),
+    Reason.OBJECTION_POSSIBLE: words.mark("They may have objected before %(end)s"),
     Reason.PLACE_NAMED: words.mark("They said that they are in %(place)s, before %(end)s"),
     Reason.JOINED_UNANSWERED: words.mark("Somebody joined at %(begin)s and never answered"),
     Reason.COMPLAINT: words.mark("Somebody complained"),
@@ -38,6 +44,10 @@ _WHY: Mapping[str, str] = {
 SUGGESTIONS: Mapping[str, str] = {
     Reason.NOT_HEARD: words.mark("Listen. Where no notice is heard: erase, and tell the agent."),
     Reason.REFUSED_BUT_AUDIO: words.mark("Erase, unless they agreed again. Report the fault."),
+    Reason.OBJECTION_HEARD: words.mark(
+        "Listen. Where they object: erase, and mark the contact as never to be recorded."
+    ),
+    Reason.OBJECTION_POSSIBLE: words.mark("Listen. Where they object: erase, else close it."),
     Reason.PLACE_NAMED: words.mark("Cut everything up to where they were asked anew, or erase."),
     Reason.JOINED_UNANSWERED: words.mark("Cut everything from before they agreed, or erase."),
     Reason.COMPLAINT: words.mark("Answer the person, then close it here."),
