@@ -422,6 +422,13 @@ def _add_serve(verbs: Any) -> None:
     verb.add_argument("--demo", action="store_true", help="with made-up people, contacts and calls")
 
 
+def _add_search(verbs: Any) -> None:
+    search = verbs.add_parser("search", help="The index of what was said.")
+    inner = search.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    anew = _server("search_rebuild")
+    _data(add_verb(inner, "rebuild", anew, "Make the index anew from the transcripts."))
+
+
 def _add_doctor(verbs: Any) -> None:
     verb = add_verb(verbs, "doctor", _doctor, "Say what this machine lacks, and what to do.")
     verb.add_argument("--settings", type=Path, metavar="FILE.toml", help="askfirst.toml if there")
@@ -472,6 +479,7 @@ _SERVER_VERBS: Iterable[Callable[[Any], None]] = (
     _add_backup,
     _add_restore,
     _add_keys,
+    _add_search,
     _add_user,
     _add_doctor,
 )

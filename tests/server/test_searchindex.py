@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from tests.server import rig
 from tests.server.searching import AT, EACH, KEY, learnt
 from tests.server.searchrig import KARI, employ, found, hits, spoken
 
+from askfirst.cli import main
 from askfirst.errors import Unavailable
 from askfirst.server import backup, erasure, searchindex, study, transcripts
 from askfirst.server.clock import utc_now
@@ -267,6 +269,22 @@ def test_a_recording_without_words_is_not_awaited_for_ever(staffed: Store) -> No
     study.study(staffed, f"call_{1:032x}", utc_now())
 
     assert not staffed.search.is_awaiting()
+
+
+def test_the_index_is_made_anew_by_a_command_while_others_have_it_open(
+    staffed: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = spoken(staffed, 1, SAID)
+    key = staffed.keys.search_key()
+
+    assert main(["search", "rebuild", "--data", str(staffed.folder), "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"recordings": 1}
+    assert hits(staffed, "wombat") == []
+    assert token(key, "wombat") not in everything(staffed.search.path)
+    study.study(staffed, made.call, utc_now())
+    assert hits(staffed, "wombat") == ["1/0", "1/1"]
+    ensure_sound(staffed.search.path)
 
 
 def test_calls_of_the_same_moment_have_rows_of_their_own(index: SearchIndex) -> None:

@@ -29,6 +29,8 @@ from askfirst.server.erasurereplay import replay
 from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
 from askfirst.server.playback import Playback
+from askfirst.server.searchindex import Damaged
+from askfirst.server.searchupkeep import rebuild
 from askfirst.server.signing import VconSigner
 from askfirst.server.simulation import request_for, simulate
 from askfirst.server.store import Store
@@ -103,6 +105,22 @@ def checkpoint(chosen: argparse.Namespace) -> int:
         _print({"checkpoint": note, "key": key})
     else:
         print(note, end="")
+    return YES
+
+
+def search_rebuild(chosen: argparse.Namespace) -> int:
+    """Empty the search index and order every recording that may be searched to be learnt anew."""
+    with opened(chosen.data) as store:
+        try:
+            store.search.empty()
+        except Damaged:
+            store.search.remake()
+        count = rebuild(store, utc_now())
+    if chosen.json:
+        _print({"recordings": count})
+    else:
+        print(f"{count} recordings are learnt anew by the process that runs the installation,")
+        print("within the hour, or as soon as one is started")
     return YES
 
 

@@ -221,6 +221,16 @@ class SearchIndex:
                 pages = _PAGES
         scrub(self._engine)
 
+    def empty(self) -> None:
+        """Take everything out of an index that others may have open; nothing of it was ordered."""
+        self._ready()
+        with self._writing() as connection:
+            for table in ("recordings", "segments", "languages", "awaited"):
+                connection.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
+            connection.execute(sa.text("INSERT INTO words (words) VALUES ('delete-all')"))
+            connection.execute(sa.text("UPDATE state SET is_ordered = 0"))
+        scrub(self._engine)
+
     def remake(self) -> None:
         """Throw away what there is and begin an empty index, of which nothing was ordered.
 

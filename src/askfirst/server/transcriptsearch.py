@@ -32,7 +32,7 @@ MOST_CALLS = 50
 MOST_LOOKED_AT = 20_000
 """Utterances that one search looks at; then it gives what it has, and goes on when it is asked."""
 
-_FIRST_BATCH, _LARGEST_BATCH = 250, 4_000
+_FIRST_BATCH, _LARGEST_BATCH = 100, 4_000
 _MOST_AGENTS = 200
 _LISTEN = Permission.RECORDINGS_LISTEN
 
@@ -102,7 +102,7 @@ class _Search:
             *wanted.filter.conditions(wanted.zone),
         ]
         self._agents = _agents(connection, person, wanted.filter.agent)
-        self._known: dict[str, sa.Row[tuple[str, str, str | None, str, datetime]] | None] = {}
+        self._known: dict[str, bool] = {}
 
     def page(self) -> Found:
         """Look until a page is full, everything was looked at, or it was enough for once."""
@@ -123,7 +123,7 @@ class _Search:
             batch = index.hits(expression, above, below, size)
             self._learn({hit.recording for hit in batch})
             for hit in batch:
-                if self._known[hit.recording] is None:
+                if not self._known[hit.recording]:
                     continue
                 if hit.recording not in found and len(found) == most:
                     return Found(self._calls(found), hit.id + 1)
@@ -133,7 +133,7 @@ class _Search:
             looked, below = looked + len(batch), batch[-1].id
             if looked >= MOST_LOOKED_AT:
                 return Found(self._calls(found), below, is_cut=True)
-            size = min(size * 2, _LARGEST_BATCH)
+            size = min(size * 3, _LARGEST_BATCH)
 
     def _learn(self, wanted: Collection[str]) -> None:
         """Ask which of these recordings the person may know about, once each."""
@@ -142,13 +142,7 @@ class _Search:
             return
         newer = recordings.alias("newer")
         query = (
-            sa.select(
-                recordings.c.id,
-                calls.c.id.label("call"),
-                calls.c.agent,
-                calls.c.language,
-                calls.c.created_at,
-            )
+            sa.select(recordings.c.id)
             .select_from(recordings.join(calls).outerjoin(users, users.c.id == calls.c.agent))
             .where(
                 recordings.c.id.in_(new),
@@ -156,19 +150,28 @@ class _Search:
                 *self._conditions,
             )
         )
-        self._known.update(dict.fromkeys(new))
-        self._known.update({row.id: row for row in self._connection.execute(query)})
+        self._known.update(dict.fromkeys(new, False))
+        self._known.update(dict.fromkeys(self._connection.execute(query).scalars(), True))
 
     def _calls(self, found: dict[str, list[Hit]]) -> tuple[FoundCall, ...]:
-        made = []
-        for recording, hits in found.items():
-            row = self._known[recording]
-            assert row is not None  # noqa: S101 - nothing else is put into what was found
-            by_time = tuple(reversed(hits))
-            made.append(
-                FoundCall(row.call, row.id, row.agent, row.language, row.created_at, by_time)
+        query = (
+            sa.select(
+                recordings.c.id,
+                recordings.c.call,
+                calls.c.agent,
+                calls.c.language,
+                calls.c.created_at,
             )
-        return tuple(made)
+            .join(calls)
+            .where(recordings.c.id.in_(list(found)))
+        )
+        about = {row.id: row for row in self._connection.execute(query)}
+        return tuple(
+            FoundCall(
+                row.call, row.id, row.agent, row.language, row.created_at, tuple(reversed(hits))
+            )
+            for row, hits in ((about[each], hits) for each, hits in found.items())
+        )
 
 
 def _agents(connection: sa.Connection, person: Person, agent: str) -> set[str | None] | None:
