@@ -19,9 +19,15 @@ HZ = 16_000
 PAUSE = np.zeros(HZ // 2, np.int16)
 
 
+SECONDS = 25
+"""How much of a persona's call is taken: the notice and the answer are in it."""
+
+
 @cache
 def spoken(persona: str) -> tuple[NDArray[np.int16], dict[str, int]]:
-    """The call of a persona, agent on channel 1, and when each line begins, in milliseconds."""
+    """The begin of a persona's call, agent on channel 1, and when each line of the call begins,
+    in milliseconds.
+    """
     folder = resources.files("askfirst") / "telephony" / "personas" / persona
     script = tomllib.loads((folder / "script.toml").read_text(encoding="utf-8"))
     sides: tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]] = ([], [])
@@ -36,7 +42,7 @@ def spoken(persona: str) -> tuple[NDArray[np.int16], dict[str, int]]:
         sides[own].extend((line, PAUSE))
         sides[1 - own].extend((np.zeros(len(line), np.int16), PAUSE))
         at += len(line) + len(PAUSE)
-    return np.stack([np.concatenate(side) for side in sides]), begins
+    return np.stack([np.concatenate(side)[: SECONDS * HZ] for side in sides]), begins
 
 
 def stereo(persona: str) -> bytes:

@@ -14,6 +14,8 @@ from askfirst.errors import InvalidInput, Misconfigured, Refused, Unavailable, U
 from askfirst.server import models
 from askfirst.server.modelcatalogue import catalogue, read
 from askfirst.server.modelfetch import get
+from askfirst.server.node import Node
+from askfirst.speech.scripted import Scripted
 from askfirst.speech.whispermodels import MULTILINGUAL_TOKENS
 
 PLACE = f"/somebody/fake-model/resolve/{REVISION}/"
@@ -256,3 +258,11 @@ def test_a_manifest_that_is_none_is_told(tmp_path: Path, text: str) -> None:
 
 def test_the_made_up_vocabulary_is_that_of_a_multilingual_model() -> None:
     assert len(FILES["vocabulary.txt"].splitlines()) == MULTILINGUAL_TOKENS
+
+
+def test_an_installation_does_not_start_with_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no model gone"):
+        Node.open(tmp_path / "data", model="gone")
+    # Nothing is held of the failed start.
+    node = Node.open(tmp_path / "data", Scripted())
+    node.close()

@@ -16,10 +16,12 @@ from askfirst.server.settings import Settings, read_settings
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "askfirst.toml"
-    file.write_text('host = "10.0.0.1"\nport = 1\nsession_hours = 3\n', encoding="utf-8")
+    file.write_text(
+        'host = "10.0.0.1"\nport = 1\nsession_hours = 3\nmodel = "small"\n', encoding="utf-8"
+    )
     found = read_settings(file, {"ASKFIRST_PORT": "2", "ASKFIRST_HOST": "::1"}, {"host": "h"})
 
-    assert (found.host, found.port, found.session_hours) == ("h", 2, 3)
+    assert (found.host, found.port, found.session_hours, found.model) == ("h", 2, 3, "small")
     assert found.sources["host"] == "the command line (--host)"
     assert found.sources["port"] == "the environment (ASKFIRST_PORT)"
     assert found.sources["session_hours"] == str(file)
