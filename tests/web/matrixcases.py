@@ -228,6 +228,19 @@ _SPAN = {"from_ms": 3_000, "to_ms": 5_000}
 _NAMED = {"name": "Objections", "version": 1}
 _COACHING = {
     ("GET", "/calls/{call}/coaching"): Case((LISTEN,)),
+    # Switched off: refused to whoever may ask as well, and so is one's own call.
+    ("POST", "/calls/{call}/checklists"): Case(
+        (P.CHECKLISTS_WRITE, LISTEN), 403, form={"template": "quest_none"}
+    ),
+    ("POST", "/calls/{call}/checklists/{checklist}/delete"): Case(
+        (P.CHECKLISTS_WRITE, LISTEN), 404, form={}, path="/calls/{call}/checklists/no/delete"
+    ),
+    ("POST", "/checklists/{template}/end"): Case(
+        (P.CHECKLISTS_WRITE,), 404, form={}, path="/checklists/quest_none/end"
+    ),
+    ("POST", "/me/checklists/{checklist}"): Case(
+        (), 404, form={"text": "I did"}, path="/me/checklists/check_none"
+    ),
     ("POST", "/calls/{call}/comments"): Case(_COACH, 303, form={**_WORDS, "at": "0:03"}),
     ("POST", "/calls/{call}/comments/{comment}"): Case(
         _COACH, 303, Rule.OWNERS, form={**_WORDS, "version": "1"}

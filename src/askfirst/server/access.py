@@ -39,6 +39,7 @@ class Permission(StrEnum):
     RECORDINGS_EXPORT = "recordings.export"
     RECORDINGS_HOLD = "recordings.hold"
     COACHING_WRITE = "coaching.write"
+    CHECKLISTS_WRITE = "checklists.write"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -91,6 +92,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.TRACKERS_MANAGE: _TEAM,
         _P.COACHING_WRITE: _TEAM,
         _P.DASHBOARDS_READ: _TEAM,
+        _P.CHECKLISTS_WRITE: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -102,6 +104,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_EXPORT: _ALL,
         _P.RECORDINGS_HOLD: _ALL,
         _P.COACHING_WRITE: _ALL,
+        _P.CHECKLISTS_WRITE: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,

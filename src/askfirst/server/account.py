@@ -39,7 +39,8 @@ class Account:
     (`employeenotice`). `announces` is whether announcements are played at the answer, `beeps`
     whether a soft tone is heard while a call is recorded, `hears_answers` whether announcements
     may be answered by a spoken yes or no, `asks_reason` whether whoever opens a recording of
-    somebody else's call says why in words, `private_calls` whether an agent may say that a call is
+    somebody else's call says why in words, `checklists` whether calls are looked through by
+    questions, `private_calls` whether an agent may say that a call is
     private, `first_country` what is wanted before the first call to a country, and `texts` the
     account's own phrases in notices, by language. `second_factor` is who needs one to sign in,
     `person_figures_basis` why figures about single persons may be shown (`personfigures`); None:
@@ -66,6 +67,7 @@ class Account:
     beeps: bool = False
     hears_answers: bool = False
     asks_reason: bool = False
+    checklists: bool = False
     private_calls: bool = True
     privacy_url: str | None = None
     first_country: str = WARN

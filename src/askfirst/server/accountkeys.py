@@ -215,6 +215,7 @@ READERS: Mapping[str, Reader] = {
     "beeps": _flag,
     "hears_answers": _flag,
     "asks_reason": _flag,
+    "checklists": _flag,
     "private_calls": _flag,
     "privacy_url": _maybe(_text(200)),
     "first_country": _one_of(*FIRST_COUNTRY),

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from askfirst.server import coaching
 from askfirst.server.carriedcalls import CarriedCalls, carried_by
-from askfirst.server.coachingtables import clips, comments
+from askfirst.server.coachingtables import checklists, clips, comments
 from askfirst.server.store import Store
 
 MOST = 50
@@ -69,7 +69,10 @@ def about(
 def recordings_of(connection: sa.Connection, own: CarriedCalls) -> frozenset[str]:
     """The recordings that something is written about, of calls that are known already."""
     written = sa.union(
-        *(sa.select(each.c.recording).where(each.c.call.in_(own.ids)) for each in (comments, clips))
+        *(
+            sa.select(each.c.recording).where(each.c.call.in_(own.ids))
+            for each in (comments, clips, checklists)
+        )
     )
     return frozenset(connection.execute(written).scalars())
 

@@ -44,6 +44,7 @@ GUARDED = frozenset(
         "asks_reason",
         "notice_version",
         "person_figures_basis",
+        "checklists",
     }
 )
 """Settings that change what is recorded, kept, opened or shown of people; no other is another's
@@ -64,6 +65,7 @@ _TIGHTER_ON = frozenset(
 _TIGHTER_OFF = frozenset(
     {
         RECORDING,
+        "checklists",
         "external_share_links",
         "hears_answers",
         "works_agreement_on_file",

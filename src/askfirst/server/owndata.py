@@ -14,7 +14,16 @@ import sqlalchemy as sa
 
 from askfirst.rules import Rulebook
 from askfirst.scene import lineage
-from askfirst.server import accounts, coached, employeenotice, factors, sessions, sites, tokens
+from askfirst.server import (
+    accounts,
+    checklists,
+    coached,
+    employeenotice,
+    factors,
+    sessions,
+    sites,
+    tokens,
+)
 from askfirst.server.account import account
 from askfirst.server.accounttables import audit, users
 from askfirst.server.carriedcalls import CarriedCalls
@@ -49,6 +58,7 @@ def own_data(
         "openings": openings(store, connection, own),
         "reviews": reviews_of(store, connection, own),
         "coaching": _coaching(store, connection, own),
+        "checklists": _checklists(store, connection, user),
         "playlists": _playlists(connection, user),
         "approvals": _approvals(connection, user),
         "requests": _requests(connection, user),
@@ -169,6 +179,23 @@ def _coaching(store: Store, connection: sa.Connection, own: CarriedCalls) -> lis
             "text": each.text,
         }
         for each in coached.of_calls(store, connection, own).said
+    ]
+
+
+def _checklists(store: Store, connection: sa.Connection, user: str) -> list[Row]:
+    return [
+        {
+            "at": each.at,
+            "call": each.call,
+            "by": _who(each.person, user),
+            "name": each.name,
+            "questions": [
+                {"question": one.question, "answer": one.reply.value, "text": one.words}
+                for one in each.answered
+            ],
+            "answer": each.answer,
+        }
+        for each in checklists.about(store, connection, user)
     ]
 
 

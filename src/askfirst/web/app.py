@@ -53,6 +53,7 @@ from askfirst.web import (
     pages_callnotes,
     pages_calls,
     pages_certificate,
+    pages_checklists,
     pages_coached,
     pages_coaching,
     pages_contactedit,
@@ -190,6 +191,7 @@ PAGES = (
     pages_coached.router,
     pages_playlists.router,
     pages_dashboards.router,
+    pages_checklists.router,
 )
 HEALTH = (api_health.router, api_metrics.router)
 """What a process shows that has no pages."""

@@ -27,6 +27,7 @@ SETTINGS: Mapping[str, str] = {
     "second_person": words.mark("What waits for a second person"),
     "second_factor": words.mark("Who needs a second factor"),
     "asks_reason": words.mark("Whoever opens a recording says why"),
+    "checklists": words.mark("Checklists of calls"),
     "person_figures_basis": words.mark("Ground for figures about single persons"),
     "notice_version": words.mark("Version of the employee notice"),
     "legal_hold": words.mark("Legal hold"),

@@ -20,6 +20,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callanalysis, callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
+from askfirst.web.checkpanel import check_panel
 from askfirst.web.coachpanel import panel_if_open
 from askfirst.web.decidedwords import reasons_in
 from askfirst.web.noticepanel import notice_panel
@@ -95,6 +96,7 @@ def _shown(
         listened=listened,
         at_ms=at_ms,
         coach=None if listened is None else panel_if_open(visit, record.line.id),
+        check=None if listened is None else check_panel(visit, record.line.id),
         known=known,
         numbers=callanalysis.numbers(visit, record),
         anchor=callanalysis.anchor,

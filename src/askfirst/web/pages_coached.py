@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from askfirst.server import accounts, coached, mentions
+from askfirst.server import accounts, checklists, coached, mentions
 from askfirst.server.database import reading
+from askfirst.web.checkpanel import REPLIES
 from askfirst.web.page import render
 from askfirst.web.recordingview import clock
 from askfirst.web.visit import SignedIn, Visit
@@ -26,8 +27,18 @@ def coached_page(visit: SignedIn, before: str = "") -> Response:
     with reading(store.engine) as connection:
         page = coached.about(store, connection, visit.who.id, before)
         names = accounts.names(connection)
+        reviewed = [] if before else checklists.about(store, connection, visit.who.id)
     more = f"/me/coaching?before={page.following}" if page.following else ""
-    return render(visit, "me_coaching.html", said=page.said, names=names, more=more, clock=clock)
+    return render(
+        visit,
+        "me_coaching.html",
+        said=page.said,
+        reviewed=reviewed,
+        replies=visit.said(REPLIES),
+        names=names,
+        more=more,
+        clock=clock,
+    )
 
 
 def on_my_page(visit: Visit) -> dict[str, Any]:
@@ -36,5 +47,10 @@ def on_my_page(visit: Visit) -> dict[str, Any]:
     with reading(store.engine) as connection:
         return {
             "mentions": mentions.waiting(connection, visit.who.person),
+            "unanswered": [
+                each
+                for each in checklists.about(store, connection, visit.who.id)
+                if each.answer is None
+            ],
             "coached": coached.about(store, connection, visit.who.id, most=SHOWN_AT_ONCE).said,
         }

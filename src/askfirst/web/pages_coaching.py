@@ -19,6 +19,7 @@ from askfirst.server.callnotes import Conflict
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.web.calltimes import call_time
+from askfirst.web.checkpanel import check_panel
 from askfirst.web.coachpanel import Typed, panel
 from askfirst.web.page import render
 from askfirst.web.recordingview import clock
@@ -34,7 +35,7 @@ Text = Annotated[str, Form()]
 @router.get("/calls/{call}/coaching")
 def coaching_page(visit: Listener, call: str, after: str = "", after_clip: str = "") -> Response:
     """Comments and clips of a call, one page of them."""
-    return _shown(visit, call, after=after, after_clip=after_clip)
+    return shown_with(visit, call, after=after, after_clip=after_clip)
 
 
 @router.post("/calls/{call}/comments")
@@ -143,7 +144,7 @@ def _done(
         act()
     except (InvalidInput, Conflict) as error:
         typed = Typed(form, visit.told(error), fields)
-        return _shown(visit, call, typed=typed, status=422)
+        return shown_with(visit, call, typed=typed)
     return _back(call)
 
 
@@ -151,14 +152,22 @@ def _back(call: str) -> Response:
     return RedirectResponse(f"/calls/{call}/coaching", status_code=303)
 
 
-def _shown(
+def shown_with(
     visit: Visit,
     call: str,
     *,
     after: str = "",
     after_clip: str = "",
     typed: Typed | None = None,
-    status: int = 200,
+    check_error: str = "",
 ) -> Response:
+    """The page, with what could not be kept and why, if something could not."""
     shown = panel(visit, call, after, after_clip, typed)
-    return render(visit, "coaching.html", status=status, coach=shown, clock=clock)
+    return render(
+        visit,
+        "coaching.html",
+        status=422 if typed or check_error else 200,
+        coach=shown,
+        check=check_panel(visit, call, check_error),
+        clock=clock,
+    )
