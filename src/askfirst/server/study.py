@@ -26,7 +26,7 @@ from askfirst.spoken import Span
 ORDER = "study"
 """The kind of an order to learn a call's recordings anew."""
 
-LEARNERS: Sequence[Learner] = (SEARCH, HitLearner(), FigureLearner())
+LEARNERS: Sequence[Learner] = (HitLearner(), FigureLearner(), SEARCH)
 """In this order: when the figures of a recording were learnt, its hits have been as well."""
 
 
