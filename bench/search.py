@@ -11,7 +11,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -119,7 +119,7 @@ def _queries(vocabulary: Sequence[str], chance: random.Random) -> dict[str, list
         return Wanted(query_of(text), SearchFilter(**filters))
 
     half = (_made_at(SEGMENTS // PER_CALL // 2)).date().isoformat()
-    kinds = {
+    kinds: dict[str, Callable[[], Wanted]] = {
         "rare word": lambda: made(word(5_000, VOCABULARY)),
         "common word": lambda: made(word(0, 30)),
         "two words": lambda: made(f"{word(0, 200)} {word(0, 2_000)}"),

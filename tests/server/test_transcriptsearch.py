@@ -299,12 +299,13 @@ def says(text: str, query: Query, language: str) -> bool:
 
 def by_reading(store: Store, query: Query, person: Person) -> set[tuple[str, int]]:
     """What a person may hear that fits, from the transcripts themselves."""
-    whose = {
+    reached: dict[str, set[str | None]] = {
         OFFICER.id: {KARI, OLA, EVA, None},
         LEADER.id: {KARI, OLA},
         KARI: {KARI},
         EVA: {EVA},
-    }[person.id]
+    }
+    whose = reached[person.id]
     expected = set()
     for row in rig.recording_rows(store):
         call = rig.call_row(store, row.call)

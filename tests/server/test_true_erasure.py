@@ -40,6 +40,7 @@ from askfirst.server.ledger import Ledger
 from askfirst.server.node import Node
 from askfirst.server.once import Answer, Once
 from askfirst.server.playback import Playback
+from askfirst.server.searchtokens import Tokens
 from askfirst.server.store import Store
 from askfirst.server.transcripts import from_bytes
 from askfirst.speech.scripted import Scripted
@@ -70,6 +71,7 @@ class Planted:
     call: str
     recording: str
     keys: dict[str, bytes] = field(default_factory=dict)
+    tokens: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -95,6 +97,7 @@ def found_in(store: Store, planted: Planted, *, spectral: bool = True) -> set[st
     needles = {
         **{text: list(forms(text)) for texts in TEXTS.values() for text in texts},
         **{f"key {name}": [key, key.hex().encode()] for name, key in planted.keys.items()},
+        **{name: [token, token.hex().encode()] for name, token in planted.tokens.items()},
     }
     found: set[str] = set()
     for _, data in everything(store, [store.folder]):
@@ -169,7 +172,10 @@ def planted(tmp_path: Path) -> Iterator[Planted]:
     keys = {f"wrapped {name}": key for name, key in wrapped.items()}
     keys |= {name: store.keys.get(name) for name in wrapped if ":" not in name}
     keys["the salt"] = store.keys.salt(f"{call}/1")
-    yield Planted(node, call, row.id, keys)
+    language = rig.call_row(store, call).language
+    made_of = Tokens(store.keys.search_key())
+    tokens = {f"token of {word}": made_of.said(language, [word]) for word in SAID.split()}
+    yield Planted(node, call, row.id, keys, tokens)
     node.close()
 
 
@@ -198,6 +204,7 @@ def test_the_search_finds_everything_before_and_nothing_after(
         == (
             {*(text for texts in TEXTS.values() for text in texts), "tone"}
             | {f"key {name}" for name in planted.keys}
+            | set(planted.tokens)
         )
         - unwrapped
     ), "every planted thing is there, no key in clear"

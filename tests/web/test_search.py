@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -45,7 +46,7 @@ class Office:
 
     def opened(self, made: Made) -> list[object]:
         """Purposes of the accesses to a call, in order."""
-        entries = [entry for _, entry in self.store.ledger.entries(made.call)]
+        entries: list[Any] = [entry for _, entry in self.store.ledger.entries(made.call)]
         return [each["data"]["purpose"] for each in entries if each["kind"] == "access.read"]
 
 
