@@ -81,6 +81,8 @@ def test_the_published_parts_of_the_core_stand_alone(
     [
         (("call", "agrees"), "all"),
         (("recordings", "list"), "all"),
+        (("audit", "a.wav", "--contact", "+16285550142", "--agent", "NO"), "all"),
+        (("models", "get", "tiny"), "all"),
         (("ledger", "verify"), "all"),
         (("ledger", "verify", "bundle.zip"), "verify"),
     ],

@@ -18,7 +18,8 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto
 table { border-collapse: collapse; font-size: .875rem; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0 }
 th, td { border-bottom: 1px solid var(--line) }
-th[scope=row], td { overflow-wrap: anywhere; min-width: 5rem }
+th[scope=row] { overflow-wrap: anywhere; min-width: 8rem }
+td { overflow-wrap: break-word }
 section { border-top: 1px solid var(--line); margin-top: 2rem }
 h2 { font-size: 1.125rem; overflow-wrap: anywhere }
 dt { font-weight: 600 } dd { margin: 0 0 .5rem; overflow-wrap: anywhere }
