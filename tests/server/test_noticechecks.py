@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -56,7 +56,7 @@ def waiting(store: Store) -> list[str]:
 
 def entered(store: Store, call: str) -> list[dict[str, Any]]:
     return [
-        entry["data"]
+        cast("dict[str, Any]", entry["data"])
         for _, entry in store.ledger.entries(call)
         if entry["kind"] == "recording.checked"
     ]
