@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.server.learntrig import (
     tracked,
 )
 from tests.server.rig import AT
+from tests.server.test_erasurereplay import back
 from tests.server.test_finishing import NOTICE, TOLD, Listening, finished
 from tests.server.test_jobs import record
 
@@ -30,7 +32,7 @@ from askfirst.errors import InvalidRequest, NotFound, Refused
 from askfirst.model import RecordingState
 from askfirst.server import audit, erasure, study, trackerchanges, trackerhits, trackerlist
 from askfirst.server.access import Person, UserRole
-from askfirst.server.analysistables import tracker_hits
+from askfirst.server.analysistables import call_figures, tracker_hits
 from askfirst.server.callnotes import Conflict
 from askfirst.server.clock import utc_now
 from askfirst.server.database import outbox, reading, transaction
@@ -365,3 +367,26 @@ def test_an_erased_recording_has_neither_figures_nor_hits(store: Store, tmp_path
     erasure.carry_out(store, utc_now())
 
     assert (hits(store, tracker), rig.rows(store, figures)) == ([], [])
+
+
+def test_a_backup_that_is_restored_brings_neither_figures_nor_hits_back(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    learnt = (tracker_hits, call_figures)
+    node = Node.open(folder, Listening(NOTICE))
+    tracked(node.store, "very much", at=utc_now())
+    call = record(node, tmp_path / "callee")
+    assert [len(rig.rows(node.store, sa.select(table))) for table in learnt] == [1, 1]
+    node.close()
+
+    def erase() -> None:
+        with closing(Node.open(folder, Listening(NOTICE))) as opened:
+            with transaction(opened.store.engine) as connection:
+                erasure.intend(opened.store, connection, call.recordings[0], "asked", utc_now())
+            erasure.carry_out(opened.store, utc_now())
+            opened.jobs.wait()
+
+    back(folder, ("askfirst.db",), erase)
+
+    with closing(Node.open(folder, Listening(NOTICE))) as again:
+        again.jobs.wait()
+        assert [rig.rows(again.store, sa.select(table)) for table in learnt] == [[], []]
