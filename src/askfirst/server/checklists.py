@@ -296,7 +296,7 @@ def _usable(person: Person) -> sa.ColumnElement[bool]:
     present = checklist_templates.c.ended_at.is_(None)
     if person.reach(Permission.CHECKLISTS_WRITE) is Reach.ALL:
         return present
-    of_team = checklist_templates.c.team.is_(None)
+    of_team: sa.ColumnElement[bool] = checklist_templates.c.team.is_(None)
     if person.team is not None:
         of_team = sa.or_(of_team, checklist_templates.c.team == person.team)
     return sa.and_(present, of_team)
