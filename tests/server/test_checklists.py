@@ -136,7 +136,7 @@ def test_nobody_reviews_their_own_call(office: Office) -> None:
 def test_questions_of_another_team_are_not_asked(office: Office) -> None:
     theirs = template(office, "far")
 
-    with pytest.raises(NotFound):
+    with pytest.raises(Refused, match="another team"):
         fill(office, questions=theirs)
     fill(office, questions=template(office, "officer"))
 
@@ -148,7 +148,7 @@ def test_questions_that_ended_are_asked_no_more_and_what_was_answered_stays(
     fill(office, questions=asked)
     checklists.end_template(office.store, office.supervisor.person, asked, AT)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(Refused, match="asked no more"):
         fill(office, questions=asked)
     assert len(about(office)) == 1
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -259,10 +260,7 @@ def test_a_crash_between_words_and_row_leaves_nothing_to_read(
 ) -> None:
     before = set(office.store.blobs.names())
 
-    def killed(prefix: str) -> str:
-        raise SystemExit(prefix)
-
-    monkeypatch.setattr(comments, "new_id", killed)
+    monkeypatch.setattr(comments, "transaction", _broken)
     with pytest.raises(SystemExit):
         write(office)
 
@@ -271,6 +269,25 @@ def test_a_crash_between_words_and_row_leaves_nothing_to_read(
     _erase(office)
     assert orphan not in set(office.store.blobs.names())
     assert orphan not in set(rig.key_ids(office.store))
+
+
+def test_words_that_come_too_late_are_destroyed_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(office.store.blobs.names())
+    seal = coaching.seal
+
+    def slow(*given: Any) -> str:
+        made = seal(*given)
+        rig.change(office.store, office.recording, state="quarantined")
+        return made
+
+    monkeypatch.setattr(coaching, "seal", slow)
+    with pytest.raises(Refused):
+        write(office)
+
+    assert set(office.store.blobs.names()) == before
+    assert comment_rows(office.store) == []
 
 
 def test_a_crash_while_deleting_leaves_a_comment_that_says_nothing(

@@ -52,6 +52,7 @@ from askfirst.server.accounttables import users
 from askfirst.server.analysistables import trackers
 from askfirst.server.callnotes import Written
 from askfirst.server.clock import utc_now
+from askfirst.server.coachingtables import checklist_templates
 from askfirst.server.contactcard import Draft, Number
 from askfirst.server.contacttables import contacts as contact_rows
 from askfirst.server.contacttables import follow_ups
@@ -265,6 +266,8 @@ class Office:
             case "item":
                 with transaction(self.site.store.engine) as connection:
                     connection.execute(queue_items.update().values(state="asked"))
+            case "template":
+                self.things[name] = self._template()
             case "comment":
                 self.things[name] = comments.write(*self._writing(), "x", utc_now(), from_ms=3_000)
             case "clip":
@@ -285,6 +288,15 @@ class Office:
         roles, team = frozenset({UserRole.AGENT}), self.owner.user.team
         person = Person(self.owner.user.id, roles, team)
         return self.site.store, person, self.things["call"]
+
+    def _template(self) -> str:
+        """Questions of the owner's team."""
+        made, by = new_id("quest"), self.owner.user.id
+        values = {"id": made, "name": "x", "team": NORTH, "questions": ["y"], "made_by": by}
+        with transaction(self.site.store.engine) as connection:
+            row = checklist_templates.insert().values(**values, made_at=utc_now())
+            connection.execute(row)
+        return made
 
     def _clip(self) -> str:
         """A clip of the owner's, in the playlist that was made last, if any was and is there."""

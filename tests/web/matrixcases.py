@@ -235,9 +235,7 @@ _COACHING = {
     ("POST", "/calls/{call}/checklists/{checklist}/delete"): Case(
         (P.CHECKLISTS_WRITE, LISTEN), 404, form={}, path="/calls/{call}/checklists/no/delete"
     ),
-    ("POST", "/checklists/{template}/end"): Case(
-        (P.CHECKLISTS_WRITE,), 404, form={}, path="/checklists/quest_none/end"
-    ),
+    ("POST", "/checklists/{template}/end"): Case((P.CHECKLISTS_WRITE,), 303, form={}),
     ("POST", "/me/checklists/{checklist}"): Case(
         (), 404, form={"text": "I did"}, path="/me/checklists/check_none"
     ),

@@ -111,7 +111,7 @@ def make_template(
 
 
 def end_template(store: Store, person: Person, template: str, at: datetime) -> None:
-    """Ask these questions no more; what was answered stays. Raises NotFound."""
+    """Ask these questions no more; what was answered stays. Raises NotFound, Refused."""
     with transaction(store.engine) as connection:
         _template(connection, person, template)
         mine = checklist_templates.c.id == template
@@ -179,9 +179,11 @@ def fill(
         for question, (reply, words) in zip(asked.questions, replies, strict=True)
     ]
     words = {"name": asked.name, "answered": answered}
-    sealed = coaching.seal(store, subject.recording, words)
     made = new_id("check")
-    with transaction(store.engine) as connection:
+    with (
+        coaching.kept(store, subject.recording, words) as sealed,
+        transaction(store.engine) as connection,
+    ):
         _allowed(connection, rules, person, call, template, at)
         connection.execute(
             checklists.insert().values(
@@ -220,8 +222,10 @@ def answer(store: Store, user: str, checklist: str, text: str, at: datetime) -> 
     words = coaching.checked(text)
     with reading(store.engine) as connection:
         row = _about(connection, user, checklist)
-    sealed = coaching.seal(store, row.recording, {"text": words})
-    with transaction(store.engine) as connection:
+    with (
+        coaching.kept(store, row.recording, {"text": words}) as sealed,
+        transaction(store.engine) as connection,
+    ):
         before = _about(connection, user, checklist).answer
         connection.execute(
             checklists.update()
@@ -296,7 +300,7 @@ def _usable(person: Person) -> sa.ColumnElement[bool]:
     present = checklist_templates.c.ended_at.is_(None)
     if person.reach(Permission.CHECKLISTS_WRITE) is Reach.ALL:
         return present
-    of_team = checklist_templates.c.team.is_(None)
+    of_team: sa.ColumnElement[bool] = checklist_templates.c.team.is_(None)
     if person.team is not None:
         of_team = sa.or_(of_team, checklist_templates.c.team == person.team)
     return sa.and_(present, of_team)
@@ -304,12 +308,14 @@ def _usable(person: Person) -> sa.ColumnElement[bool]:
 
 def _template(connection: sa.Connection, person: Person, template: str) -> Template:
     person.ensure(Permission.CHECKLISTS_WRITE)
-    query = sa.select(checklist_templates).where(
-        checklist_templates.c.id == template, _usable(person)
+    query = sa.select(checklist_templates, _usable(person).label("is_usable")).where(
+        checklist_templates.c.id == template
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotFound(f"no questions {template} that you may ask")
+        raise NotFound(f"no questions {template}")
+    if not row.is_usable:
+        raise Refused("these questions are another team's, or are asked no more")
     return Template(row.id, row.name, row.team, tuple(row.questions))
 
 

@@ -74,9 +74,11 @@ def make(
         if connection.execute(kept.limit(1)).first() is None:
             raise InvalidInput("nothing was recorded in this range; choose another one")
         words = coaching.checked(text) if text.strip() else ""
-    sealed = coaching.seal(store, subject.recording, {"text": words}) if words else None
     made = new_id("clip")
-    with transaction(store.engine) as connection:
+    with (
+        coaching.kept(store, subject.recording, {"text": words}) as sealed,
+        transaction(store.engine) as connection,
+    ):
         coaching.to_write(connection, person, call)
         connection.execute(
             clips.insert().values(

@@ -8,7 +8,8 @@ encrypted under keys that go with the recording.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,6 +124,19 @@ def ensure_within(subject: Subject, from_ms: int, to_ms: int | None) -> None:
 def seal(store: Store, recording: str, words: dict[str, Any]) -> str:
     """Keep words about a recording before the row that names them; gives the object's id."""
     return write_note(store, recording, json.dumps(words, ensure_ascii=False).encode())
+
+
+@contextmanager
+def kept(store: Store, recording: str, words: dict[str, Any]) -> Iterator[str]:
+    """Words as `seal` keeps them, for the row that is written within; none of them where that is
+    refused.
+    """
+    sealed = seal(store, recording, words)
+    try:
+        yield sealed
+    except AskfirstError:
+        destroy(store, [sealed])
+        raise
 
 
 def words_of(store: Store, sealed: str | None) -> dict[str, Any] | None:

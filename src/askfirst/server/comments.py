@@ -78,9 +78,11 @@ def write(
             from_ms, to_ms = found.from_ms, found.to_ms
         coaching.ensure_within(subject, from_ms, to_ms)
         called = mentions.mentioned(connection, call, words)
-    sealed = coaching.seal(store, subject.recording, {"text": words})
     made = new_id("cmt")
-    with transaction(store.engine) as connection:
+    with (
+        coaching.kept(store, subject.recording, {"text": words}) as sealed,
+        transaction(store.engine) as connection,
+    ):
         # Asked again: an erasure may have come between, and takes what has no row yet, too.
         coaching.to_write(connection, person, call)
         if parent is not None:
@@ -117,23 +119,21 @@ def change(
         _own(connection, subject, person, comment)
         words = coaching.checked(text)
         called = mentions.mentioned(connection, call, words)
-    sealed = coaching.seal(store, subject.recording, {"text": words})
-    with transaction(store.engine) as connection:
+    with (
+        coaching.kept(store, subject.recording, {"text": words}) as sealed,
+        transaction(store.engine) as connection,
+    ):
         coaching.to_write(connection, person, call)
         before = _own(connection, subject, person, comment)
         if before.version != version or before.text is None:
-            changed = False
-        else:
-            changed = True
-            connection.execute(
-                comments.update()
-                .where(comments.c.id == comment)
-                .values(text=sealed, version=version + 1, edited_at=at)
-            )
-            mentions.keep(connection, comment, called, person.id)
-    coaching.destroy(store, [before.text if changed else sealed])
-    if not changed:
-        raise Conflict("this comment was changed or deleted since. Read it again")
+            raise Conflict("this comment was changed or deleted since. Read it again")
+        connection.execute(
+            comments.update()
+            .where(comments.c.id == comment)
+            .values(text=sealed, version=version + 1, edited_at=at)
+        )
+        mentions.keep(connection, comment, called, person.id)
+    coaching.destroy(store, [before.text])
 
 
 def remove(store: Store, person: Person, call: str, comment: str, at: datetime) -> None:

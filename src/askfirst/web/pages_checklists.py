@@ -8,12 +8,11 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput
-from askfirst.server import checklists, coaching
+from askfirst.server import checklists, coaching, guardedsettings
 from askfirst.server.access import Permission
 from askfirst.server.checklists import Reply
 from askfirst.server.clock import utc_now
-from askfirst.server.database import reading
-from askfirst.web.api_account import changed
+from askfirst.server.database import reading, transaction
 from askfirst.web.bodies import Filled
 from askfirst.web.page import render
 from askfirst.web.pages_coaching import shown_with
@@ -29,7 +28,11 @@ Text = Annotated[str, Form()]
 @router.post("/settings/checklists")
 def switch(visit: Switcher, wanted: Annotated[str, Form(alias="checklists")] = "") -> Response:
     """Whether calls are looked through by checklists; a second person may have to agree."""
-    changed(visit, {"checklists": wanted != ""})
+    store = visit.site.store
+    with transaction(store.engine) as connection:
+        guardedsettings.change(
+            store, connection, {"checklists": wanted != ""}, visit.who.id, utc_now()
+        )
     return RedirectResponse("/settings/recording?saved=1", status_code=303)
 
 
