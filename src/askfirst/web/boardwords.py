@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.model import Verdict
-from askfirst.server.consentboard import ERASED
 from askfirst.web import callwords, words
 from askfirst.web.providerwords import STATES
 from askfirst.web.queuewords import REASONS
-from askfirst.web.recordingview import ERASURES
 
 BOARDS: Mapping[str, str] = {
     "activity": words.mark("Activity"),
@@ -182,7 +180,6 @@ CODES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("taken-back", "what"): {
         "withdrawn": words.mark("Calls in which somebody took it back"),
         "erased": words.mark("Recordings erased"),
-        **{f"{ERASED}{reason}": text for reason, text in ERASURES.items()},
     },
     ("figures", "what"): {
         "now": words.mark("This period"),
