@@ -28,7 +28,7 @@ TABLES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("activity", "days"): (words.mark("Calls by day"), ""),
     ("activity", "weeks"): (words.mark("Calls by week"), ""),
     ("activity", "groups"): (
-        words.mark("Calls by team"),
+        words.mark("Calls by person and team"),
         words.mark("Private calls are left out. Groups of fewer than five people are not shown."),
     ),
     ("consent", "askings"): (
@@ -60,7 +60,7 @@ TABLES: Mapping[tuple[str, str], tuple[str, str]] = {
         words.mark("Medians over recordings that everybody allowed to be analysed."),
     ),
     ("quality", "groups"): (
-        words.mark("By team"),
+        words.mark("By person and team"),
         words.mark("In the order of names. Groups of fewer than five people are not shown."),
     ),
     ("quality", "trackers"): (
