@@ -13,10 +13,12 @@ from babel.units import format_unit
 from markupsafe import Markup
 
 from askfirst.server.boards import Board, Cell, Column, Table, Unit
+from askfirst.server.consentboard import ERASED
 from askfirst.web import words
 from askfirst.web.boardwords import BARS, CODES, COLUMNS, OTHERWISE, TABLES
 from askfirst.web.charts import Stack, bar, columns
 from askfirst.web.placewords import every_place
+from askfirst.web.recordingview import ERASURES
 from askfirst.web.visit import Visit
 
 NOTHING = "–"
@@ -25,7 +27,7 @@ RULE = "rule"
 _WORDS = (Unit.CODE, Unit.NAME, Unit.GROUP, Unit.PLACE, Unit.DAY, Unit.MOMENT)
 _SIZES = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
-BY_DAY = ("days", "weeks")
+BY_DAY, BY_GROUP = ("days", "weeks"), "tracker-groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +43,27 @@ class ShownCell:
 
 @dataclass(frozen=True, slots=True)
 class ShownTable:
-    """A table of a page, with a chart where it has one; `is_long` ones are folded under it."""
+    """A table of a page, with a chart where it has one; the table is folded under it then.
+
+    `heads` say whether numbers stand under them; `ends` what stands at the edges of the chart.
+    """
 
     key: str
     title: str
     note: str
-    heads: Sequence[str]
+    heads: Sequence[tuple[str, bool]]
     rows: Sequence[Sequence[ShownCell]]
     chart: Markup
     ends: tuple[str, str, str]
 
-    @property
-    def is_long(self) -> bool:
-        """Whether it is folded under its chart."""
-        return bool(self.chart)
-
 
 def shown(visit: Visit, board: Board) -> list[ShownTable]:
-    """Every table of a dashboard as its page shows it."""
-    return [_shown(visit, board.name, each) for each in board.tables]
+    """The tables of a dashboard as its page shows them; trackers by group where there are any."""
+    return [
+        _shown(visit, board.name, each)
+        for each in board.tables
+        if each.rows or each.key != BY_GROUP
+    ]
 
 
 def lines(visit: Visit, table: Table) -> Iterator[list[str]]:
@@ -82,7 +86,10 @@ def _shown(visit: Visit, board: str, table: Table) -> ShownTable:
         key=table.key,
         title=visit.say(title),
         note=visit.say(note) if note else "",
-        heads=heads,
+        heads=[
+            (head, column.unit not in _WORDS)
+            for head, column in zip(heads, table.columns, strict=True)
+        ],
         rows=[
             [
                 _cell(visit, table, column, head, cell, longest.get(column.key))
@@ -102,6 +109,7 @@ def _longest(board: str, table: Table) -> dict[str, float]:
         if column.key == drawn:
             cells = [row[n] for row in table.rows]
             values = [float(cell) for cell in cells if isinstance(cell, int | float)]
+            values = [float(each) for each in cells if isinstance(each, int | float)]
             return {column.key: 1.0 if column.unit is Unit.SHARE else max(values, default=0) or 1}
     return {}
 
@@ -125,6 +133,9 @@ def _head(visit: Visit, table: Table, column: Column) -> str:
 def _words(visit: Visit, table: Table, column: Column, cell: str) -> str:
     """What a cell of words says."""
     match column.unit:
+        case Unit.CODE if cell.startswith(ERASED):
+            why = ERASURES.get(cell.removeprefix(ERASED), words.mark("by rule"))
+            return visit.say("Erased: %(why)s", why=visit.say(why))
         case Unit.CODE:
             known = CODES.get((table.key, column.key), {})
             return visit.say(known[cell]) if cell in known else cell

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.model import Verdict
-from askfirst.server.consentboard import ERASED
 from askfirst.web import callwords, words
 from askfirst.web.providerwords import STATES
 from askfirst.web.queuewords import REASONS
-from askfirst.web.recordingview import ERASURES
 
 BOARDS: Mapping[str, str] = {
     "activity": words.mark("Activity"),
@@ -30,7 +28,7 @@ TABLES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("activity", "days"): (words.mark("Calls by day"), ""),
     ("activity", "weeks"): (words.mark("Calls by week"), ""),
     ("activity", "groups"): (
-        words.mark("Calls by team"),
+        words.mark("Calls by person and team"),
         words.mark("Private calls are left out. Groups of fewer than five people are not shown."),
     ),
     ("consent", "askings"): (
@@ -62,7 +60,7 @@ TABLES: Mapping[tuple[str, str], tuple[str, str]] = {
         words.mark("Medians over recordings that everybody allowed to be analysed."),
     ),
     ("quality", "groups"): (
-        words.mark("By team"),
+        words.mark("By person and team"),
         words.mark("In the order of names. Groups of fewer than five people are not shown."),
     ),
     ("quality", "trackers"): (
@@ -182,7 +180,6 @@ CODES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("taken-back", "what"): {
         "withdrawn": words.mark("Calls in which somebody took it back"),
         "erased": words.mark("Recordings erased"),
-        **{f"{ERASED}{reason}": text for reason, text in ERASURES.items()},
     },
     ("figures", "what"): {
         "now": words.mark("This period"),
