@@ -38,6 +38,7 @@ class Permission(StrEnum):
     RECORDINGS_LISTEN = "recordings.listen"
     RECORDINGS_EXPORT = "recordings.export"
     RECORDINGS_HOLD = "recordings.hold"
+    TRANSCRIPTS_WRITE = "transcripts.write"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -71,6 +72,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONTACTS_WRITE: _ALL,
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _OWN,
+        _P.TRANSCRIPTS_WRITE: _OWN,
     },
     UserRole.SUPERVISOR: {
         _P.CALLS_MAKE: _OWN,
@@ -83,6 +85,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _TEAM,
         _P.RECORDINGS_EXPORT: _TEAM,
+        _P.TRANSCRIPTS_WRITE: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -93,6 +96,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_LISTEN: _ALL,
         _P.RECORDINGS_EXPORT: _ALL,
         _P.RECORDINGS_HOLD: _ALL,
+        _P.TRANSCRIPTS_WRITE: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,

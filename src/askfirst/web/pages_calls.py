@@ -20,6 +20,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
+from askfirst.web.calltranscript import Draft, Show
 from askfirst.web.decidedwords import reasons_in
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
@@ -55,13 +56,29 @@ def listen(
     call: str,
     purpose: Annotated[ListeningPurpose, Form()],
     reason: Annotated[str, Form()] = "",
+    show: Annotated[Show, Form()] = Show.WORDS,
 ) -> Response:
     """The call with its player and transcript, for a stated purpose; no sound is loaded yet."""
+    return listening(visit, call, purpose, reason, show)
+
+
+def listening(
+    visit: Visit,
+    call: str,
+    purpose: ListeningPurpose,
+    reason: str,
+    show: Show,
+    draft: Draft | None = None,
+    *,
+    status: int = 200,
+) -> Response:
+    """The call with its recording opened, by a new link. Raises as `Listening.link`."""
     record = found_call(visit, call)
     if record.line.recording is None:
         raise NotFound(f"call {call} has no recording")
     made = linked(visit, record.line.recording, purpose, LISTENED_FOR, reason)
-    return _shown(visit, record, callpage.opened(visit, record, made, purpose))
+    listened = callpage.opened(visit, record, made, purpose, reason, show, draft)
+    return _shown(visit, record, listened, status=status)
 
 
 def _shown(
@@ -70,6 +87,7 @@ def _shown(
     listened: callpage.Listened | None = None,
     *,
     checks_ledger: bool = False,
+    status: int = 200,
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
@@ -78,6 +96,7 @@ def _shown(
     return render(
         visit,
         "call.html",
+        status=status,
         record=record,
         reasons=_reasons(visit, record),
         line=record.line,
