@@ -174,9 +174,9 @@ def test_what_may_not_be_transcribed_or_is_not_ready_is_not_changed(
 ) -> None:
     rig.change(recorded.store, recorded.id, **values)
 
-    with pytest.raises(Refused, match="its words|no words"):
+    with pytest.raises(Refused, match=r"its words|no words"):
         corrected(recorded)
-    with pytest.raises(Refused, match="its words|no words"):
+    with pytest.raises(Refused, match=r"its words|no words"):
         corrections.bring_in(recorded.store, recorded.id, 0, [], WHO, utc_now())
     assert kept(recorded.store) == []
 

@@ -22,6 +22,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     backuptables,
     checkpointtables,
     contacttables,
+    hearingtables,
     linktables,
     overridetables,
     prompttables,

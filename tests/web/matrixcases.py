@@ -156,6 +156,9 @@ _RECORDED = {
     ),
     ("GET", f"{RECORDING}/audio"): Case((LISTEN,), opens=PLAYED, by_link=True),
     ("GET", f"{RECORDING}/transcript"): Case((LISTEN,), opens=READ),
+    ("POST", "/calls/{call}/transcript/again"): Case(
+        (P.TRANSCRIPTS_WRITE, P.CALLS_READ), 403, says="cannot be transcribed again"
+    ),
     ("PUT", f"{RECORDING}/transcript"): Case((P.TRANSCRIPTS_WRITE, LISTEN), json={"revision": 0}),
     ("POST", f"{RECORDING}/transcript"): Case((P.TRANSCRIPTS_WRITE, LISTEN), 422),
     ("POST", "/calls/{call}/transcript"): Case(

@@ -170,6 +170,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/calls/{call}/transcript"): P.TRANSCRIPTS_WRITE,
     ("POST", "/calls/{call}/transcript/machine"): P.TRANSCRIPTS_WRITE,
     ("POST", "/calls/{call}/transcript/file"): P.TRANSCRIPTS_WRITE,
+    ("POST", "/calls/{call}/transcript/again"): P.TRANSCRIPTS_WRITE,
     ("PUT", "/api/v1/recordings/{recording}/transcript"): P.TRANSCRIPTS_WRITE,
     ("POST", "/api/v1/recordings/{recording}/transcript"): P.TRANSCRIPTS_WRITE,
     ("POST", "/calls/{call}/complaint"): P.CALLS_READ,

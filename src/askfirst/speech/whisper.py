@@ -41,6 +41,9 @@ _CODES = (
 WHISPER_LANGUAGES = frozenset(_CODES.split())
 """Language codes of every multilingual Whisper model."""
 
+BATCH_NICENESS = 10
+"""By how much the transcribing of recordings gives way to calls that go on and their captions."""
+
 _OWN_NAME = {"nb": "no"}
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
@@ -98,6 +101,7 @@ class Whisper:
             threads=threads,
             idle_s=idle_s,
             pace=pace,
+            niceness=0 if is_brief else BATCH_NICENESS,
         )
 
     @property

@@ -80,8 +80,9 @@ class EngineProcess:
 
     `engine` is ``module:function``; the function gets `options` in the child and gives an
     Engine. The child ends itself after `idle_s` seconds without work (None: never). A request
-    may take 30 s and `pace` seconds for each second of audio. Safe to use from several threads;
-    one request runs at a time. Whoever makes it has to close it.
+    may take 30 s and `pace` seconds for each second of audio. `niceness` is by how much the child
+    gives way to others (0 to 19, as nice(1) has it). Safe to use from several threads; one request
+    runs at a time. Whoever makes it has to close it.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class EngineProcess:
         threads: int,
         idle_s: float | None = 300.0,
         pace: float = 8.0,
+        niceness: int = 0,
     ) -> None:
         self._engine = engine
+        self._niceness = niceness
         self._options = dict(options)
         self._threads = threads
         self._idle_s = idle_s
@@ -166,7 +169,7 @@ class EngineProcess:
             "TOKENIZERS_PARALLELISM": "false",
         }
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, self._engine, json.dumps(self._options), idle],
+            [*command, self._engine, json.dumps(self._options), idle, str(self._niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -294,7 +297,10 @@ def _read(descriptor: int, length: int) -> bytearray | None:
 
 
 def main(arguments: list[str]) -> int:
-    """The child's end: ``MODULE:FUNCTION OPTIONS IDLE_SECONDS``; 0 when it had nothing to do."""
+    """The child's end: ``MODULE:FUNCTION OPTIONS IDLE_SECONDS NICENESS``; 0 when it had nothing
+    to do.
+    """
+    os.nice(int(arguments[3]))
     _shut_in()
     requests, answers = os.dup(0), os.dup(1)
     # A library that prints must not write into our messages.

@@ -22,6 +22,7 @@ from askfirst.server.restrictions import ensure_open
 from askfirst.server.sealing import Stretch
 from askfirst.server.transcripts import Origin, Revision
 from askfirst.server.wordfiles import ENDINGS, MEDIA_TYPES, MOST_BYTES, Format, Times
+from askfirst.web.api_queue import dispatch
 from askfirst.web.api_recordings import ensure_reach, note, purpose_of
 from askfirst.web.bodies import Body
 from askfirst.web.visit import Visit, permitted
@@ -88,6 +89,7 @@ def correct(visit: Writer, recording: str, wanted: Corrected) -> dict[str, objec
     else:
         texts = {each.line: each.text for each in wanted.lines}
         found = corrections.correct(store, recording, wanted.revision, texts, person, now)
+    dispatch(visit)
     return _told(visit, recording, found)
 
 
@@ -137,7 +139,9 @@ def brought_in(
     """The revision that a file has become; raises as `wordfiles.read`, `corrections.bring_in`."""
     store = visit.site.store
     said = wordfiles.read(content, _stretches(visit, recording), times, ours)
-    return corrections.bring_in(store, recording, seen, said, visit.who.id, utc_now())
+    found = corrections.bring_in(store, recording, seen, said, visit.who.id, utc_now())
+    dispatch(visit)
+    return found
 
 
 def words_answer(

@@ -14,7 +14,7 @@ from typing import Any
 from askfirst.errors import AskfirstError, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
-from askfirst.server import legalholds
+from askfirst.server import legalholds, transcribing
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, reaches
 from askfirst.server.clock import utc_now
@@ -35,6 +35,7 @@ from askfirst.server.recordingreader import (
 )
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
+from askfirst.server.transcribing import Transcribing
 from askfirst.web import calltranscript, recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
@@ -83,6 +84,8 @@ class Known:
     may_hold: bool
     may_erase: bool
     may_check: bool
+    transcribing: Transcribing | None
+    may_order: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         size = ledger_size(connection)
         told = allowed(connection, visit.who.person, line.recording) if line.recording else ()
         restricted = bool(line.recording) and is_restricted(connection, line.recording or "")
+    heard = transcribing.of_recording(store, line.recording) if line.recording else None
     may_export = _may(visit, Permission.RECORDINGS_EXPORT, line.id)
     sharing = Sharing(store, visit.site.listening)
     may_check = visit.may(Permission.LEDGER_READ)
@@ -139,6 +143,9 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         may_hold=may_hold,
         may_erase=_may(visit, Permission.ERASURE_MANAGE, line.id),
         may_check=may_check,
+        transcribing=heard,
+        may_order=bool(heard and heard.may_order)
+        and _may(visit, Permission.TRANSCRIPTS_WRITE, line.id),
     )
 
 

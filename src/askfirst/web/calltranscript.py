@@ -13,7 +13,16 @@ from askfirst.server.access import Permission
 from askfirst.server.callreader import reaches
 from askfirst.server.database import reading
 from askfirst.server.transcripts import Origin, Revision
+from askfirst.web import words as marks
 from askfirst.web.visit import Visit
+
+FAULTS: Mapping[str, str] = {
+    "recogniser": marks.mark("The recogniser did not answer."),
+    "key": marks.mark("Its key cannot be read."),
+    "spool": marks.mark("The recording could not be put together."),
+    "program": marks.mark("Something is wrong with the program."),
+}
+"""Why a recording has no words, by what failed."""
 
 UNSURE_BELOW = 0.5
 """A word of less confidence is marked. An engine that gives none says 0.5 and marks nothing."""

@@ -20,7 +20,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
-from askfirst.web.calltranscript import Draft, Show
+from askfirst.web.calltranscript import FAULTS, Draft, Show
 from askfirst.web.decidedwords import reasons_in
 from askfirst.web.page import render
 from askfirst.web.placewords import every_place
@@ -119,6 +119,7 @@ def _shown(
         share_periods=list(visit.said(SHARE_PERIODS).items()),
         stated=[(each, purposes[each]) for each in known.purposes],
         clock=recordingview.clock,
+        faults=visit.said(FAULTS),
     )
 
 

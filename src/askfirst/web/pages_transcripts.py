@@ -12,10 +12,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, InvalidRequest
-from askfirst.server import corrections
+from askfirst.server import corrections, transcribing
 from askfirst.server.access import Permission
 from askfirst.server.callnotes import Conflict
 from askfirst.server.clock import utc_now
@@ -23,6 +23,8 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.wordfiles import MOST_LINES, Times
 from askfirst.web import calltranscript
 from askfirst.web.api_calls import found_call
+from askfirst.web.api_queue import dispatch
+from askfirst.web.api_recordings import ensure_reach
 from askfirst.web.api_transcripts import brought_in, ensure_may_write
 from askfirst.web.bodies import plain
 from askfirst.web.calltranscript import Draft, Show
@@ -97,6 +99,7 @@ def correct(visit: Writer, call: str, form: Annotated[Filled, Depends(filled)]) 
     except InvalidInput as error:
         unkept = Draft(draft.seen, draft.texts, error=visit.told(error))
         return _opened(visit, call, form, Show.EDIT, unkept, status=422)
+    dispatch(visit)
     return _opened(visit, call, form, Show.WORDS)
 
 
@@ -105,6 +108,7 @@ def take_back(visit: Writer, call: str, form: Annotated[Filled, Depends(filled)]
     """Let what the recogniser wrote stand again."""
     recording = _reached(visit, call)
     corrections.take_back(visit.site.store, recording, form.revision, visit.who.id, utc_now())
+    dispatch(visit)
     return _opened(visit, call, form, Show.WORDS)
 
 
@@ -118,6 +122,17 @@ def bring_in(visit: Writer, call: str, form: Annotated[Brought, Depends(brought)
         unkept = Draft(stated.revision, {}, error=visit.told(error))
         return _opened(visit, call, stated, Show.WORDS, unkept, status=422)
     return _opened(visit, call, stated, Show.WORDS)
+
+
+@router.post("/calls/{call}/transcript/again")
+def again(visit: Writer, call: str) -> Response:
+    """Have a recording heard again of which that has failed or was never ordered."""
+    line = found_call(visit, call).line
+    recording = recording_of(line)
+    ensure_reach(visit, Permission.TRANSCRIPTS_WRITE, recording)
+    transcribing.order(visit.site.store, recording, visit.who.id, utc_now())
+    dispatch(visit)
+    return RedirectResponse(f"/calls/{call}", status_code=303)
 
 
 def _reached(visit: Visit, call: str) -> str:
