@@ -46,6 +46,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/settings/sites/{record}/end"): P.SETTINGS_WRITE,
     ("POST", "/settings/sites/figures"): P.SETTINGS_WRITE,
     ("POST", "/settings/listening"): P.SETTINGS_WRITE,
+    ("POST", "/settings/vocabulary"): P.SETTINGS_WRITE,
     ("GET", "/shared/{token}"): ANYBODY,
     ("POST", "/shared/{token}"): ANYBODY,
     ("GET", "/shared/{token}/audio"): ANYBODY,

@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -68,11 +68,13 @@ class Engine:
     """What an adapter's function gives in the child.
 
     `transcribe` takes samples and a language and gives words; `notes` say what the operator
-    should know, such as a rule of second choice.
+    should know, such as a rule of second choice. `transcribe_knowing` also takes a vocabulary;
+    an engine without it ignores one.
     """
 
     transcribe: Callable[[bytes, str], list[Word]]
     notes: tuple[str, ...] = ()
+    transcribe_knowing: Callable[[bytes, str, Sequence[str]], list[Word]] | None = None
 
 
 class EngineProcess:
@@ -112,16 +114,17 @@ class EngineProcess:
         child = self._child
         return child.pid if child else None
 
-    def transcribe(self, pcm: bytes, language: str) -> list[Word]:
+    def transcribe(self, pcm: bytes, language: str, vocabulary: Sequence[str] = ()) -> list[Word]:
         """Words of `pcm` (mono s16le, 16 kHz), times in milliseconds from its start.
 
         Raises Unavailable when the child died or took too long; the next call starts another.
         """
         limit_s = _REQUEST_LIMIT_S + self._pace * len(pcm) / (2 * SAMPLE_RATE_HZ)
+        header = {"language": language, "vocabulary": list(vocabulary)}
         with self._lock:
             for _ in range(2):
                 child = self._running_child()
-                answer = self._exchange(child, {"language": language}, pcm, limit_s)
+                answer = self._exchange(child, header, pcm, limit_s)
                 if answer is not None:
                     return [Word(*fields) for fields in answer["words"]]
                 # A child that left by itself had no work: it went idle as we were about to ask.
@@ -322,7 +325,10 @@ def main(arguments: list[str]) -> int:
         header, pcm = message
         answer: dict[str, object]
         try:
-            words = engine.transcribe(pcm, header["language"])
+            if header["vocabulary"] and engine.transcribe_knowing is not None:
+                words = engine.transcribe_knowing(pcm, header["language"], header["vocabulary"])
+            else:
+                words = engine.transcribe(pcm, header["language"])
             answer = {"words": [[w.text, w.start_ms, w.end_ms, w.confidence] for w in words]}
         except tuple(type_of_error.values()) as error:
             answer = {"error": type(error).__name__, "message": str(error)}
