@@ -153,6 +153,7 @@ class Kind(StrEnum):
     STANDING_FILED = "standing-consent.filed"
     STANDING_WITHDRAWN = "standing-consent.withdrawn"
     STANDING_OPENED = "standing-consent.opened"
+    TRANSCRIPT_CHANGED = "transcript.changed"
 
 
 Datum = str | int | bool

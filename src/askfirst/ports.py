@@ -250,11 +250,15 @@ class Telephony(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecognizerCapabilities:
-    """What a recogniser can do, as data. `external` means audio leaves this machine."""
+    """What a recogniser can do, as data. `external` means audio leaves this machine.
+
+    `vocabulary` means that it is a `TaughtRecognizer`, which can be told names and terms.
+    """
 
     languages: frozenset[str]
     word_times: bool
     external: bool
+    vocabulary: bool = False
 
 
 class Recognizer(Protocol):
@@ -272,4 +276,15 @@ class Recognizer(Protocol):
 
     def close(self) -> None:
         """Release the process and its memory."""
+        ...
+
+
+@runtime_checkable
+class TaughtRecognizer(Recognizer, Protocol):
+    """A recogniser that can be told names and terms which it would not expect."""
+
+    def transcribe_knowing(
+        self, pcm: bytes, language: str, vocabulary: Sequence[str]
+    ) -> list[Word]:
+        """As `transcribe`; what stands in the vocabulary is heard more readily."""
         ...

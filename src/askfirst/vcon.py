@@ -47,6 +47,9 @@ __all__ = [
 ]
 
 TRANSCRIPT_SCHEMA = "askfirst-transcript-1"
+PEOPLE = "people"
+"""In place of an engine: people corrected these words, or brought them from elsewhere."""
+
 
 PURPOSES = {
     Use.RECORD: "recording",
@@ -196,7 +199,7 @@ class SpokenLine:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said, by which engine it was written down."""
+    """What was said, and what wrote it down: the name of an engine, or `PEOPLE`."""
 
     language: str
     engine: str
@@ -211,6 +214,7 @@ class CallRecord:
     the decision's JSON. `consents` has exactly one item for each contact. `history` carries the
     keys of consent alone: other digits may be a card number. `replaces` is the uuid of the version
     before; `content_removed` says that this one lacks content which that one had.
+    `corrected` stands beside the words of the engine, never in their place.
     """
 
     uuid: str
@@ -224,6 +228,7 @@ class CallRecord:
     originator: int = 0
     audio: Audio | None = None
     transcript: Transcript | None = None
+    corrected: Transcript | None = None
     session: tuple[str, str] | None = None
     history: tuple[PartyEvent, ...] = ()
     replaces: str | None = None
@@ -247,8 +252,9 @@ def build(call: CallRecord) -> dict[str, object]:
     }
     if call.consents:
         document["extensions"] = [LAWFUL_BASIS]
-    if call.transcript is not None and _may(call, Use.RECORD) and _may(call, Use.TRANSCRIBE):
-        document["analysis"] = [_transcript(call.transcript)]
+    written = [each for each in (call.transcript, call.corrected) if each is not None]
+    if written and _may(call, Use.RECORD) and _may(call, Use.TRANSCRIBE):
+        document["analysis"] = [_transcript(each) for each in written]
     if call.replaces is not None:
         if call.content_removed:
             document["redacted"] = {"uuid": call.replaces, "type": "consent-withdrawn-or-erased"}

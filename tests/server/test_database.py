@@ -24,6 +24,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     checkpointtables,
     coachingtables,
     contacttables,
+    hearingtables,
     linktables,
     noticetables,
     overridetables,

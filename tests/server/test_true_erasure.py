@@ -28,7 +28,7 @@ from askfirst.audio.tone import find_tone, tone
 from askfirst.canonical import canonical
 from askfirst.ledger import parse_note
 from askfirst.merkle import leaf_hash, unhex, verify_inclusion
-from askfirst.server import callnotes, followups, legalholds, objections, subjectrights
+from askfirst.server import callnotes, corrections, followups, legalholds, objections, subjectrights
 from askfirst.server.account import change
 from askfirst.server.callnotes import Written
 from askfirst.server.clock import utc_now
@@ -50,6 +50,7 @@ TONE_HZ = (440.0, 1000.0)
 NAME, COMPANY, MAIL = "Zæbra Ødegård", "Quokka Fjærland", "zaebra.odegard@example.org"
 SAID, WRITTEN, PROMISED = "marmalade wombat", "owes us a pelican", "ask about the pangolin"
 HELD = "quarrel over the axolotl"
+CORRECTED = "marmalade numbat"
 SPELLED = (NORWAY, "004748750103", "48750103", "48 75 01 03", "+47 487 50 103")
 TEXTS = {
     "name": (NAME,),
@@ -59,6 +60,7 @@ TEXTS = {
     "note": (WRITTEN,),
     "follow-up": (PROMISED,),
     "hold": (HELD,),
+    "corrected": (CORRECTED,),
     "number": SPELLED,
 }
 
@@ -162,6 +164,7 @@ def planted(tmp_path: Path) -> Iterator[Planted]:
         once.end(connection, Answer(200, "application/json", f'{{"to": "{NORWAY}"}}'.encode()))
     legalholds.place(store, row.id, kari.id, HELD, utc_now())
     legalholds.release(store, row.id, kari.id, f"{HELD}, settled", utc_now())
+    corrections.correct(store, row.id, 0, {0: CORRECTED}, kari.id, utc_now())
     Playback(store).play(row.id, person=kari.id, purpose="training")
     vcon_of(node, call, person=kari.id, purpose="export")
     wrapped = {

@@ -181,6 +181,18 @@ def test_the_process_dumps_no_core(process: EngineProcess) -> None:
     assert process.transcribe(b"\x01\x00", "limits")[0].text == "(0, 0)"
 
 
+def test_the_process_gives_way_as_far_as_it_was_told(engine_folder: Path) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    options = {"file": str(engine_folder / "audio.raw")}
+    made = EngineProcess("an_engine:work", options, threads=1, niceness=3)
+    try:
+        made.transcribe(b"\x01\x00", "en")
+        assert made.pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, made.pid) == min(own + 3, 19)
+    finally:
+        made.close()
+
+
 def test_the_process_gets_no_secret_of_the_environment(
     process: EngineProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

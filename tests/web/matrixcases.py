@@ -91,6 +91,7 @@ LINK = {"purpose": "dispute", "seconds": 60}
 PERSON = {
     "name": "Target", "email": "target@example.org", "roles": "agent", "language": "en"
 }  # fmt: skip
+WORDS = {"purpose": "dispute", "revision": "0"}
 LISTEN, EXPORT, HOLD = P.RECORDINGS_LISTEN, P.RECORDINGS_EXPORT, P.RECORDINGS_HOLD
 PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
 CERTIFIED = "access.certified"
@@ -155,6 +156,23 @@ _RECORDED = {
     ),
     ("GET", f"{RECORDING}/audio"): Case((LISTEN,), opens=PLAYED, by_link=True),
     ("GET", f"{RECORDING}/transcript"): Case((LISTEN,), opens=READ),
+    ("POST", "/calls/{call}/transcript/again"): Case(
+        (P.TRANSCRIPTS_WRITE, P.CALLS_READ), 403, says="cannot be transcribed again"
+    ),
+    ("PUT", f"{RECORDING}/transcript"): Case((P.TRANSCRIPTS_WRITE, LISTEN), json={"revision": 0}),
+    ("POST", f"{RECORDING}/transcript"): Case((P.TRANSCRIPTS_WRITE, LISTEN), 422),
+    ("POST", "/calls/{call}/transcript"): Case(
+        (P.TRANSCRIPTS_WRITE, LISTEN, P.CALLS_READ), form=WORDS, opens=READ
+    ),
+    ("POST", "/calls/{call}/transcript/machine"): Case(
+        (P.TRANSCRIPTS_WRITE, LISTEN, P.CALLS_READ), form=WORDS, opens=READ
+    ),
+    ("POST", "/calls/{call}/transcript/file"): Case(
+        (P.TRANSCRIPTS_WRITE, LISTEN, P.CALLS_READ),
+        422,
+        form={**WORDS, "times": "call"},
+        opens=READ,
+    ),
     ("GET", f"{RECORDING}/peaks"): Case((LISTEN,), opens=READ),
     ("GET", f"{RECORDING}/vcon"): Case((EXPORT, LISTEN), opens=EXPORTED, by_link=True),
     ("GET", f"{RECORDING}/bundle"): Case((EXPORT, LISTEN), opens=EXPORTED, by_link=True),

@@ -283,7 +283,7 @@ def get(office: Office, reader: Reader | None, route: Route, link: str) -> int:
 def test_what_opens_a_recording_is_known() -> None:
     assert {path.rpartition("/")[2] for _, path in OPENERS} == {
         "listen", "export", "audio", "transcript", "peaks", "vcon", "bundle",
-        "certificate", "certificate.pdf", "sound",
+        "certificate", "certificate.pdf", "sound", "machine", "file",
     }  # fmt: skip
     assert len(BY_LINK) == 3
 

@@ -89,6 +89,18 @@ def test_a_compliance_officer_turns_recording_off_and_changes_nothing_else(ready
     assert not wants(ready).recording_enabled
 
 
+def test_names_and_terms_are_kept_one_a_line_and_too_long_ones_shown_again(
+    ready: Site, admin: TestClient
+) -> None:
+    kept = admin.post("/settings/vocabulary", data={"vocabulary": "Askfirst\r\n\r\nNordlys AS "})
+    assert kept.status_code == 303
+    assert list(wants(ready).vocabulary) == ["Askfirst", "Nordlys AS"]
+
+    wrong = admin.post("/settings/vocabulary", data={"vocabulary": "x" * 41})
+    assert (wrong.status_code, "x" * 41 in wrong.text) == (422, True)
+    assert list(wants(ready).vocabulary) == ["Askfirst", "Nordlys AS"]
+
+
 @pytest.mark.parametrize("recording", ["", "maybe", "ON"])
 def test_the_switch_is_on_or_off_and_nothing_between(
     ready: Site, admin: TestClient, recording: str

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     RECORDINGS_HOLD = "recordings.hold"
     COACHING_WRITE = "coaching.write"
     CHECKLISTS_WRITE = "checklists.write"
+    TRANSCRIPTS_WRITE = "transcripts.write"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -77,6 +78,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.CONSENTS_WITHDRAW: _ALL,
         _P.RECORDINGS_LISTEN: _OWN,
         _P.COACHING_WRITE: _OWN,
+        _P.TRANSCRIPTS_WRITE: _OWN,
     },
     UserRole.SUPERVISOR: {
         _P.CALLS_MAKE: _OWN,
@@ -93,6 +95,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.COACHING_WRITE: _TEAM,
         _P.DASHBOARDS_READ: _TEAM,
         _P.CHECKLISTS_WRITE: _TEAM,
+        _P.TRANSCRIPTS_WRITE: _TEAM,
     },
     UserRole.COMPLIANCE: {
         _P.CALLS_READ: _ALL,
@@ -105,6 +108,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_HOLD: _ALL,
         _P.COACHING_WRITE: _ALL,
         _P.CHECKLISTS_WRITE: _ALL,
+        _P.TRANSCRIPTS_WRITE: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,

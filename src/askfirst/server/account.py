@@ -44,7 +44,8 @@ class Account:
     private, `first_country` what is wanted before the first call to a country, and `texts` the
     account's own phrases in notices, by language. `second_factor` is who needs one to sign in,
     `person_figures_basis` why figures about single persons may be shown (`personfigures`); None:
-    only where a works agreement is on record. `is_demo` is set where everything in the account is
+    only where a works agreement is on record. `vocabulary` are names and terms that a
+    recogniser is told, where it can use them. `is_demo` is set where everything in the account is
     made up, and by nobody else's wish.
     """
 
@@ -76,6 +77,7 @@ class Account:
     notice_text: Mapping[str, str] | None = None
     second_factor: str = NOBODY
     person_figures_basis: str | None = None
+    vocabulary: Sequence[str] = field(default_factory=list)
     wishes: Mapping[str, object] | None = None
     is_demo: bool = False
 

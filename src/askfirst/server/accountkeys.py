@@ -22,6 +22,10 @@ LONGEST_BASIS = 300
 """Characters of the basis of figures about single persons."""
 
 LONGEST_NOTICE = 4_000
+MOST_TERMS = 40
+LONGEST_TERM = 40
+"""Names and terms that a recogniser is told; more of them than it can remember are of no use."""
+
 """How many characters the employee notice may have in one language."""
 
 PHRASES = ("purpose", "recipients", "destination", "alternative")
@@ -195,6 +199,15 @@ def _notice(key: str, value: object) -> dict[str, str]:
     return found
 
 
+def _vocabulary(key: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple):
+        raise refuse(key, value, "a list of names and terms")
+    found = list(dict.fromkeys(_text(LONGEST_TERM)(key, each) for each in value))
+    if len(found) > MOST_TERMS:
+        raise refuse(key, len(found), f"at most {MOST_TERMS} names and terms")
+    return found
+
+
 READERS: Mapping[str, Reader] = {
     "company": _text(120),
     "home_place": _maybe(_place),
@@ -219,6 +232,7 @@ READERS: Mapping[str, Reader] = {
     "private_calls": _flag,
     "privacy_url": _maybe(_text(200)),
     "first_country": _one_of(*FIRST_COUNTRY),
+    "vocabulary": _vocabulary,
     "texts": _phrases,
     "notice_version": _version,
     "notice_text": _notice,

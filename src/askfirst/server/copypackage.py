@@ -6,7 +6,6 @@ Our side is silent and its lines are left out unless the voice of the agent is w
 
 from __future__ import annotations
 
-import json
 import logging
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -47,6 +46,7 @@ from askfirst.server.requestregister import person_of, requests_of
 from askfirst.server.standingconsents import StandingConsent
 from askfirst.server.store import Store
 from askfirst.server.subjectrights import Who, calls_of
+from askfirst.server.transcripts import lines_of
 
 log = logging.getLogger(__name__)
 
@@ -159,14 +159,14 @@ class _Package:
         return encode_ogg_opus(samples)
 
     def _lines(self, recording: str) -> list[dict[str, Any]] | None:
-        words = self.source.playback.asset(recording, "transcript")
-        return None if words is None else [self._line(each) for each in json.loads(words)]
+        words = lines_of(self.source.store, recording)
+        return None if words is None else [self._line(each) for each in words]
 
     def _line(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        said = {key: line[key] for key in ("speaker", "start_ms", "end_ms", "text")}
         if self.page.is_masked and line["speaker"] != "contact":
+            said = {key: line[key] for key in ("speaker", "start_ms", "end_ms")}
             return {**said, "text": left_out(self.page.language), "left_out": True}
-        return said
+        return dict(line)
 
     def _vcon(self, row: Any, copied: Copied | None, *, has_others: bool) -> str:
         """The name of the vCon; empty where it would name others, or the call goes on."""

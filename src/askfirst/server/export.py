@@ -19,6 +19,7 @@ from askfirst.model import (
     RecordingState,
     Role,
     Use,
+    Utterance,
 )
 from askfirst.ports import Recognizer
 from askfirst.server.clock import utc_now
@@ -27,8 +28,9 @@ from askfirst.server.ids import new_id
 from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
 from askfirst.server.store import Store
-from askfirst.server.transcripts import from_bytes
+from askfirst.server.transcripts import Origin, machine, newest
 from askfirst.vcon import (
+    PEOPLE,
     Answer,
     Audio,
     CallRecord,
@@ -95,8 +97,12 @@ def vcon_of(
     body = node.playback.play(
         ready.id, person=person, purpose=purpose, kind=Kind.ACCESS_EXPORTED, link=link
     )
-    spoken = _transcript(node, ready.id, found.row.language)
-    return _built(node, found, _audio(found, ready, body), spoken)
+    language = found.row.language
+    said, now = machine(node.store, ready.id), newest(node.store, ready.id)
+    spoken = None if said is None else _transcript(language, node.recognizer.name, said)
+    is_changed = now is not None and now.origin is not Origin.MACHINE
+    corrected = _transcript(language, PEOPLE, now.said) if now and is_changed else None
+    return _built(node, found, _audio(found, ready, body), spoken, corrected)
 
 
 def vcon_of_copy(node: Source, call: str, copied: Copied | None) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def vcon_of_copy(node: Source, call: str, copied: Copied | None) -> dict[str, An
                 0 if each["speaker"] == "agent" else 1,
                 each["start_ms"],
                 each["end_ms"],
-                each["text"],
+                each.get("machine_text", each["text"]),
             )
             for each in copied.lines
         )
@@ -151,7 +157,11 @@ def _found(node: Source, call: str) -> _Found:
 
 
 def _built(
-    node: Source, found: _Found, audio: Audio | None, spoken: Transcript | None
+    node: Source,
+    found: _Found,
+    audio: Audio | None,
+    spoken: Transcript | None,
+    corrected: Transcript | None = None,
 ) -> dict[str, Any]:
     row = found.row
     started = row.answered_at or row.created_at
@@ -170,6 +180,7 @@ def _built(
         ),
         audio=audio,
         transcript=spoken,
+        corrected=corrected,
         originator=1 if row.direction == INBOUND else 0,
     )
     return build(record)
@@ -234,15 +245,12 @@ def _audio(found: _Found, recording: Any, body: bytes) -> Audio:
     )
 
 
-def _transcript(node: Source, recording: str, language: str) -> Transcript | None:
-    kept = node.playback.asset(recording, "transcript")
-    if kept is None:
-        return None
+def _transcript(language: str, engine: str, said: Sequence[Utterance]) -> Transcript:
     lines = tuple(
         SpokenLine(0 if item.speaker == "agent" else 1, item.start_ms, item.end_ms, item.text)
-        for item in from_bytes(kept)
+        for item in said
     )
-    return Transcript(language, node.recognizer.name, lines)
+    return Transcript(language, engine, lines)
 
 
 def _version_8(named: str) -> str:

@@ -17,8 +17,9 @@ from askfirst.errors import Unavailable
 from askfirst.ledger import Kind
 from askfirst.model import Outcome, Proof, RecordingState, Utterance, Verdict
 from askfirst.outcome import quarantined
-from askfirst.ports import Recognizer
+from askfirst.ports import Recognizer, TaughtRecognizer
 from askfirst.server import erasure, noticechecks, peaks, transcripts
+from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.guarantees import Outside, may_leave
@@ -71,8 +72,14 @@ class Finishing:
                     sa.select(recordings.c.may_transcribe).where(recordings.c.id == recording)
                 ).scalar_one()
             if may:
-                own = self._heard(recording, transcripts.OWN, "agent", own_side=True)
-                other = self._heard(recording, "contact-transcript", "contact", own_side=False)
+                known = self._vocabulary()
+                # What the notice was checked against is heard without names and terms: nothing that
+                # an account writes may make a notice more likely to be heard. It stays as it is.
+                kind = "own-words" if known else transcripts.OWN
+                own = self._heard(recording, kind, "agent", own_side=True, known=known)
+                other = self._heard(
+                    recording, "contact-transcript", "contact", own_side=False, known=known
+                )
                 both = sorted([*own, *other], key=lambda item: (item.start_ms, item.end_ms))
                 write_asset(
                     self.store,
@@ -128,8 +135,28 @@ class Finishing:
                 data={} if quarantine is None else {"reason": f"notice-{found.verdict.value}"},
             )
 
-    def _heard(self, recording: str, kind: str, speaker: str, *, own_side: bool) -> list[Utterance]:
-        """Utterances of one side in call time; recognised once, then read."""
+    def _vocabulary(self) -> Sequence[str]:
+        """Names and terms of the account, none where the recogniser cannot use them."""
+        if not isinstance(self.recognizer, TaughtRecognizer):
+            return ()
+        if not self.recognizer.capabilities.vocabulary:
+            return ()
+        with reading(self.store.engine) as connection:
+            return account(connection).vocabulary
+
+    def _heard(
+        self,
+        recording: str,
+        kind: str,
+        speaker: str,
+        *,
+        own_side: bool,
+        known: Sequence[str] = (),
+    ) -> list[Utterance]:
+        """Utterances of one side in call time; recognised once, then read.
+
+        `known` are names and terms that the recogniser is told.
+        """
         playback = Playback(self.store)
         kept = playback.asset(recording, kind)
         if kept is not None:
@@ -140,7 +167,10 @@ class Finishing:
             language = connection.execute(
                 sa.select(calls.c.language).join(recordings).where(recordings.c.id == recording)
             ).scalar_one()
-        words = self.recognizer.transcribe(pcm, language)
+        if known and isinstance(self.recognizer, TaughtRecognizer):
+            words = self.recognizer.transcribe_knowing(pcm, language, known)
+        else:
+            words = self.recognizer.transcribe(pcm, language)
         segments = playback.call_time(recording)
         found = utterances(words, speaker, at=lambda file_ms: to_call_time(segments, file_ms))
         write_asset(self.store, recording, kind, transcripts.to_bytes(found), utc_now())

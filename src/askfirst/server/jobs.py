@@ -43,6 +43,7 @@ from askfirst.server import (
     searchupkeep,
     study,
     sweep,
+    transcribing,
 )
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
@@ -236,11 +237,13 @@ def _hear(call: str) -> None:
     """Transcribe what a decision has let go, and look at it as after a call."""
     try:
         _transcribe(call)
-        _examine_step(call)
-        _study_step(call)
-    except Exception:
-        # What was let go stays so, without words: the next order for the call hears it.
+    except Exception as error:
+        # What was let go stays so, without words: whoever sees that may order it again.
         log.exception("job.hear-failed call=%s", call)
+        _hear_failed(call, _fault_of(error, Fault.RECOGNISER).value)
+        return
+    _examine_safely(call)
+    _study_safely(call)
 
 
 def _examine_safely(call: str) -> None:
@@ -352,12 +355,23 @@ def _seal(call: str) -> None:
 
 @DBOS.step(name="check", **_RETRYING)
 def _check(call: str) -> None:
-    _jobs().finishing.check(call)
+    jobs = _jobs()
+    transcribing.begin(jobs.store, call, utc_now())
+    jobs.finishing.check(call)
 
 
 @DBOS.step(name="transcribe", **_RETRYING)
 def _transcribe(call: str) -> None:
-    _jobs().finishing.transcribe(call)
+    jobs = _jobs()
+    transcribing.begin(jobs.store, call, utc_now())
+    jobs.finishing.transcribe(call)
+    transcribing.end(jobs.store, call, utc_now())
+
+
+@DBOS.step(name="hear-failed")
+def _hear_failed(call: str, fault: str) -> None:
+    with transaction(_jobs().store.engine) as connection:
+        transcribing.fail(connection, call, Fault(fault), utc_now())
 
 
 _FINISHING = (
@@ -440,6 +454,7 @@ def _fail(call: str, fault: str) -> None:
     """The recording stays as it is, unplayable and not lost; the call says what failed."""
     store = _jobs().store
     with transaction(store.engine) as connection:
+        transcribing.fail(connection, call, Fault(fault), utc_now())
         query = sa.select(calls.c.language, calls.c.outcome).where(calls.c.id == call)
         row = connection.execute(query).one()
         if row.outcome in _WEIGHTIER:

@@ -7,7 +7,6 @@ it, and so is our side outside of the employee's own time.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from askfirst.server.requestregister import SubjectRequest, answer, get, receive
 from askfirst.server.requesttables import subject_requests
 from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.store import Store
+from askfirst.server.transcripts import lines_of
 
 PURPOSE = "own-data"
 """As what the accesses stand in the ledger."""
@@ -188,9 +188,9 @@ def _put_voice(
         return Voice(voice.recording, voice.call, "locked")
     parts = playback.call_time(voice.recording)
     package.put(f"{folder}.ogg", _own_side(sound, carried, parts))
-    words = playback.asset(voice.recording, "transcript")
+    words = lines_of(store, voice.recording)
     if words is not None:
-        package.put_json(f"{folder}.json", _own_words(json.loads(words), carried))
+        package.put_json(f"{folder}.json", _own_words(words, carried))
     return voice
 
 
@@ -211,7 +211,7 @@ def _own_side(sound: bytes, carried: Carried, parts: Sequence[tuple[int, int, in
 def _own_words(lines: Sequence[Mapping[str, Any]], carried: Carried) -> list[dict[str, Any]]:
     """The lines that the employee spoke, whole within their own time."""
     return [
-        {key: line[key] for key in ("start_ms", "end_ms", "text")}
+        {key: value for key, value in line.items() if key != "speaker"}
         for line in lines
         if line["speaker"] == "agent"
         and any(

@@ -283,6 +283,11 @@ def write_part(store: Store, subject: str, data: bytes) -> str:
     return str(_put_asset(store, subject, "copy", data)["id"])
 
 
+def put_beside(store: Store, recording: str, kind: str, data: bytes) -> dict[str, object]:
+    """Keep something of a recording, encrypted, before it stands anywhere; gives the row of it."""
+    return _put_asset(store, recording, kind, data)
+
+
 def replace_audio(store: Store, recording: str, data: bytes) -> dict[str, object]:
     """Keep another final file of a recording beside the first; gives the row that is to stand
     in place of the first one's.

@@ -17,11 +17,10 @@ from askfirst.errors import InvalidInput
 from askfirst.model import Certainty, Decision, LocatedParty, Place, Role, Source
 from askfirst.policy import Policy
 from askfirst.rules import Rulebook
+from askfirst.server import transcripts
 from askfirst.server.database import calls, reading, recordings
-from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason
 from askfirst.server.store import Store
-from askfirst.server.transcripts import from_bytes
 from askfirst.spokenplaces import places_named
 
 _AROUND_MS = 8_000
@@ -30,8 +29,8 @@ _CONTACT = 1
 
 def stricter_places(store: Store, rules: Rulebook, recording: str) -> list[Finding]:
     """At most one finding: the first place named whose law would have asked more."""
-    kept = Playback(store).asset(recording, "transcript")
-    if kept is None:
+    said = transcripts.machine(store, recording)  # what was corrected proves nothing
+    if said is None:
         return []
     with reading(store.engine) as connection:
         row = connection.execute(
@@ -39,7 +38,7 @@ def stricter_places(store: Store, rules: Rulebook, recording: str) -> list[Findi
         ).one()
     if not row.decision:
         return []
-    for named in places_named(from_bytes(kept), "contact", rules):
+    for named in places_named(said, "contact", rules):
         if is_stricter(row, named.code, rules):
             from_ms, to_ms = max(0, named.from_ms - _AROUND_MS), named.to_ms + _AROUND_MS
             return [

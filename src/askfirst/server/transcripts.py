@@ -1,11 +1,22 @@
-"""The words of a recording as they are kept: encrypted, one document for each transcript."""
+"""The words of a recording as they are kept: encrypted, one document for each transcript.
+
+What the recogniser wrote is never changed: evidence, certificate and notice check refer to it.
+What people corrected or brought stands beside it in numbered revisions, each of them whole.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
 
 from askfirst.model import Utterance, Word
+from askfirst.server.database import assets, reading
 from askfirst.server.playback import Playback
 from askfirst.server.store import Store
 
@@ -15,38 +26,153 @@ MACHINE = "transcript"
 OWN = "own-transcript"
 """The kind under which our own side's words alone are kept."""
 
+_REVISED = "words-"
+"""Before its number, the kind under which a revision is kept."""
+
+
+class Origin(StrEnum):
+    """Where the words of a revision come from; `machine` is the machine text taken up again."""
+
+    MACHINE = "machine"
+    CORRECTED = "corrected"
+    IMPORTED = "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The words of a recording as somebody left them; number 0 is the machine text.
+
+    `base` is the revision (0: the machine text) whose lines were corrected, itself where none was:
+    line for line it has the same times and speakers. `at` is UTC; `person` and `at` are None for
+    what the recogniser wrote.
+    """
+
+    number: int
+    origin: Origin
+    said: Sequence[Utterance]
+    base: int
+    person: str | None = None
+    at: datetime | None = None
+
 
 def current(store: Store, recording: str) -> list[Utterance] | None:
     """The words of a recording as they stand now, in order; None where there are none.
 
     Raises KeyUnreadable after an erasure, Unverified where the file was changed.
     """
+    found = newest(store, recording)
+    return None if found is None else list(found.said)
+
+
+def machine(store: Store, recording: str) -> list[Utterance] | None:
+    """The words as the recogniser wrote them, whatever was corrected; raises as `current`."""
     kept = Playback(store).asset(recording, MACHINE)
     return None if kept is None else from_bytes(kept)
 
 
+def newest(store: Store, recording: str) -> Revision | None:
+    """The revision that stands now; None where there are no words. Raises as `current`."""
+    with reading(store.engine) as connection:
+        number = newest_number(connection, recording)
+    return revision(store, recording, number)
+
+
+def revision(store: Store, recording: str, number: int) -> Revision | None:
+    """A revision by its number, None where there is none. Raises as `current`."""
+    if number == 0:
+        said = machine(store, recording)
+        return None if said is None else Revision(0, Origin.MACHINE, said, 0)
+    kept = Playback(store).asset(recording, kind_of(number))
+    if kept is None:
+        return None
+    found = json.loads(kept)
+    return Revision(
+        number,
+        Origin(found["origin"]),
+        _read(found["utterances"]),
+        found["base"],
+        found["person"],
+        datetime.fromisoformat(found["at"]),
+    )
+
+
+def newest_number(connection: sa.Connection, recording: str) -> int:
+    """The number of the revision that stands now, 0 where nothing was corrected or brought."""
+    kinds = connection.execute(
+        sa.select(assets.c.kind).where(
+            assets.c.recording == recording, assets.c.kind.startswith(_REVISED, autoescape=True)
+        )
+    ).scalars()
+    return max((int(kind.removeprefix(_REVISED)) for kind in kinds), default=0)
+
+
+def kind_of(number: int) -> str:
+    """The kind under which a revision above 0 is kept."""
+    return f"{_REVISED}{number}"
+
+
+def lines_of(store: Store, recording: str) -> list[dict[str, Any]] | None:
+    """What was said as plain lines for a copy, with `machine_text` where that is another one.
+
+    None where there are no words. Raises as `current`.
+    """
+    found = newest(store, recording)
+    if found is None:
+        return None
+    base = revision(store, recording, found.base) or found
+    lines = []
+    for now, before in zip(found.said, base.said, strict=True):
+        line = {
+            "speaker": now.speaker,
+            "start_ms": now.start_ms,
+            "end_ms": now.end_ms,
+            "text": now.text,
+        }
+        lines.append(line if now.text == before.text else {**line, "machine_text": before.text})
+    return lines
+
+
 def to_bytes(said: Sequence[Utterance]) -> bytes:
     """Utterances as they are stored."""
-    return json.dumps(
-        [
-            {
-                "speaker": item.speaker,
-                "start_ms": item.start_ms,
-                "end_ms": item.end_ms,
-                "text": item.text,
-                "words": [
-                    [word.text, word.start_ms, word.end_ms, round(word.confidence, 3)]
-                    for word in item.words
-                ],
-            }
-            for item in said
-        ],
-        ensure_ascii=False,
-    ).encode()
+    return json.dumps(_written(said), ensure_ascii=False).encode()
 
 
 def from_bytes(data: bytes) -> list[Utterance]:
     """Utterances out of a stored transcript."""
+    return _read(json.loads(data))
+
+
+def revised_bytes(
+    said: Sequence[Utterance], origin: Origin, base: int, person: str, at: datetime
+) -> bytes:
+    """A revision as it is stored."""
+    document = {
+        "origin": origin.value,
+        "base": base,
+        "person": person,
+        "at": at.isoformat(),
+        "utterances": _written(said),
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _written(said: Sequence[Utterance]) -> list[dict[str, Any]]:
+    return [
+        {
+            "speaker": item.speaker,
+            "start_ms": item.start_ms,
+            "end_ms": item.end_ms,
+            "text": item.text,
+            "words": [
+                [word.text, word.start_ms, word.end_ms, round(word.confidence, 3)]
+                for word in item.words
+            ],
+        }
+        for item in said
+    ]
+
+
+def _read(items: Sequence[dict[str, Any]]) -> list[Utterance]:
     return [
         Utterance(
             item["speaker"],
@@ -55,5 +181,5 @@ def from_bytes(data: bytes) -> list[Utterance]:
             item["text"],
             tuple(Word(*word) for word in item["words"]),
         )
-        for item in json.loads(data)
+        for item in items
     ]

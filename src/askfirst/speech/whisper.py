@@ -26,6 +26,9 @@ from askfirst.speech.worker import Engine, EngineProcess, check
 if TYPE_CHECKING:  # end-pointing loads numpy, which only the child needs
     from askfirst.speech.endpointing import Span
 
+BATCH_NICENESS = 10
+"""By how much the transcribing of recordings gives way to calls that go on and their captions."""
+
 _NO_SPEECH = 0.6
 _LOW_LOG_PROBABILITY = -1.0
 _MOST_REPEATS = 4
@@ -71,7 +74,10 @@ class Whisper:
             raise NotInstalled("faster-whisper", "speech")
         folder = model_dir or packaged_model()
         self.capabilities = RecognizerCapabilities(
-            languages=languages_of(folder), word_times=True, external=False
+            languages=languages_of(folder),
+            word_times=True,
+            external=False,
+            vocabulary=not is_brief,
         )
         self._process = EngineProcess(
             "askfirst.speech.whisper:engine",
@@ -84,6 +90,7 @@ class Whisper:
             threads=threads,
             idle_s=idle_s,
             pace=pace,
+            niceness=0 if is_brief else BATCH_NICENESS,
         )
 
     @property
@@ -108,6 +115,18 @@ class Whisper:
         if not pcm:
             return []
         return self._process.transcribe(pcm, OWN_NAME.get(language, language))
+
+    def transcribe_knowing(
+        self, pcm: bytes, language: str, vocabulary: Sequence[str]
+    ) -> list[Word]:
+        """As `transcribe`, with names and terms before every stretch that it reads.
+
+        As many count as half of its context holds; live speech is read without them.
+        """
+        check(pcm, language, self.capabilities.languages, self.name)
+        if not pcm:
+            return []
+        return self._process.transcribe(pcm, OWN_NAME.get(language, language), vocabulary)
 
     def close(self) -> None:
         """End the process and release its memory; safe to call again."""
@@ -217,7 +236,9 @@ def engine(options: Mapping[str, Any]) -> Engine:
         ) from error
     pipeline = BatchedInferencePipeline(model)
 
-    def hear(pcm: bytes, window: endpointing.Window, language: str) -> Iterator[Word]:
+    def hear(
+        pcm: bytes, window: endpointing.Window, language: str, hints: str | None
+    ) -> Iterator[Word]:
         audio = endpointing.samples(window.pcm(pcm))
         if options.get("brief"):
             for heard in hear_briefly(model, audio, language):
@@ -236,6 +257,7 @@ def engine(options: Mapping[str, Any]) -> Engine:
             vad_filter=False,
             without_timestamps=True,
             word_timestamps=True,
+            hotwords=hints,
         )
         for segment in segments:
             if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOW_LOG_PROBABILITY:
@@ -245,21 +267,24 @@ def engine(options: Mapping[str, Any]) -> Engine:
                 if text := heard.word.strip():
                     yield Word(text, start, end, round(float(heard.probability), 3))
 
-    def recognise(pcm: bytes, language: str) -> list[Word]:
+    def recognise(pcm: bytes, language: str, vocabulary: Sequence[str] = ()) -> list[Word]:
+        hints = ", ".join(vocabulary) or None
         spans = endpointing.speech_spans(pcm)
         words: list[Word] = []
         for window in endpointing.windows(spans):
-            heard = list(hear(pcm, window, language))
+            heard = list(hear(pcm, window, language, hints))
             if len(window.spans) > 1 and is_out_of_step(heard, window.spans):
                 alone = [endpointing.Window((span,)) for span in window.spans]
-                heard = [word for each in alone for word in hear(pcm, each, language)]
+                heard = [word for each in alone for word in hear(pcm, each, language, hints)]
             words += heard
         # The model may skip one of the joined stretches, above all one that repeats another;
         # a skipped no would be a lost objection, so these are heard once more by themselves.
         left = [s for s in spans if not any(s[0] <= word.start_ms <= s[1] for word in words)]
         if len(left) < len(spans):
-            words += [w for part in endpointing.windows(left) for w in hear(pcm, part, language)]
+            parts = endpointing.windows(left)
+            words += [word for part in parts for word in hear(pcm, part, language, hints)]
         return without_loops(sorted(words, key=lambda word: word.start_ms))
 
     reason = endpointing.detector().reason
-    return Engine(recognise, (f"end-pointing by energy: {reason}",) if reason else ())
+    notes = (f"end-pointing by energy: {reason}",) if reason else ()
+    return Engine(recognise, notes, recognise)

@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -68,11 +68,13 @@ class Engine:
     """What an adapter's function gives in the child.
 
     `transcribe` takes samples and a language and gives words; `notes` say what the operator
-    should know, such as a rule of second choice.
+    should know, such as a rule of second choice. `transcribe_knowing` also takes a vocabulary;
+    an engine without it ignores one.
     """
 
     transcribe: Callable[[bytes, str], list[Word]]
     notes: tuple[str, ...] = ()
+    transcribe_knowing: Callable[[bytes, str, Sequence[str]], list[Word]] | None = None
 
 
 class EngineProcess:
@@ -80,8 +82,9 @@ class EngineProcess:
 
     `engine` is ``module:function``; the function gets `options` in the child and gives an
     Engine. The child ends itself after `idle_s` seconds without work (None: never). A request
-    may take 30 s and `pace` seconds for each second of audio. Safe to use from several threads;
-    one request runs at a time. Whoever makes it has to close it.
+    may take 30 s and `pace` seconds for each second of audio. `niceness` is by how much the child
+    gives way to others (0 to 19, as nice(1) has it). Safe to use from several threads; one request
+    runs at a time. Whoever makes it has to close it.
     """
 
     def __init__(
@@ -92,8 +95,10 @@ class EngineProcess:
         threads: int,
         idle_s: float | None = 300.0,
         pace: float = 8.0,
+        niceness: int = 0,
     ) -> None:
         self._engine = engine
+        self._niceness = niceness
         self._options = dict(options)
         self._threads = threads
         self._idle_s = idle_s
@@ -109,16 +114,17 @@ class EngineProcess:
         child = self._child
         return child.pid if child else None
 
-    def transcribe(self, pcm: bytes, language: str) -> list[Word]:
+    def transcribe(self, pcm: bytes, language: str, vocabulary: Sequence[str] = ()) -> list[Word]:
         """Words of `pcm` (mono s16le, 16 kHz), times in milliseconds from its start.
 
         Raises Unavailable when the child died or took too long; the next call starts another.
         """
         limit_s = _REQUEST_LIMIT_S + self._pace * len(pcm) / (2 * SAMPLE_RATE_HZ)
+        header = {"language": language, "vocabulary": list(vocabulary)}
         with self._lock:
             for _ in range(2):
                 child = self._running_child()
-                answer = self._exchange(child, {"language": language}, pcm, limit_s)
+                answer = self._exchange(child, header, pcm, limit_s)
                 if answer is not None:
                     return [Word(*fields) for fields in answer["words"]]
                 # A child that left by itself had no work: it went idle as we were about to ask.
@@ -166,7 +172,7 @@ class EngineProcess:
             "TOKENIZERS_PARALLELISM": "false",
         }
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, self._engine, json.dumps(self._options), idle],
+            [*command, self._engine, json.dumps(self._options), idle, str(self._niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -294,7 +300,10 @@ def _read(descriptor: int, length: int) -> bytearray | None:
 
 
 def main(arguments: list[str]) -> int:
-    """The child's end: ``MODULE:FUNCTION OPTIONS IDLE_SECONDS``; 0 when it had nothing to do."""
+    """The child's end: ``MODULE:FUNCTION OPTIONS IDLE_SECONDS NICENESS``; 0 when it had nothing
+    to do.
+    """
+    os.nice(int(arguments[3]))
     _shut_in()
     requests, answers = os.dup(0), os.dup(1)
     # A library that prints must not write into our messages.
@@ -316,7 +325,10 @@ def main(arguments: list[str]) -> int:
         header, pcm = message
         answer: dict[str, object]
         try:
-            words = engine.transcribe(pcm, header["language"])
+            if header["vocabulary"] and engine.transcribe_knowing is not None:
+                words = engine.transcribe_knowing(pcm, header["language"], header["vocabulary"])
+            else:
+                words = engine.transcribe(pcm, header["language"])
             answer = {"words": [[w.text, w.start_ms, w.end_ms, w.confidence] for w in words]}
         except tuple(type_of_error.values()) as error:
             answer = {"error": type(error).__name__, "message": str(error)}

@@ -1,9 +1,9 @@
-"""Calls and their recordings over HTTP: lists, one call, links, audio in parts, transcripts."""
+"""Calls and their recordings over HTTP: lists, one call, links, audio in parts."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -23,11 +23,8 @@ from askfirst.server.callreader import (
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Link
-from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
-from askfirst.server.restrictions import ensure_open
-from askfirst.server.transcripts import from_bytes
 from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted
@@ -113,12 +110,6 @@ def audio(visit: Listener, request: Request, recording: str, link: str = "") -> 
     return ranged(sound.part, sound.size, request.headers.get("range"), "audio/ogg")
 
 
-@router.get("/recordings/{recording}/transcript")
-def transcript(visit: Listener, recording: str) -> dict[str, object]:
-    """What was said, in order; reading it is written down as an access."""
-    return {"recording": recording, "utterances": read_transcript(visit, recording)}
-
-
 def found_call(
     visit: Visit, call: str, permission: Permission = Permission.CALLS_READ
 ) -> CallRecord:
@@ -162,33 +153,6 @@ def linked(
 def address_of(recording: str, link: Link) -> str:
     """The address of a recording's audio by a link."""
     return f"/api/v1/recordings/{recording}/audio?link={link.token}"
-
-
-def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
-    """Utterances of a recording that is not restricted; the access is in the ledger first."""
-    store, person = visit.site.store, visit.who.person
-    call = visit.site.listening.reach(person, Permission.RECORDINGS_LISTEN, recording, utc_now())
-    with transaction(store.engine) as connection:
-        ensure_open(connection, recording, "transcript")
-        data = {"person": person.id, "purpose": "transcript"}
-        store.ledger.append(
-            connection, Kind.ACCESS_READ, utc_now(), call=call, recording=recording, data=data
-        )
-    return stored_transcript(visit, recording)
-
-
-def stored_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
-    """Utterances for an access that is already written down; none where nothing was written."""
-    kept = Playback(visit.site.store).asset(recording, "transcript")
-    return [
-        {
-            "speaker": item.speaker,
-            "start_ms": item.start_ms,
-            "end_ms": item.end_ms,
-            "text": item.text,
-        }
-        for item in (from_bytes(kept) if kept is not None else ())
-    ]
 
 
 def _line(line: CallLine) -> dict[str, object]:

@@ -25,7 +25,7 @@ from askfirst.talkwords import talkwords
 from askfirst.topics import topics
 from askfirst.web import words
 from askfirst.web.placewords import every_place
-from askfirst.web.recordingview import Row, clock
+from askfirst.web.recordingview import clock
 from askfirst.web.visit import Visit
 
 STEPS: Mapping[StepKind, str] = {
@@ -73,15 +73,15 @@ class Quotations:
     topics: Sequence[tuple[str, Sequence[Quoted]]] | None = ()
     steps: Sequence[tuple[str, Quoted]] | None = ()
 
-    def trackers_in(self, row: Row) -> list[str]:
-        """The names of the trackers that were said in a row of the transcript."""
+    def trackers_in(self, said: Utterance) -> list[str]:
+        """The names of the trackers that were said in a line of the transcript."""
         return [
             name
             for name, places in self.trackers
             if any(
-                each.speaker == row.speaker
-                and each.start_ms <= row.until_ms
-                and row.at_ms <= each.end_ms
+                each.speaker == said.speaker
+                and each.start_ms <= said.end_ms
+                and said.start_ms <= each.end_ms
                 for each in places
             )
         ]

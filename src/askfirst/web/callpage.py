@@ -13,8 +13,8 @@ from typing import Any
 
 from askfirst.errors import AskfirstError, Unverified
 from askfirst.ledger import Kind
-from askfirst.model import RecordingState, Utterance
-from askfirst.server import legalholds
+from askfirst.model import RecordingState
+from askfirst.server import legalholds, transcribing
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, reaches
 from askfirst.server.clock import utc_now
@@ -24,7 +24,6 @@ from askfirst.server.keeping import void_at
 from askfirst.server.legalholds import HoldReason
 from askfirst.server.listening import Link
 from askfirst.server.peaks import peaks_of
-from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose, allowed
 from askfirst.server.recordingreader import (
     Erased,
@@ -36,11 +35,12 @@ from askfirst.server.recordingreader import (
 )
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
-from askfirst.server.transcripts import from_bytes
-from askfirst.web import recordingview, standingwords
+from askfirst.server.transcribing import Transcribing
+from askfirst.web import calltranscript, recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
 from askfirst.web.callanalysis import Quotations, quotations
+from askfirst.web.calltranscript import Draft, Show, Words
 from askfirst.web.recordingview import Hearable, Legend, Row, Seen
 from askfirst.web.visit import Visit
 
@@ -85,6 +85,8 @@ class Known:
     may_hold: bool
     may_erase: bool
     may_check: bool
+    transcribing: Transcribing | None
+    may_order: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,12 @@ class Listened:
     picture: Mapping[str, object] | None
     talk: Sequence[tuple[str, int]]
     legend: Sequence[Legend]
+    words: Words
     rows: Sequence[Row]
     quoted: Quotations
     ours: str
     theirs: str
+    reason: str
 
 
 def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
@@ -115,6 +119,7 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         size = ledger_size(connection)
         told = allowed(connection, visit.who.person, line.recording) if line.recording else ()
         restricted = bool(line.recording) and is_restricted(connection, line.recording or "")
+    heard = transcribing.of_recording(store, line.recording) if line.recording else None
     may_export = _may(visit, Permission.RECORDINGS_EXPORT, line.id)
     sharing = Sharing(store, visit.site.listening)
     may_check = visit.may(Permission.LEDGER_READ)
@@ -140,15 +145,25 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
         may_hold=may_hold,
         may_erase=_may(visit, Permission.ERASURE_MANAGE, line.id),
         may_check=may_check,
+        transcribing=heard,
+        may_order=bool(heard and heard.may_order)
+        and _may(visit, Permission.TRANSCRIPTS_WRITE, line.id),
     )
 
 
 def opened(
-    visit: Visit, record: CallRecord, link: Link, purpose: ListeningPurpose
+    visit: Visit,
+    record: CallRecord,
+    link: Link,
+    purpose: ListeningPurpose,
+    reason: str = "",
+    show: Show = Show.WORDS,
+    draft: Draft | None = None,
 ) -> Listened | None:
     """The player and the transcript of a recording that is ready, None for any other.
 
-    The access is in the ledger before anything is given. The sound is not opened here.
+    The access is in the ledger before anything is given. The sound is not opened here. `purpose`
+    and `reason` are what the link was made for; `draft` is what was typed and not kept.
     """
     line = record.line
     if line.recording is None or line.recording_state != RecordingState.READY.value:
@@ -156,7 +171,7 @@ def opened(
     store = visit.site.store
     note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
     seen = _seen(visit, record, store.ledger.entries(line.id))
-    said = _said(visit, line.recording)
+    words = calltranscript.words(visit, line.id, line.recording, show, draft)
     both = recordingview.lanes(visit, record, seen)
     try:
         peaks = peaks_of(store, line.recording)
@@ -169,10 +184,12 @@ def opened(
         picture=None if peaks is None else recordingview.picture(visit, record, seen, peaks),
         talk=() if peaks is None else recordingview.talk(visit, record, seen, peaks),
         legend=recordingview.legend(visit, record, seen),
-        rows=recordingview.rows(visit, record, seen, said) if said else (),
-        quoted=quotations(visit, record, said),
+        words=words,
+        rows=recordingview.rows(visit, record, seen, words.lines),
+        quoted=quotations(visit, record, [each.said for each in words.lines]),
         ours=both[seen.own],
         theirs=both[1 - seen.own],
+        reason=reason,
     )
 
 
@@ -185,11 +202,6 @@ def _seen(visit: Visit, record: CallRecord, entries: Sequence[tuple[int, Any]]) 
     end_ms = max([*times, *(each.to_ms for each in stretches)], default=0)
     gaps = gaps_of(stretches, record.timeline, pauses_of(entries), end_ms)
     return Seen(stretches, gaps, own, end_ms)
-
-
-def _said(visit: Visit, recording: str) -> list[Utterance]:
-    kept = Playback(visit.site.store).asset(recording, "transcript")
-    return [] if kept is None else from_bytes(kept)
 
 
 def _may(visit: Visit, permission: Permission, call: str) -> bool:

@@ -26,6 +26,7 @@ SETTINGS: Mapping[str, str] = {
     "unverified_days": words.mark("Days until what nobody has verified is erased"),
     "second_person": words.mark("What waits for a second person"),
     "second_factor": words.mark("Who needs a second factor"),
+    "vocabulary": words.mark("Names and terms"),
     "asks_reason": words.mark("Whoever opens a recording says why"),
     "checklists": words.mark("Checklists of calls"),
     "person_figures_basis": words.mark("Ground for figures about single persons"),

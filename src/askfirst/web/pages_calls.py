@@ -20,6 +20,7 @@ from askfirst.server.purposes import ListeningPurpose
 from askfirst.web import callanalysis, callpage, callwords, recordingview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
+from askfirst.web.calltranscript import FAULTS, Draft, Show
 from askfirst.web.checkpanel import check_panel
 from askfirst.web.coachpanel import panel_if_open
 from askfirst.web.decidedwords import reasons_in
@@ -63,14 +64,31 @@ def listen(
     call: str,
     purpose: Annotated[ListeningPurpose, Form()],
     reason: Annotated[str, Form()] = "",
+    show: Annotated[Show, Form()] = Show.WORDS,
     at_ms: Annotated[int | None, Form()] = None,
 ) -> Response:
     """The call with its player and transcript, for a stated purpose; no sound is loaded yet."""
+    return listening(visit, call, purpose, reason, show, at_ms=at_ms)
+
+
+def listening(
+    visit: Visit,
+    call: str,
+    purpose: ListeningPurpose,
+    reason: str,
+    show: Show,
+    draft: Draft | None = None,
+    *,
+    status: int = 200,
+    at_ms: int | None = None,
+) -> Response:
+    """The call with its recording opened, by a new link. Raises as `Listening.link`."""
     record = found_call(visit, call)
     if record.line.recording is None:
         raise NotFound(f"call {call} has no recording")
     made = linked(visit, record.line.recording, purpose, LISTENED_FOR, reason)
-    return _shown(visit, record, callpage.opened(visit, record, made, purpose), at_ms=at_ms)
+    listened = callpage.opened(visit, record, made, purpose, reason, show, draft)
+    return _shown(visit, record, listened, status=status, at_ms=at_ms)
 
 
 def _shown(
@@ -80,6 +98,7 @@ def _shown(
     *,
     checks_ledger: bool = False,
     at_ms: int | None = None,
+    status: int = 200,
 ) -> Response:
     with reading(visit.site.store.engine) as connection:
         names = accounts.names(connection)
@@ -88,6 +107,7 @@ def _shown(
     return render(
         visit,
         "call.html",
+        status=status,
         record=record,
         reasons=_reasons(visit, record),
         line=record.line,
@@ -116,6 +136,7 @@ def _shown(
         share_periods=list(visit.said(SHARE_PERIODS).items()),
         stated=[(each, purposes[each]) for each in known.purposes],
         clock=recordingview.clock,
+        faults=visit.said(FAULTS),
     )
 
 

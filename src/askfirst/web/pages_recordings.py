@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
@@ -20,9 +22,11 @@ from askfirst.server.database import reading, transaction
 from askfirst.server.keeping import void_at
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.recordingreader import kept_by_rule, mandatory
+from askfirst.server.wordfiles import Format, Times
 from askfirst.web import recordingview
 from askfirst.web.api_calls import found_call
 from askfirst.web.api_recordings import audio_answer, bundle_answer, ensure_reach, vcon_answer
+from askfirst.web.api_transcripts import words_answer
 from askfirst.web.bodies import day
 from askfirst.web.page import render
 from askfirst.web.visit import Visit, permitted
@@ -42,12 +46,19 @@ class ExportFormat(StrEnum):
     VCON = "vcon"
     BUNDLE = "bundle"
     AUDIO = "audio"
+    WEBVTT = "vtt"
+    SRT = "srt"
+    TEXT = "text"
 
 
-_ANSWERS = {
+_ANSWERS: Mapping[ExportFormat, Callable[..., Response]] = {
     ExportFormat.VCON: vcon_answer,
     ExportFormat.BUNDLE: bundle_answer,
     ExportFormat.AUDIO: audio_answer,
+    # Subtitles go with the sound file; what is read by itself has the times of the page.
+    ExportFormat.WEBVTT: partial(words_answer, format_=Format.WEBVTT, times=Times.FILE),
+    ExportFormat.SRT: partial(words_answer, format_=Format.SRT, times=Times.FILE),
+    ExportFormat.TEXT: partial(words_answer, format_=Format.TEXT, times=Times.CALL),
 }
 
 
@@ -64,7 +75,7 @@ def export(
     ensure_reach(visit, Permission.RECORDINGS_EXPORT, recording)
     listening.ensure_purpose(visit.who.person, recording, purpose, utc_now())
     link = listening.state_reason(visit.who.person, recording, reason, utc_now())
-    return _ANSWERS[wanted](visit, recording, purpose, link)
+    return _ANSWERS[wanted](visit, recording, purpose, link=link)
 
 
 @router.post("/calls/{call}/hold")

@@ -33,6 +33,7 @@ PERIOD = "retention_days"
 PERIODS_KEPT = (PERIOD, "retention", "mandatory_years")
 NEW_PLACE = "new_place"
 REASON = "asks_reason"
+VOCABULARY = "vocabulary"
 
 
 async def running(visit: SignedIn) -> int | None:
@@ -91,6 +92,17 @@ def switch_recording(visit: Switcher, running: Running, recording: Field = "") -
 def change_listening(visit: Writer, asks_reason: Field = "") -> Response:
     """Whether whoever opens a recording of somebody else's call says why in words."""
     changed(visit, {REASON: asks_reason != ""})
+    return RedirectResponse("/settings/recording?saved=1", status_code=303)
+
+
+@router.post("/settings/vocabulary")
+def change_vocabulary(visit: Writer, running: Running, vocabulary: Field = "") -> Response:
+    """Change the names and terms that the recogniser is told, one a line."""
+    terms = [line.strip() for line in vocabulary.splitlines() if line.strip()]
+    try:
+        changed(visit, {VOCABULARY: terms})
+    except InvalidInput as error:
+        return _recording(visit, running, error=visit.told(error), terms=vocabulary)
     return RedirectResponse("/settings/recording?saved=1", status_code=303)
 
 
@@ -189,17 +201,21 @@ def _recording(
     asks: bool = False,
     error: str | None = None,
     saved: bool = False,
+    terms: str | None = None,
 ) -> Response:
+    node = visit.site.carrier.node
     return setting(
         visit,
         "settings_recording.html",
-        (RECORDING, REASON),
+        (RECORDING, REASON, VOCABULARY),
         Permission.RECORDING_MANAGE,
         status=422 if error else 200,
         saved=saved,
         error=error,
         asks=asks,
         running=running,
+        terms="\n".join(visit.account.vocabulary) if terms is None else terms,
+        hears_terms=node is None or node.recognizer.capabilities.vocabulary,
     )
 
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from askfirst.model import Utterance
 from askfirst.server.callreader import CallRecord
 from askfirst.server.gaps import Gap
 from askfirst.server.peaks import FULL, Peaks
 from askfirst.server.recordingreader import file_time
 from askfirst.server.sealing import Stretch
 from askfirst.web import callwords, words
+from askfirst.web.calltranscript import ShownLine
 from askfirst.web.visit import Visit
 
 TOLD_OF_MS = 1_000
@@ -56,13 +56,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the transcript: something said, or (without a speaker) something that happened."""
+    """A row of the transcript: a line that was said, or something that happened, in words."""
 
     at_ms: int
-    text: str
-    speaker: str = ""
-    until_ms: int = 0
-    words: Sequence[Sequence[object]] = ()
+    text: str = ""
+    line: ShownLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ def legend(visit: Visit, record: CallRecord, seen: Seen) -> list[Legend]:
     return sorted([*marks, *_told_gaps(visit, seen)], key=lambda each: each.at_ms)
 
 
-def rows(visit: Visit, record: CallRecord, seen: Seen, said: Sequence[Utterance]) -> list[Row]:
+def rows(visit: Visit, record: CallRecord, seen: Seen, lines: Sequence[ShownLine]) -> list[Row]:
     """What was said and what happened meanwhile, in order."""
     found = [Row(at_ms, text) for at_ms, _, text in _marks(visit, record, seen)]
     began = min((each.from_ms for each in seen.stretches), default=seen.end_ms)
@@ -165,10 +163,8 @@ def rows(visit: Visit, record: CallRecord, seen: Seen, said: Sequence[Utterance]
         for gap in _told_gaps(visit, seen)
         if gap.at_ms > began and gap.until_ms < seen.end_ms
     ]
-    for item in said:
-        timed = [[word.text, word.start_ms, word.end_ms] for word in item.words]
-        found.append(Row(item.start_ms, item.text, item.speaker, item.end_ms, timed))
-    return sorted(found, key=lambda row: (row.at_ms, bool(row.speaker)))
+    found += [Row(each.said.start_ms, line=each) for each in lines]
+    return sorted(found, key=lambda row: (row.at_ms, row.line is not None))
 
 
 def hearables(visit: Visit, record: CallRecord, seen: Seen) -> list[Hearable]:

@@ -319,7 +319,7 @@ class Player extends HTMLElement {
    * @param {KeyboardEvent} event */
   pressed(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (event.altKey || event.ctrlKey || event.metaKey || target.matches("input, select")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || target.matches("input, select, textarea")) return;
     const arrow = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1 }[event.key] ?? 0;
     const isAcross = event.key === "ArrowLeft" || event.key === "ArrowRight";
     const isSlider = target === this.slider;

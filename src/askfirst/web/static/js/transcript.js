@@ -3,7 +3,7 @@
 // ([data-jump]) as a place to go on from.
 
 /** @typedef {{row: HTMLElement, said: HTMLElement, text: string, from: number, until: number,
- *   words: [string, number, number][]}} Line */
+ *   words: [string, number, number, 1?][], rest: Node[]}} Line a field to correct has no `rest` */
 
 const LINGERS_MS = 1500; // a line stays marked in a short silence after it
 
@@ -46,6 +46,7 @@ export class Transcript {
     return {
       row: /** @type {HTMLElement} */ (row), said, text: said.textContent ?? "",
       from: Number(from), until: Number(until), words: JSON.parse(words ?? "[]"),
+      rest: said instanceof HTMLTextAreaElement ? [] : [...said.childNodes],
     };
   }
 
@@ -71,13 +72,14 @@ export class Transcript {
   /** Write a line's words: to be chosen one by one where it is played, with what was searched for
    * where something was. @param {Line} line */
   write(line) {
+    if (!line.rest.length) return 0;
     if (this.query) return this.mark(line);
     if (this.lines[this.active] !== line || !line.words.length) {
-      line.said.textContent = line.text;
+      line.said.replaceChildren(...line.rest);
       return 0;
     }
-    const parts = line.words.flatMap(([text, from]) => {
-      const word = make("span", "player-word", text);
+    const parts = line.words.flatMap(([text, from, , unsure]) => {
+      const word = make("span", unsure ? "player-word unsure" : "player-word", text);
       word.dataset.jump = String(from);
       return [word, " "];
     });
