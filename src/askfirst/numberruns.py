@@ -109,26 +109,29 @@ class Chunk:
         return "".join(self.parts)
 
 
-def heard(said: Sequence[Utterance], language: str, mask: str, *, is_own: bool) -> list[Speech]:
+Line = Sequence[tuple[int, int, SpokenWord]]
+"""The words of one speaker in order, each with its utterance and its number in that."""
+
+
+def lines(said: Sequence[Utterance]) -> dict[str, Line]:
+    """The line of each speaker, across all utterances."""
+    found: dict[str, list[tuple[int, int, SpokenWord]]] = {}
+    for number in sorted(range(len(said)), key=lambda at: (said[at].start_ms, said[at].end_ms, at)):
+        own = found.setdefault(said[number].speaker, [])
+        own += [(number, at, word) for at, word in enumerate(words_of(said[number]))]
+    return dict(found)
+
+
+def heard(every: Mapping[str, Line], language: str, mask: str, *, is_own: bool) -> list[Speech]:
     """What each speaker says, read as numbers of a language.
 
     Where that is not the language of the call (`is_own` false), words of it that are common words
     elsewhere are no digits.
     """
-    lines: dict[str, list[tuple[int, int, SpokenWord]]] = {}
-    for number in sorted(range(len(said)), key=lambda at: (said[at].start_ms, said[at].end_ms, at)):
-        own = lines.setdefault(said[number].speaker, [])
-        own += [(number, at, word) for at, word in enumerate(words_of(said[number]))]
-    return [_speech(speaker, own, language, mask, is_own) for speaker, own in lines.items()]
+    return [_speech(speaker, own, language, mask, is_own) for speaker, own in every.items()]
 
 
-def _speech(
-    speaker: str,
-    line: Sequence[tuple[int, int, SpokenWord]],
-    language: str,
-    mask: str,
-    is_own: bool,
-) -> Speech:
+def _speech(speaker: str, line: Line, language: str, mask: str, is_own: bool) -> Speech:
     words = [word for _, _, word in line]
     atoms: list[Atom] = []
     for at, word in enumerate(words):
@@ -232,7 +235,7 @@ def _follows_plus(speech: Speech, atom: int) -> bool:
 
 def long_runs(every: Sequence[Chunk], asked_ms: Sequence[int]) -> Iterator[list[Chunk]]:
     """The chunks that are card-like, alone or together."""
-    left: list[Chunk] = []
+    left: set[int] = set()
     for group in _grouped([each for each in every if not _is_harmless(each)], "and"):
         is_one = len(group) == 1 or not all(map(_is_years, group))
         if is_one and _is_long(group, _CARD_DIGITS_WITH_AND if len(group) > 1 else CARD_DIGITS):
@@ -240,10 +243,9 @@ def long_runs(every: Sequence[Chunk], asked_ms: Sequence[int]) -> Iterator[list[
             continue
         own = [each for each in group if _is_long([each], CARD_DIGITS)]
         yield from ([each] for each in own)
-        left += [each for each in group if each not in own]
-    taken = {each for each in every if each not in left}
+        left.update(each.first_word for each in group if each not in own)
     for group in _grouped(every, "and", "asked"):
-        open_ = [each for each in group if each not in taken and len(each.digits) > 1]
+        open_ = [each for each in group if each.first_word in left and len(each.digits) > 1]
         if _is_long(open_, CARD_DIGITS) and _is_asked(open_, asked_ms):
             yield open_
 

@@ -8,7 +8,7 @@ not, with figures, stands in docs/explanation/redaction.md. Times are call time 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -23,6 +23,7 @@ from askfirst.numberruns import (
     heard,
     is_birth_number,
     is_social_security,
+    lines,
     long_runs,
 )
 from askfirst.spoken import Span, merged, plain, words_of
@@ -84,8 +85,10 @@ def find(said: Sequence[Utterance], language: str) -> tuple[Finding, ...]:
     """
     found: dict[Finding, None] = {}
     agreeing = [_agreeing(each) for each in said]
+    every, asked = lines(agreeing), cues(agreeing)
     for each in _order(language):
-        for finding in _find(agreeing, each, is_own=each == _primary(language)):
+        speeches = heard(every, each, MASK, is_own=each == _primary(language))
+        for finding in _find(agreeing, speeches, asked):
             found.setdefault(finding)
     return tuple(sorted(found, key=_by_place))
 
@@ -128,11 +131,11 @@ def _agreeing(utterance: Utterance) -> Utterance:
     return utterance if tuple(listed) == plain(utterance.text) else replace(utterance, words=())
 
 
-def _find(said: Sequence[Utterance], language: str, *, is_own: bool) -> Iterator[Finding]:
-    speeches = heard(said, language, MASK, is_own=is_own)
+def _find(
+    said: Sequence[Utterance], speeches: Sequence[Speech], asked: Mapping[str, Sequence[int]]
+) -> Iterator[Finding]:
     by_speaker = {each.speaker: chunks(each, speeches) for each in speeches}
     taken: dict[str, list[tuple[int, int]]] = {each.speaker: [] for each in speeches}
-    asked = cues(said)
     cards: list[Span] = []
     for speech in speeches:
         for run in long_runs(by_speaker[speech.speaker], asked["card"]):
