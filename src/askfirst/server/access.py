@@ -38,6 +38,7 @@ class Permission(StrEnum):
     RECORDINGS_LISTEN = "recordings.listen"
     RECORDINGS_EXPORT = "recordings.export"
     RECORDINGS_HOLD = "recordings.hold"
+    ORIGINALS_OPEN = "originals.open"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -93,6 +94,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.RECORDINGS_LISTEN: _ALL,
         _P.RECORDINGS_EXPORT: _ALL,
         _P.RECORDINGS_HOLD: _ALL,
+        _P.ORIGINALS_OPEN: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,

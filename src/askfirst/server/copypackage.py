@@ -6,7 +6,6 @@ Our side is silent and its lines are left out unless the voice of the agent is w
 
 from __future__ import annotations
 
-import json
 import logging
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.errors import NotFound
 from askfirst.ledger import timestamp
 from askfirst.model import SAMPLE_RATE_HZ, Role
-from askfirst.server import certificate, copies, standingconsents
+from askfirst.server import certificate, copies, standingconsents, transcripts
 from askfirst.server.account import Account, account, account_at
 from askfirst.server.accounttables import users
 from askfirst.server.clock import utc_now
@@ -159,11 +158,11 @@ class _Package:
         return encode_ogg_opus(samples)
 
     def _lines(self, recording: str) -> list[dict[str, Any]] | None:
-        words = self.source.playback.asset(recording, "transcript")
-        return None if words is None else [self._line(each) for each in json.loads(words)]
+        said = transcripts.current(self.source.store, recording)
+        return None if said is None else [self._line(each) for each in transcripts.plain(said)]
 
     def _line(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        said = {key: line[key] for key in ("speaker", "start_ms", "end_ms", "text")}
+        said = dict(line)
         if self.page.is_masked and line["speaker"] != "contact":
             return {**said, "text": left_out(self.page.language), "left_out": True}
         return said

@@ -21,13 +21,13 @@ from askfirst.model import (
     Use,
 )
 from askfirst.ports import Recognizer
+from askfirst.server import transcripts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, consents, parties, reading, recordings
 from askfirst.server.ids import new_id
 from askfirst.server.playback import Playback
 from askfirst.server.request import INBOUND
 from askfirst.server.store import Store
-from askfirst.server.transcripts import from_bytes
 from askfirst.vcon import (
     Answer,
     Audio,
@@ -235,12 +235,12 @@ def _audio(found: _Found, recording: Any, body: bytes) -> Audio:
 
 
 def _transcript(node: Source, recording: str, language: str) -> Transcript | None:
-    kept = node.playback.asset(recording, "transcript")
-    if kept is None:
+    said = transcripts.current(node.store, recording)
+    if said is None:
         return None
     lines = tuple(
         SpokenLine(0 if item.speaker == "agent" else 1, item.start_ms, item.end_ms, item.text)
-        for item in from_bytes(kept)
+        for item in said
     )
     return Transcript(language, node.recognizer.name, lines)
 

@@ -24,7 +24,7 @@ from askfirst.model import (
 from askfirst.notice import NoticeCheck, check
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer
-from askfirst.server import erasure, peaks, transcripts
+from askfirst.server import erasure, peaks, redacting, transcripts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.guarantees import Outside, may_leave
@@ -87,6 +87,7 @@ class Finishing:
                     transcripts.to_bytes(both),
                     utc_now(),
                 )
+            redacting.redact(self.store, recording, utc_now())
             peaks.prepare(self.store, recording)
 
     def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:

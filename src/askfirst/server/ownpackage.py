@@ -7,7 +7,6 @@ it, and so is our side outside of the employee's own time.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from askfirst.errors import KeyUnreadable, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
 from askfirst.rules import Rulebook
-from askfirst.server import accounts, audit, copies
+from askfirst.server import accounts, audit, copies, transcripts
 from askfirst.server.access import Permission, Person
 from askfirst.server.callreader import reaches
 from askfirst.server.carriedcalls import Carried, CarriedCalls, carried_by
@@ -187,9 +186,9 @@ def _put_voice(
         return Voice(voice.recording, voice.call, "locked")
     parts = playback.call_time(voice.recording)
     package.put(f"{folder}.ogg", _own_side(sound, carried, parts))
-    words = playback.asset(voice.recording, "transcript")
-    if words is not None:
-        package.put_json(f"{folder}.json", _own_words(json.loads(words), carried))
+    said = transcripts.current(store, voice.recording)
+    if said is not None:
+        package.put_json(f"{folder}.json", _own_words(transcripts.plain(said), carried))
     return voice
 
 

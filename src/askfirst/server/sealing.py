@@ -283,6 +283,13 @@ def write_part(store: Store, subject: str, data: bytes) -> str:
     return str(_put_asset(store, subject, "copy", data)["id"])
 
 
+def put_redacted(store: Store, recording: str, data: bytes) -> dict[str, object]:
+    """Keep the redacted sound of a recording, encrypted, before it stands anywhere; gives its
+    row.
+    """
+    return _put_asset(store, recording, "redacted-audio", data)
+
+
 def replace_audio(store: Store, recording: str, data: bytes) -> dict[str, object]:
     """Keep another final file of a recording beside the first; gives the row that is to stand
     in place of the first one's.

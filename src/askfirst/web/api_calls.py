@@ -11,6 +11,7 @@ from starlette.responses import Response
 from askfirst.errors import NotFound, Refused
 from askfirst.ledger import Kind, timestamp
 from askfirst.model import OutcomeCode
+from askfirst.server import transcripts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import (
     CallLine,
@@ -23,11 +24,9 @@ from askfirst.server.callreader import (
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.listening import Link
-from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose
 from askfirst.server.refusals import Why
 from askfirst.server.restrictions import ensure_open
-from askfirst.server.transcripts import from_bytes
 from askfirst.web.bodies import Body
 from askfirst.web.ranges import ranged
 from askfirst.web.visit import Visit, permitted
@@ -179,16 +178,7 @@ def read_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
 
 def stored_transcript(visit: Visit, recording: str) -> list[dict[str, Any]]:
     """Utterances for an access that is already written down; none where nothing was written."""
-    kept = Playback(visit.site.store).asset(recording, "transcript")
-    return [
-        {
-            "speaker": item.speaker,
-            "start_ms": item.start_ms,
-            "end_ms": item.end_ms,
-            "text": item.text,
-        }
-        for item in (from_bytes(kept) if kept is not None else ())
-    ]
+    return transcripts.plain(transcripts.current(visit.site.store, recording) or ())
 
 
 def _line(line: CallLine) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import Any
 from askfirst.errors import AskfirstError, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Utterance
-from askfirst.server import legalholds
+from askfirst.server import legalholds, transcripts
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, reaches
 from askfirst.server.clock import utc_now
@@ -24,7 +24,6 @@ from askfirst.server.keeping import void_at
 from askfirst.server.legalholds import HoldReason
 from askfirst.server.listening import Link
 from askfirst.server.peaks import peaks_of
-from askfirst.server.playback import Playback
 from askfirst.server.purposes import ListeningPurpose, allowed
 from askfirst.server.recordingreader import (
     Erased,
@@ -36,7 +35,6 @@ from askfirst.server.recordingreader import (
 )
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.sharing import Share, Sharing
-from askfirst.server.transcripts import from_bytes
 from askfirst.web import recordingview, standingwords
 from askfirst.web.api_calls import address_of
 from askfirst.web.api_recordings import note
@@ -185,8 +183,7 @@ def _seen(visit: Visit, record: CallRecord, entries: Sequence[tuple[int, Any]]) 
 
 
 def _said(visit: Visit, recording: str) -> list[Utterance]:
-    kept = Playback(visit.site.store).asset(recording, "transcript")
-    return [] if kept is None else from_bytes(kept)
+    return transcripts.current(visit.site.store, recording) or []
 
 
 def _may(visit: Visit, permission: Permission, call: str) -> bool:
