@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -120,7 +121,7 @@ def redact(store: Store, recording: str, at: datetime) -> Result | None:
         made = put_redacted(store, recording, _without(store, recording, muted))
     result = Result.REDACTED if muted else Result.CLEAN if versions else Result.UNHEARD
     counts = Counter(each.kind.value for each in findings)
-    values = {
+    values: dict[str, Any] = {
         "result": result.value,
         "version": VERSION,
         "kinds": sorted(each.value for each in kinds),
@@ -137,11 +138,13 @@ def redact(store: Store, recording: str, at: datetime) -> Result | None:
             .where(recordings.c.id == recording, assets.c.id == source, *_READY)
         ).one_or_none()
         if still is not None:
-            _put_in_place(store, connection, recording, row.call, values, made, at)
-    if still is None and made is not None:
-        store.keys.destroy(str(made["id"]))
-        store.blobs.delete(str(made["id"]))
+            _put_in_place(connection, recording, values, made, at)
+            if made is not None:
+                _note(store, connection, recording, row.call, values, made, at)
     if still is None:
+        if made is not None:
+            store.keys.destroy(str(made["id"]))
+            store.blobs.delete(str(made["id"]))
         return None
     cutting.carry_out(store)
     return result
@@ -168,11 +171,9 @@ def _without(store: Store, recording: str, muted: Sequence[Span]) -> bytes:
 
 
 def _put_in_place(
-    store: Store,
     connection: sa.Connection,
     recording: str,
-    call: str,
-    values: dict[str, object],
+    values: Mapping[str, Any],
     made: dict[str, object] | None,
     at: datetime,
 ) -> None:
@@ -186,17 +187,28 @@ def _put_in_place(
     mine = table.c.recording == recording
     if connection.execute(table.update().where(mine).values(**values)).rowcount == 0:
         connection.execute(table.insert().values(recording=recording, **values))
-    if made is not None:
-        store.ledger.append(
-            connection,
-            Kind.RECORDING_REDACTED,
-            at,
-            call=call,
-            recording=recording,
-            data={
-                "found": values["found"],
-                "muted_ms": values["muted_ms"],
-                "finder": VERSION,
-                "sha256": f"sha256:{made['sha256']}",
-            },
-        )
+
+
+def _note(
+    store: Store,
+    connection: sa.Connection,
+    recording: str,
+    call: str,
+    values: Mapping[str, Any],
+    made: Mapping[str, object],
+    at: datetime,
+) -> None:
+    store.ledger.append(
+        connection,
+        Kind.RECORDING_REDACTED,
+        at,
+        call=call,
+        recording=recording,
+        data={
+            "kinds": sorted(values["found"]),
+            "count": sum(values["found"].values()),
+            "muted_ms": values["muted_ms"],
+            "finder": VERSION,
+            "sha256": f"sha256:{made['sha256']}",
+        },
+    )
