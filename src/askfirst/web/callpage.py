@@ -140,9 +140,15 @@ def known(visit: Visit, record: CallRecord, *, checks_ledger: bool) -> Known:
 
 
 def opened(
-    visit: Visit, record: CallRecord, link: Link, purpose: ListeningPurpose
+    visit: Visit,
+    record: CallRecord,
+    link: Link,
+    purpose: ListeningPurpose,
+    original: Sequence[Utterance] | None = None,
 ) -> Listened | None:
     """The player and the transcript of a recording that is ready, None for any other.
+
+    `original` are its words with nothing hidden, for a link that opens the original sound.
 
     The access is in the ledger before anything is given. The sound is not opened here.
     """
@@ -152,7 +158,7 @@ def opened(
     store = visit.site.store
     note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
     seen = _seen(visit, record, store.ledger.entries(line.id))
-    said = _said(visit, line.recording)
+    said = _said(visit, line.recording) if original is None else original
     both = recordingview.lanes(visit, record, seen)
     try:
         peaks = peaks_of(store, line.recording)

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from askfirst.errors import NotFound
 from askfirst.outcome import in_language
-from askfirst.server import accounts
+from askfirst.server import accounts, originals
 from askfirst.server.access import Permission
 from askfirst.server.accesslog import reason_of
 from askfirst.server.callreader import CallRecord
+from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.purposes import ListeningPurpose
-from askfirst.web import callpage, callwords, recordingview, words
+from askfirst.web import callpage, callwords, recordingview, redactionview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.decidedwords import reasons_in
@@ -28,6 +29,7 @@ from askfirst.web.visit import Visit, permitted
 router = APIRouter()
 
 Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
+Officer = Annotated[Visit, Depends(permitted(Permission.ORIGINALS_OPEN))]
 Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
 SHARE_PERIODS = {
@@ -64,6 +66,25 @@ def listen(
     return _shown(visit, record, callpage.opened(visit, record, made, purpose))
 
 
+@router.post("/calls/{call}/original")
+def original(
+    visit: Officer,
+    call: str,
+    purpose: Annotated[ListeningPurpose, Form()],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """The call as it was said, nothing hidden, for a stated purpose and reason."""
+    record = found_call(visit, call)
+    if record.line.recording is None:
+        raise NotFound(f"call {call} has no recording")
+    person, session = visit.who.person, visit.session or ""
+    found = originals.open_original(
+        visit.site.listening, person, session, record.line.recording, purpose, reason, utc_now()
+    )
+    opened = callpage.opened(visit, record, found.link, purpose, found.said)
+    return _shown(visit, record, opened)
+
+
 def _shown(
     visit: Visit,
     record: CallRecord,
@@ -85,6 +106,7 @@ def _shown(
         place_names=every_place(visit.site.rules, visit.language),
         listened=listened,
         known=known,
+        hidden=redactionview.hidden(visit, record.line),
         after=after_call(visit, record.line.id),
         names=names,
         opened=[_opening(visit, record, each) for each in record.opened],
