@@ -156,7 +156,8 @@ def opened(
     if line.recording is None or line.recording_state != RecordingState.READY.value:
         return None
     store = visit.site.store
-    note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
+    if original is None:  # who opens the original has been entered with it
+        note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
     seen = _seen(visit, record, store.ledger.entries(line.id))
     said = _said(visit, line.recording) if original is None else original
     both = recordingview.lanes(visit, record, seen)
