@@ -88,7 +88,7 @@ def test_the_original_opens_to_compliance_with_a_reason_and_is_entered(office: O
     assert officer.get(opened.json()["url"]).status_code == 200
     assert office.kinds.count("access.original") == before + 1
     (*_, played) = office.site.store.ledger.entries(office.recorded.call)
-    assert played[1]["data"]["sound"] == "original"  # type: ignore[index, call-overload]
+    assert played[1]["data"]["sound"] == "original"  # type: ignore[index]
     page = officer.post(f"/calls/{office.recorded.call}/original", data=WHY).text
     assert NUMBER in page
     entries = [json.dumps(entry) for _, entry in office.site.store.ledger.entries()]
