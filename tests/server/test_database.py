@@ -30,6 +30,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     overridetables,
     prompttables,
     queuetables,
+    redactiontables,
     requesttables,
     signintables,
     sitetables,

@@ -95,6 +95,7 @@ WORDS = {"purpose": "dispute", "revision": "0"}
 LISTEN, EXPORT, HOLD = P.RECORDINGS_LISTEN, P.RECORDINGS_EXPORT, P.RECORDINGS_HOLD
 PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
 CERTIFIED = "access.certified"
+ORIGINAL = "access.original"
 LIVE_CALL = f"{API}/calls/{{call}}"
 RECORDING = f"{API}/recordings/{{recording}}"
 CONTACT = f"{API}/contacts/{{contact}}"
@@ -132,6 +133,14 @@ _RECORDED = {
     ("GET", "/calls/{call}/certificate.pdf"): Case((P.CERTIFICATES_READ,), opens=CERTIFIED),
     ("GET", LIVE_CALL): Case((P.CALLS_READ,)),
     ("GET", RECORDING): Case((P.CALLS_READ,)),
+    ("POST", "/calls/{call}/original"): Case(
+        (P.ORIGINALS_OPEN, LISTEN, P.CALLS_READ),
+        form={"purpose": "dispute", **WHY},
+        opens=ORIGINAL,
+    ),
+    ("POST", f"{RECORDING}/originals"): Case(
+        (P.ORIGINALS_OPEN, LISTEN), good=201, json={"purpose": "dispute", **WHY}, opens=ORIGINAL
+    ),
     ("POST", "/calls/{call}/listen"): Case(
         (LISTEN, P.CALLS_READ), form={"purpose": "dispute"}, opens=READ
     ),

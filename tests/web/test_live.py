@@ -247,3 +247,38 @@ def test_a_place_is_learnt_from_people_and_not_from_the_programs_own_sources(
     for good in ("stated", "address", "given"):
         answer = browser.post(f"{call}/places", json={**wanted, "source": good})
         assert answer.status_code == 201, answer.text
+
+
+def test_a_payment_page_pauses_with_a_token_that_can_do_nothing_else(
+    browser: TestClient, site: Site
+) -> None:
+    sign_in(browser, site, UserRole.AGENT, "kari")
+    wanted = {"name": "payment page", "scopes": ["calls.pause"], "days": 30}
+    secret = browser.post("/api/v1/tokens", json=wanted).json()["token"]
+    bare = {"authorization": f"Bearer {secret}"}
+    paying = {**bare, "idempotency-key": "payment-4711"}
+    with answered_call(browser) as call:
+        cookies = dict(browser.cookies)
+        browser.cookies.clear()  # from here on only the token speaks for the page
+        first = browser.post(f"{call}/holds", json={"reason": "payment"}, headers=paying)
+        again = browser.post(f"{call}/holds", json={"reason": "payment"}, headers=paying)
+        assert (first.status_code, again.status_code) == (201, 201), first.text
+        hold = first.json()["hold"]
+        assert first.json() == again.json() == {"hold": hold, "holds": [hold]}
+        assert browser.get(call, headers=paying).status_code == 403
+        assert browser.get(f"{call}/live", headers=paying).status_code == 403
+        for act in ("record", "hangup", "mute"):
+            assert browser.post(f"{call}/{act}", headers=bare).status_code == 403
+        unknown = browser.post(f"{call}/holds", json={"reason": "4242 4242"}, headers=bare)
+        assert unknown.status_code == 422
+        for name, value in cookies.items():
+            browser.cookies.set(name, value)
+        shown = browser.get(f"{call}/live").json()
+        assert shown["holds"] == [hold], "a pause that nobody ends is shown to the agent"
+        browser.cookies.clear()
+        ended = browser.delete(f"{call}/holds/{hold}", headers=paying)
+        assert (ended.status_code, ended.json()) == (200, {"holds": []})
+        assert browser.delete(f"{call}/holds/{hold}", headers=paying).status_code == 404
+        for name, value in cookies.items():
+            browser.cookies.set(name, value)
+        assert browser.post(f"{call}/hangup").status_code == 200

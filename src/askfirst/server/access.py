@@ -28,6 +28,7 @@ class Permission(StrEnum):
     """Something that may be done, named by its noun and verb."""
 
     CALLS_MAKE = "calls.make"
+    CALLS_PAUSE = "calls.pause"
     CALLS_READ = "calls.read"
     CERTIFICATES_READ = "certificates.read"
     CALLS_WATCH = "calls.watch"
@@ -41,6 +42,7 @@ class Permission(StrEnum):
     COACHING_WRITE = "coaching.write"
     CHECKLISTS_WRITE = "checklists.write"
     TRANSCRIPTS_WRITE = "transcripts.write"
+    ORIGINALS_OPEN = "originals.open"
     RECORDING_MANAGE = "recording.manage"
     SETTINGS_READ = "settings.read"
     SETTINGS_WRITE = "settings.write"
@@ -71,6 +73,7 @@ _P = Permission
 TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     UserRole.AGENT: {
         _P.CALLS_MAKE: _OWN,
+        _P.CALLS_PAUSE: _OWN,
         _P.CALLS_READ: _OWN,
         _P.CERTIFICATES_READ: _OWN,
         _P.CONTACTS_READ: _ALL,
@@ -82,6 +85,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
     },
     UserRole.SUPERVISOR: {
         _P.CALLS_MAKE: _OWN,
+        _P.CALLS_PAUSE: _OWN,
         _P.CALLS_READ: _TEAM,
         _P.CERTIFICATES_READ: _TEAM,
         _P.CALLS_WATCH: _TEAM,
@@ -109,6 +113,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
         _P.COACHING_WRITE: _ALL,
         _P.CHECKLISTS_WRITE: _ALL,
         _P.TRANSCRIPTS_WRITE: _ALL,
+        _P.ORIGINALS_OPEN: _ALL,
         _P.RECORDING_MANAGE: _ALL,
         _P.SETTINGS_READ: _ALL,
         _P.AUDIT_READ: _ALL,
@@ -141,6 +146,10 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
 }
 
 
+_INCLUDED: Mapping[Permission, Permission] = {_P.CALLS_PAUSE: _P.CALLS_MAKE}
+"""A scope that lies within a wider one: what may make a call may pause its recording."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who is signed in, as far as access is concerned.
@@ -155,10 +164,15 @@ class Person:
 
     def reach(self, permission: Permission) -> Reach:
         """How far a permission goes for this person; the widest of all roles."""
-        if self.scopes is not None and permission not in self.scopes:
+        if not self._has_scope(permission):
             return Reach.NONE
         return max(
             (TABLE[role].get(permission, Reach.NONE) for role in self.roles), default=Reach.NONE
+        )
+
+    def _has_scope(self, permission: Permission) -> bool:
+        return self.scopes is None or bool(
+            {permission, _INCLUDED.get(permission, permission)} & self.scopes
         )
 
     def may(self, permission: Permission) -> bool:
@@ -185,7 +199,7 @@ class Person:
         """Raise Refused when the person lacks a permission."""
         if self.may(permission):
             return
-        if self.scopes is not None and permission not in self.scopes:
+        if not self._has_scope(permission):
             raise Refused(
                 f"found no scope {permission.value} with this token; make one that has it"
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -21,6 +22,10 @@ from askfirst.server import audit
 from askfirst.server.accountkeys import NOBODY, READERS, WARN
 from askfirst.server.accounttables import setting_changes, settings
 from askfirst.server.contactcard import countries
+from askfirst.server.database import outbox
+
+REDACTING = frozenset({"redacts_cards", "redacts_ids", "redacts_emails"})
+"""Settings after which every recording is looked through again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,10 @@ class Account:
     whether a soft tone is heard while a call is recorded, `hears_answers` whether announcements
     may be answered by a spoken yes or no, `asks_reason` whether whoever opens a recording of
     somebody else's call says why in words, `checklists` whether calls are looked through by
-    questions, `private_calls` whether an agent may say that a call is
-    private, `first_country` what is wanted before the first call to a country, and `texts` the
-    account's own phrases in notices, by language. `second_factor` is who needs one to sign in,
+    questions, `private_calls` whether an agent may say that a call is private, the three `redacts`
+    what is made silent in recordings and covered in transcripts, `first_country` what is wanted
+    before the first call to a country, and `texts` the account's own phrases in notices, by
+    language. `second_factor` is who needs one to sign in,
     `person_figures_basis` why figures about single persons may be shown (`personfigures`); None:
     only where a works agreement is on record. `vocabulary` are names and terms that a
     recogniser is told, where it can use them. `is_demo` is set where everything in the account is
@@ -70,6 +76,9 @@ class Account:
     asks_reason: bool = False
     checklists: bool = False
     private_calls: bool = True
+    redacts_cards: bool = True
+    redacts_ids: bool = True
+    redacts_emails: bool = False
     privacy_url: str | None = None
     first_country: str = WARN
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -214,6 +223,9 @@ def change(
     changed = [key for key in found if getattr(before, key) != getattr(after, key)]
     for key in changed:
         _write(connection, key, getattr(after, key), actor, now)
+    if REDACTING.intersection(changed):
+        order = {"id": f"redact:{uuid4().hex}", "kind": "redact", "ref": "account"}
+        connection.execute(outbox.insert().values(**order, created_at=now))
     if changed:
         audit.note(connection, now, actor, "settings.changed", detail={"keys": sorted(changed)})
     return after

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from askfirst.errors import InvalidRequest, NotFound, Refused
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState, Utterance
-from askfirst.server import erasure, sealing, study, transcripts
+from askfirst.server import erasure, redactions, sealing, study, transcripts
 from askfirst.server.callnotes import Conflict
 from askfirst.server.database import assets, reading, recordings, transaction
 from askfirst.server.restrictions import is_restricted
@@ -42,7 +42,7 @@ def correct(
     for a line that there is not or that is too long.
     """
     found = _standing(store, recording)
-    new = list(found.said)
+    new, shown = list(found.said), redactions.shown(store, recording, found.said)
     for line, text in texts.items():
         if not 0 <= line < len(new):
             raise InvalidRequest(
@@ -54,7 +54,8 @@ def correct(
                 f"{LONGEST_LINE}",
                 key="lines",
             )
-        if " ".join(text.split()) != new[line].text:
+        # A line that comes back as it was shown keeps what is hidden in it.
+        if " ".join(text.split()) not in (new[line].text, shown[line].text):
             new[line] = reworded(new[line], text)
     changed = sum(now is not before for now, before in zip(new, found.said, strict=True))
     if not changed:
@@ -69,9 +70,10 @@ def take_back(store: Store, recording: str, seen: int, person: str, at: datetime
     Raises as `correct`, NotFound also where no recogniser has heard the recording.
     """
     found = _standing(store, recording)
-    said = transcripts.machine(store, recording)
-    if said is None:
+    machine = transcripts.original(store, recording, 0)
+    if machine is None:
         raise NotFound(f"recording {recording} has no machine text")
+    said = machine.said
     if found.origin is Origin.MACHINE:
         return found
     _ensure_seen(found.number, seen)
@@ -91,7 +93,7 @@ def bring_in(
     It may be brought in where nothing stands, too. Raises as `correct`; what `said` holds is
     checked by whoever read it (`importing`).
     """
-    found = transcripts.newest(store, recording)
+    found = transcripts.newest_original(store, recording)
     number = 0 if found is None else found.number
     _ensure_seen(number, seen)
     before = found or Revision(0, Origin.MACHINE, (), 0)
@@ -111,7 +113,7 @@ def may_change(connection: sa.Connection, recording: str) -> bool:
 def _standing(store: Store, recording: str) -> Revision:
     with reading(store.engine) as connection:
         _ensure_may_change(connection, recording)
-    found = transcripts.newest(store, recording)
+    found = transcripts.newest_original(store, recording)
     if found is None:
         raise NotFound(f"recording {recording} has no transcript that could be corrected")
     return found

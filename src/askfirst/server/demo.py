@@ -20,6 +20,7 @@ from askfirst.errors import InvalidInput
 from askfirst.ledger import timestamp
 from askfirst.model import UNKNOWN
 from askfirst.rules import packaged
+from askfirst.server import redactions, transcripts
 from askfirst.server.call import Call
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, timeline
@@ -27,7 +28,6 @@ from askfirst.server.emptydisk import EmptyDisk, search
 from askfirst.server.export import vcon_of
 from askfirst.server.node import Node
 from askfirst.server.simulation import simulate
-from askfirst.server.transcripts import from_bytes
 from askfirst.telephony.persona import Persona, StepKind, packaged_personas
 
 PERSONAS = (
@@ -188,18 +188,11 @@ def _call_document(node: Node, persona: Persona, call: Call, out: Path) -> dict[
 
 def _transcript(node: Node, recording: str) -> list[dict[str, Any]]:
     """Both sides where that is allowed, else what the check heard of the agent."""
-    kept = node.playback.asset(recording, "transcript") or node.playback.asset(
-        recording, "own-transcript"
-    )
-    return [
-        {
-            "speaker": item.speaker,
-            "start_ms": item.start_ms,
-            "end_ms": item.end_ms,
-            "text": item.text,
-        }
-        for item in from_bytes(kept or b"[]")
-    ]
+    said = transcripts.current(node.store, recording)
+    if said is None:
+        kept = node.playback.asset(recording, "own-transcript") or b"[]"
+        said = redactions.shown(node.store, recording, transcripts.from_bytes(kept))
+    return transcripts.plain(said)
 
 
 def _faults(

@@ -31,6 +31,7 @@ from askfirst.server.database import (
 from askfirst.server.erasurelist import Listed
 from askfirst.server.linktables import links
 from askfirst.server.recorder import remove_folder
+from askfirst.server.redactiontables import redactions
 from askfirst.server.requesttables import restrictions
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
@@ -202,6 +203,7 @@ def erase(store: Store, recording: str, at: datetime) -> None:
         connection.execute(assets.delete().where(assets.c.recording == recording))
         connection.execute(segments.delete().where(segments.c.recording == recording))
         coaching.forget(connection, recording, at)
+        connection.execute(redactions.delete().where(redactions.c.recording == recording))
         connection.execute(
             recordings.update()
             .where(recordings.c.id == recording)
@@ -224,6 +226,7 @@ def drop(connection: sa.Connection, recording: str) -> None:
     connection.execute(links.delete().where(links.c.recording == recording))
     connection.execute(restrictions.delete().where(restrictions.c.recording == recording))
     noticechecks.forget(connection, recording)
+    connection.execute(redactions.delete().where(redactions.c.recording == recording))
     connection.execute(recordings.delete().where(recordings.c.id == recording))
 
 

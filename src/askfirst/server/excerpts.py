@@ -11,7 +11,7 @@ from datetime import datetime
 
 from askfirst.errors import Refused
 from askfirst.model import RecordingState
-from askfirst.server import erasure
+from askfirst.server import erasure, redactions
 from askfirst.server.access import Permission, Person
 from askfirst.server.database import reading
 from askfirst.server.playback import Playback
@@ -66,6 +66,9 @@ def excerpt(
             connection, found.recording
         ):
             raise Refused(f"recording {found.recording} is to be erased; nobody hears it")
+        is_original = redactions.result(connection, found.recording) is None
+    if is_original:  # in quarantine nobody looks through the words of the other side
+        person.ensure(Permission.ORIGINALS_OPEN)
     from_ms, to_ms = wanted or (allowed.from_ms, allowed.to_ms)
     if not allowed.from_ms <= from_ms < to_ms <= allowed.to_ms:
         raise Refused(
@@ -82,4 +85,5 @@ def excerpt(
         states=_STATES,
         is_own=allowed.is_own,
         at=at,
+        is_original=is_original,
     )

@@ -18,7 +18,7 @@ from askfirst.ledger import Kind
 from askfirst.model import Outcome, Proof, RecordingState, Utterance, Verdict
 from askfirst.outcome import quarantined
 from askfirst.ports import Recognizer, TaughtRecognizer
-from askfirst.server import erasure, noticechecks, peaks, transcripts
+from askfirst.server import erasure, noticechecks, peaks, redacting, transcripts
 from askfirst.server.account import account
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
@@ -88,6 +88,7 @@ class Finishing:
                     transcripts.to_bytes(both),
                     utc_now(),
                 )
+            redacting.redact(self.store, recording, utc_now())
             peaks.prepare(self.store, recording)
 
     def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:

@@ -42,6 +42,9 @@ GUARDED = frozenset(
         "second_person",
         "second_factor",
         "asks_reason",
+        "redacts_cards",
+        "redacts_ids",
+        "redacts_emails",
         "notice_version",
         "person_figures_basis",
         "checklists",
@@ -59,6 +62,9 @@ _TIGHTER_ON = frozenset(
         "require_works_agreement",
         "forbid_if_localisation_violated",
         "asks_reason",
+        "redacts_cards",
+        "redacts_ids",
+        "redacts_emails",
         "special_category_expected",
     }
 )

@@ -39,6 +39,7 @@ from askfirst.server import (
     dailycheckpoints,
     erasure,
     queuecheck,
+    redacting,
     reminding,
     searchupkeep,
     study,
@@ -267,6 +268,15 @@ def _study_safely(call: str) -> None:
         log.exception("job.study-failed call=%s", call)
 
 
+@DBOS.workflow(name="redact")
+def _redact(_ref: str) -> None:
+    try:
+        _redact_step()
+    except Exception:
+        # What was not looked through is given to nobody, and the hourly check takes it up.
+        log.exception("job.redact-failed")
+
+
 def _fault_of(error: Exception, fault: Fault) -> Fault:
     name = _name_of(error)
     if name == KeyUnreadable.__name__:
@@ -342,6 +352,7 @@ _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "hear": _hear,
     copies.ORDER: _copy,
     study.ORDER: _study,
+    redacting.ORDER: _redact,
 }
 
 
@@ -389,13 +400,21 @@ def _examine_step(call: str) -> None:
 
 @DBOS.step(name="study", **_RETRYING)
 def _study_step(call: str) -> None:
-    study.study(_jobs().store, call, utc_now())
+    jobs = _jobs()
+    redacting.redact_call(jobs.store, call, utc_now())
+    study.study(jobs.store, call, utc_now())
+
+
+@DBOS.step(name="redact", **_RETRYING)
+def _redact_step() -> None:
+    redacting.redact_every(_jobs().store, utc_now())
 
 
 @DBOS.step(name="check-all")
 def _check_step() -> None:
     jobs = _jobs()
     cutting.carry_out(jobs.store)
+    redacting.redact_every(jobs.store, utc_now())
     queuecheck.check_all(jobs.store, jobs.rules, utc_now())
     jobs.dispatch()
 

@@ -24,6 +24,8 @@ links = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("revoked_at", UtcDateTime),
+    # Opens the sound as it was, with nothing silent in it.
+    sa.Column("is_original", sa.Boolean, nullable=False, server_default=sa.false()),
     # Call times that were given by it already: what is asked for again is not written again.
     sa.Column("given", sa.JSON, nullable=False),
     sa.Index("ix_links_recording", "recording"),

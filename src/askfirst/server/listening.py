@@ -121,10 +121,14 @@ class Listening:
         lasts: timedelta,
         now: datetime,
         reason: str = "",
+        *,
+        is_original: bool = False,
     ) -> Link:
-        """A link for a session. Raises NotFound, InvalidInput for a time that is out of range,
-        Refused where the person does not reach the recording or its parties were told another
-        purpose, and InvalidRequest where the account wants a `reason` and there is none.
+        """A link for a session; `is_original`: to the sound with nothing silent in it.
+
+        Raises NotFound, InvalidInput for a time that is out of range, Refused where the person does
+        not reach the recording or its parties were told another purpose, and InvalidRequest where
+        the account wants a `reason` and there is none.
         """
         if not timedelta(seconds=1) <= lasts <= LONGEST:
             raise InvalidInput(
@@ -149,6 +153,7 @@ class Listening:
                     user=person.id,
                     session=of_secret(session),
                     purpose=purpose.value,
+                    is_original=is_original,
                     created_at=now,
                     expires_at=made.expires_at,
                     given=[],
@@ -195,11 +200,15 @@ class Listening:
         self.ensure_purpose(person, recording, ListeningPurpose(row.purpose), now)
         call = self.reach(person, Permission.RECORDINGS_LISTEN, recording, now)
         try:
-            content = self._playback.replay(recording)
+            if row.is_original:  # whoever lost the right meanwhile gets it no more
+                person.ensure(Permission.ORIGINALS_OPEN)
+            content = self._playback.replay(recording, is_original=row.is_original)
         except Refused:
             self.refusals.note(person.id, recording, Why.NOT_READY, now)
             raise
         said = {"person": person.id, "purpose": str(row.purpose), "link": str(row.id)}
+        if row.is_original:
+            said["sound"] = "original"
         return Sound(content, Given(self.store, links, row.id, recording, call, said), now)
 
     def purpose(

@@ -32,7 +32,7 @@ from askfirst.server.privatecall import ensure_may_be_private, may_be_private
 from askfirst.server.reportingcall import ReportingCall
 from askfirst.telephony.conversation import Sentence
 
-HOLD_REASONS = ("card-number", "health-data", "private", "other")
+HOLD_REASONS = ("card-number", "payment", "health-data", "private", "other")
 """Why a recording may be paused; the ledger takes codes and no words of anybody."""
 
 AWAY = "away"

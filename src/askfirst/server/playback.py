@@ -19,6 +19,7 @@ from askfirst.audio.resample import resample
 from askfirst.errors import InvalidInput, KeyUnreadable, NotFound, Refused, Unverified
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, RecordingState
+from askfirst.server import redactions
 from askfirst.server.clock import utc_now
 from askfirst.server.database import assets, calls, reading, recordings, segments, transaction
 from askfirst.server.recorder import SPOOL_SEGMENT_BYTES
@@ -82,6 +83,7 @@ class Playback:
             if row.state != RecordingState.READY.value:
                 raise Refused(f"recording {recording} is {row.state} and cannot be played")
             ensure_open(connection, recording, purpose)
+            given = redactions.sound(connection, recording)
             self._store.ledger.append(
                 connection,
                 kind,
@@ -94,14 +96,21 @@ class Playback:
                     **({} if link is None else {"link": link}),
                 },
             )
-        return self._asset(recording, "audio")
+        return self._asset(recording, given)
 
-    def replay(self, recording: str) -> bytes:
-        """More of a recording whose playing `play` has written down; Refused unless it is ready."""
+    def replay(self, recording: str, *, is_original: bool = False) -> bytes:
+        """More of a recording whose playing `play` has written down; Refused unless it is ready.
+
+        `is_original` gives it with nothing silent in it: for who may open originals.
+        """
         state, _ = self._about(recording)
         if state != RecordingState.READY.value:
             raise Refused(f"recording {recording} is {state} and cannot be played")
-        return self._asset(recording, "audio")
+        if is_original:
+            return self._asset(recording, redactions.ORIGINAL)
+        with reading(self._store.engine) as connection:
+            given = redactions.sound(connection, recording)
+        return self._asset(recording, given)
 
     def excerpt(
         self,
@@ -115,13 +124,15 @@ class Playback:
         states: Collection[str],
         is_own: bool,
         at: datetime,
+        is_original: bool = False,
     ) -> bytes:
         """A range of call time as Ogg/Opus, for `excerpts` and `clips`; with `is_own` our side
         alone.
 
         The access with its range, and the ids in `about`, is in the ledger before anything is
         read. Raises Refused unless the recording is in one of `states` with a file that can be
-        read, InvalidInput where nothing of the range was kept.
+        read, InvalidInput where nothing of the range was kept. `is_original` is for who may open
+        originals.
         """
         with transaction(self._store.engine) as connection:
             row = connection.execute(
@@ -134,6 +145,7 @@ class Playback:
             if row.state not in states or row.failure is not None:
                 raise Refused(f"recording {recording} is {row.state} or cannot be read")
             ensure_open(connection, recording, purpose)
+            given = redactions.ORIGINAL if is_original else redactions.sound(connection, recording)
             self._store.ledger.append(
                 connection,
                 Kind.ACCESS_PLAYED,
@@ -155,7 +167,7 @@ class Playback:
         ]
         if not parts:
             raise InvalidInput(f"nothing of {from_ms} to {to_ms} ms was kept")
-        samples, _ = decode(self._asset(recording, "audio"), SAMPLE_RATE_HZ)
+        samples, _ = decode(self._asset(recording, given), SAMPLE_RATE_HZ)
         if is_own:
             own = 0 if row.direction == "outbound" else 1
             samples = samples[own : own + 1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.model import Utterance, Word
+from askfirst.server import redactions
 from askfirst.server.database import assets, reading
 from askfirst.server.playback import Playback
 from askfirst.server.store import Store
@@ -56,7 +57,7 @@ class Revision:
 
 
 def current(store: Store, recording: str) -> list[Utterance] | None:
-    """The words of a recording as they stand now, in order; None where there are none.
+    """The words of a recording as they stand now, redacted, in order; None where there are none.
 
     Raises KeyUnreadable after an erasure, Unverified where the file was changed.
     """
@@ -65,26 +66,37 @@ def current(store: Store, recording: str) -> list[Utterance] | None:
 
 
 def machine(store: Store, recording: str) -> list[Utterance] | None:
-    """The words as the recogniser wrote them, whatever was corrected; raises as `current`."""
-    kept = Playback(store).asset(recording, MACHINE)
-    return None if kept is None else from_bytes(kept)
+    """The words as the recogniser wrote them, redacted; raises as `current`."""
+    found = revision(store, recording, 0)
+    return None if found is None else list(found.said)
 
 
 def newest(store: Store, recording: str) -> Revision | None:
-    """The revision that stands now; None where there are no words. Raises as `current`."""
-    with reading(store.engine) as connection:
-        number = newest_number(connection, recording)
-    return revision(store, recording, number)
+    """The revision that stands now, redacted; None without words. Raises as `current`."""
+    return _redacted(store, recording, newest_original(store, recording))
 
 
 def revision(store: Store, recording: str, number: int) -> Revision | None:
-    """A revision by its number, None where there is none. Raises as `current`."""
-    if number == 0:
-        said = machine(store, recording)
-        return None if said is None else Revision(0, Origin.MACHINE, said, 0)
+    """A revision by its number, redacted; None where there is none. Raises as `current`."""
+    return _redacted(store, recording, original(store, recording, number))
+
+
+def newest_original(store: Store, recording: str) -> Revision | None:
+    """The revision that stands now as it was said, for correcting it and for whoever may open
+    originals. Raises as `current`.
+    """
+    with reading(store.engine) as connection:
+        number = newest_number(connection, recording)
+    return original(store, recording, number)
+
+
+def original(store: Store, recording: str, number: int) -> Revision | None:
+    """A revision as it was said, for the same. Raises as `current`."""
     kept = Playback(store).asset(recording, kind_of(number))
     if kept is None:
         return None
+    if number == 0:
+        return Revision(0, Origin.MACHINE, from_bytes(kept), 0)
     found = json.loads(kept)
     return Revision(
         number,
@@ -94,6 +106,14 @@ def revision(store: Store, recording: str, number: int) -> Revision | None:
         found["person"],
         datetime.fromisoformat(found["at"]),
     )
+
+
+def originals(store: Store, recording: str) -> list[Sequence[Utterance]]:
+    """Every version of the words as it was said, for redacting the sound. Raises as `current`."""
+    with reading(store.engine) as connection:
+        newest_ = newest_number(connection, recording)
+    found = [original(store, recording, number) for number in range(newest_ + 1)]
+    return [each.said for each in found if each is not None]
 
 
 def newest_number(connection: sa.Connection, recording: str) -> int:
@@ -107,8 +127,8 @@ def newest_number(connection: sa.Connection, recording: str) -> int:
 
 
 def kind_of(number: int) -> str:
-    """The kind under which a revision above 0 is kept."""
-    return f"{_REVISED}{number}"
+    """The kind under which a revision is kept."""
+    return MACHINE if number == 0 else f"{_REVISED}{number}"
 
 
 def lines_of(store: Store, recording: str) -> list[dict[str, Any]] | None:
@@ -120,16 +140,23 @@ def lines_of(store: Store, recording: str) -> list[dict[str, Any]] | None:
     if found is None:
         return None
     base = revision(store, recording, found.base) or found
-    lines = []
-    for now, before in zip(found.said, base.said, strict=True):
-        line = {
-            "speaker": now.speaker,
-            "start_ms": now.start_ms,
-            "end_ms": now.end_ms,
-            "text": now.text,
+    return [
+        line if line["text"] == before.text else {**line, "machine_text": before.text}
+        for line, before in zip(plain(found.said), base.said, strict=True)
+    ]
+
+
+def plain(said: Sequence[Utterance]) -> list[dict[str, Any]]:
+    """Utterances as plain lines, without single words."""
+    return [
+        {
+            "speaker": item.speaker,
+            "start_ms": item.start_ms,
+            "end_ms": item.end_ms,
+            "text": item.text,
         }
-        lines.append(line if now.text == before.text else {**line, "machine_text": before.text})
-    return lines
+        for item in said
+    ]
 
 
 def to_bytes(said: Sequence[Utterance]) -> bytes:
@@ -154,6 +181,13 @@ def revised_bytes(
         "utterances": _written(said),
     }
     return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _redacted(store: Store, recording: str, found: Revision | None) -> Revision | None:
+    """A revision as people and learners may have it."""
+    if found is None:
+        return None
+    return replace(found, said=redactions.shown(store, recording, found.said))
 
 
 def _written(said: Sequence[Utterance]) -> list[dict[str, Any]]:

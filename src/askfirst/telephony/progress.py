@@ -50,7 +50,8 @@ def ringback() -> tuple[bytes, ...]:
 def ensure_digits(digits: str) -> None:
     """Raise InvalidInput for anything but one or more of 0-9 * # A-D."""
     if not digits or not set(digits) <= set("".join(DTMF_KEYS)):
-        raise InvalidInput(f"digits {digits!r}, expected some of 0-9 * # A B C D.")
+        # What was pressed may be a card number: it is not repeated, errors are shown and logged.
+        raise InvalidInput("found what is no key of a telephone; press some of 0-9 * # A B C D")
 
 
 def joiner_leg(joins: int) -> str:

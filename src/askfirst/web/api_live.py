@@ -35,6 +35,7 @@ from askfirst.web.visit import Visit, permitted, present_user
 router = APIRouter(tags=["live calls"])
 
 Caller = Annotated[Visit, Depends(permitted(Permission.CALLS_MAKE))]
+Pauser = Annotated[Visit, Depends(permitted(Permission.CALLS_PAUSE))]
 Watcher = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
 
 State = dict[str, object]
@@ -275,19 +276,19 @@ async def learn_place(visit: Caller, call: str, wanted: LearntPlace) -> State:
 
 
 @router.post("/calls/{call}/holds", status_code=201)
-async def hold(visit: Caller, call: str, wanted: Hold) -> State:
-    """Pause every use; `hold` is what ends it."""
+async def hold(visit: Pauser, call: str, wanted: Hold) -> State:
+    """Pause every use; `hold` is what ends it. Who may only pause reads nothing of the call."""
     live = own(visit, call)
     made = live.hold(wanted.reason)
-    return {"hold": made, **live.state()}
+    return {"hold": made, **_told_of(visit, live)}
 
 
 @router.delete("/calls/{call}/holds/{made}")
-async def release(visit: Caller, call: str, made: str) -> State:
+async def release(visit: Pauser, call: str, made: str) -> State:
     """End a pause."""
     live = own(visit, call)
     live.release(made)
-    return live.state()
+    return _told_of(visit, live)
 
 
 @router.post("/calls/{call}/mute")
@@ -344,6 +345,12 @@ async def hang_up(visit: Caller, call: str) -> State:
     live = own(visit, call)
     await live.hangup()
     return live.state()
+
+
+def _told_of(visit: Visit, live: LiveCall) -> State:
+    """The state of a call for who may act in it; its pauses alone for who may only pause it."""
+    state = live.state()
+    return state if visit.may(Permission.CALLS_MAKE) else {"holds": state["holds"]}
 
 
 def own(visit: Visit, call: str) -> LiveCall:

@@ -13,7 +13,7 @@ from typing import Any
 
 from askfirst.errors import AskfirstError, Unverified
 from askfirst.ledger import Kind
-from askfirst.model import RecordingState
+from askfirst.model import RecordingState, Utterance
 from askfirst.server import legalholds, transcribing
 from askfirst.server.access import Permission
 from askfirst.server.callreader import CallRecord, reaches
@@ -159,19 +159,25 @@ def opened(
     reason: str = "",
     show: Show = Show.WORDS,
     draft: Draft | None = None,
+    original: Sequence[Utterance] | None = None,
 ) -> Listened | None:
     """The player and the transcript of a recording that is ready, None for any other.
 
     The access is in the ledger before anything is given. The sound is not opened here. `purpose`
-    and `reason` are what the link was made for; `draft` is what was typed and not kept.
+    and `reason` are what the link was made for; `draft` is what was typed and not kept; `original`
+    are its words with nothing hidden, for a link that opens the original sound.
     """
     line = record.line
     if line.recording is None or line.recording_state != RecordingState.READY.value:
         return None
     store = visit.site.store
-    note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
+    if original is None:  # who opens the original has been entered with it
+        note(visit, Kind.ACCESS_READ, line.id, line.recording, purpose.value, link.id)
     seen = _seen(visit, record, store.ledger.entries(line.id))
-    words = calltranscript.words(visit, line.id, line.recording, show, draft)
+    if original is None:
+        words = calltranscript.words(visit, line.id, line.recording, show, draft)
+    else:
+        words = calltranscript.as_said(original)
     both = recordingview.lanes(visit, record, seen)
     try:
         peaks = peaks_of(store, line.recording)

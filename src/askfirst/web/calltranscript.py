@@ -135,6 +135,12 @@ def words(visit: Visit, call: str, recording: str, show: Show, draft: Draft | No
     )
 
 
+def as_said(said: Sequence[Utterance]) -> Words:
+    """The words with nothing hidden, to read only, for an access that is already written down."""
+    lines = [_line(number, each, said, Show.MACHINE, {}) for number, each in enumerate(said)]
+    return Words(Show.WORDS, 0, Origin.MACHINE, "", None, lines, has_machine=False, may_write=False)
+
+
 def changed_lines(visit: Visit, recording: str, seen: int, texts: Mapping[int, str]) -> Draft:
     """Of what a form brought, the lines that differ from the revision that it was made of."""
     before = transcripts.revision(visit.site.store, recording, seen)

@@ -94,6 +94,7 @@ RECORDING_STATES: Mapping[str, str] = {
 OPENINGS: Mapping[str, str] = {
     "access.played": words.mark("listened"),
     "access.read": words.mark("read the transcript"),
+    "access.original": words.mark("opened the original, with nothing hidden"),
     "access.exported": words.mark("exported it"),
     "access.found": words.mark("opened the call from a search"),
     "access.shared": words.mark("shared it with somebody outside"),

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from askfirst.errors import NotFound
 from askfirst.outcome import in_language
-from askfirst.server import accounts
+from askfirst.server import accounts, originals
 from askfirst.server.access import Permission
 from askfirst.server.accesslog import reason_of
 from askfirst.server.callreader import CallRecord
+from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.purposes import ListeningPurpose
-from askfirst.web import callanalysis, callpage, callwords, recordingview, words
+from askfirst.web import callanalysis, callpage, callwords, recordingview, redactionview, words
 from askfirst.web.aftercall import after_call
 from askfirst.web.api_calls import found_call, linked, note_found
 from askfirst.web.calltranscript import FAULTS, Draft, Show
@@ -32,6 +33,7 @@ from askfirst.web.visit import Visit, permitted
 router = APIRouter()
 
 Reader = Annotated[Visit, Depends(permitted(Permission.CALLS_READ))]
+Officer = Annotated[Visit, Depends(permitted(Permission.ORIGINALS_OPEN))]
 Listener = Annotated[Visit, Depends(permitted(Permission.RECORDINGS_LISTEN))]
 
 SHARE_PERIODS = {
@@ -91,6 +93,25 @@ def listening(
     return _shown(visit, record, listened, status=status, at_ms=at_ms)
 
 
+@router.post("/calls/{call}/original")
+def original(
+    visit: Officer,
+    call: str,
+    purpose: Annotated[ListeningPurpose, Form()],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """The call as it was said, nothing hidden, for a stated purpose and reason."""
+    record = found_call(visit, call)
+    if record.line.recording is None:
+        raise NotFound(f"call {call} has no recording")
+    person, session = visit.who.person, visit.session or ""
+    found = originals.open_original(
+        visit.site.listening, person, session, record.line.recording, purpose, reason, utc_now()
+    )
+    opened = callpage.opened(visit, record, found.link, purpose, reason, original=found.said)
+    return _shown(visit, record, opened)
+
+
 def _shown(
     visit: Visit,
     record: CallRecord,
@@ -121,6 +142,7 @@ def _shown(
         numbers=callanalysis.numbers(visit, record),
         anchor=callanalysis.anchor,
         notice=notice_panel(visit, record),
+        hidden=redactionview.hidden(visit, record.line),
         after=after_call(visit, record.line.id),
         names=names,
         opened=[_opening(visit, record, each) for each in record.opened],

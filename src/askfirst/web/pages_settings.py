@@ -106,6 +106,22 @@ def change_vocabulary(visit: Writer, running: Running, vocabulary: Field = "") -
     return RedirectResponse("/settings/recording?saved=1", status_code=303)
 
 
+@router.post("/settings/redaction")
+def change_redaction(
+    visit: Writer, redacts_cards: Field = "", redacts_ids: Field = "", redacts_emails: Field = ""
+) -> Response:
+    """What is hidden in recordings and transcripts; every recording is looked through again."""
+    wanted = {
+        "redacts_cards": redacts_cards != "",
+        "redacts_ids": redacts_ids != "",
+        "redacts_emails": redacts_emails != "",
+    }
+    changed(visit, wanted)
+    if visit.site.carrier.node is not None:
+        visit.site.carrier.node.jobs.dispatch()
+    return RedirectResponse("/settings/recording?saved=1", status_code=303)
+
+
 @router.get("/settings/retention")
 def retention_page(visit: Reader, saved: bool = False) -> Response:
     """How long recordings are kept, and what that means."""

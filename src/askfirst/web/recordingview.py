@@ -24,6 +24,7 @@ TOLD_OF_MS = 1_000
 
 PAUSES: Mapping[str, str] = {
     "card-number": words.mark("paused: card number"),
+    "payment": words.mark("paused: a payment"),
     "health-data": words.mark("paused: health data"),
     "private": words.mark("paused: something private"),
     "peer": words.mark("paused: they put the call on hold"),

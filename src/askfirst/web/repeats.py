@@ -27,7 +27,9 @@ REPLAYED = "idempotent-replayed"
 LARGEST_REQUEST = 1 << 20
 LARGEST_ANSWER = 1 << 16
 
-_COVERED = re.compile(r"/api/v1/(?!decisions$|tokens$|users\b|recordings/[^/]+/links$).+")
+_COVERED = re.compile(
+    r"/api/v1/(?!decisions$|tokens$|users\b|recordings/[^/]+/(?:links|originals)$).+"
+)
 
 
 class Repeats:
