@@ -17,7 +17,7 @@ from faster_whisper import WhisperModel
 from askfirst.model import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from askfirst.ports import Recognizer
 from askfirst.server.plugins import SPEECH, load
-from askfirst.speech.whisper import packaged_model
+from askfirst.speech.whispermodels import packaged_model
 from askfirst.telephony.persona import audio_frames, packaged_persona
 from bench.measure import Line
 from bench.prompts import are_there, channel, prompts

@@ -234,7 +234,7 @@ def test_a_search_reaches_no_further_than_the_person(office: Office) -> None:
 
     for words in ("blue", "nora", rig.NORWAY):
         assert far.get("/api/v1/search", params={"q": words}).json()["calls"] == []
-    nothing = {"contacts": [], "calls": [], "next": None, "index": "ready"}
+    nothing: dict[str, object] = {"contacts": [], "calls": [], "next": None, "index": "ready"}
     assert far.get("/api/v1/search", params={"q": "red"}).json() == nothing
 
 
