@@ -192,7 +192,7 @@ def test_a_hit_opens_where_it_was_said_after_the_purpose_is_stated(office: Offic
     listened = office.lead.post(f"{call}/listen", data={"purpose": "quality", "at_ms": "2500"})
 
     assert 'data-at="2500"' in listened.text
-    assert re.search(r'<li id="here" data-from="2500"', listened.text)
+    assert re.search(r'data-from="2500"[^>]*><time id="here">', listened.text)
 
 
 def test_a_search_is_kept_used_and_deleted_by_its_owner_alone(office: Office) -> None:
