@@ -21,7 +21,7 @@ from askfirst.model import Element
 LANGUAGES = ("en", "nb", "de")
 """Languages that can be understood."""
 
-VERSION = 1
+VERSION = 2
 """How often what is heard has changed; recordings that an older one checked are checked again.
 
 Whoever changes the words or the order in which they are asked raises it.
