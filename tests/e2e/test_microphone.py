@@ -156,7 +156,8 @@ def kept_sound(installation: Installation, call: str) -> tuple[NDArray[Any], NDA
         with reading(store.engine) as connection:
             query = sa.select(recordings.c.id).where(recordings.c.call == call)
             recording = str(connection.execute(query).scalar_one())
-        audio = Playback(store).play(recording, person="operator", purpose="quality")
+        # The sound itself, whether or not it was looked through for numbers by now.
+        audio = Playback(store).replay(recording, is_original=True)
     channels, rate = decode(audio, 16_000)
     assert (len(channels), rate) == (2, 16_000)
     return channels[0].astype(float), channels[1].astype(float)

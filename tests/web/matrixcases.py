@@ -6,7 +6,7 @@ How far a permission goes is not written here: that is the table in `askfirst.se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -92,6 +92,7 @@ PERSON = {
     "name": "Target", "email": "target@example.org", "roles": "agent", "language": "en"
 }  # fmt: skip
 WORDS = {"purpose": "dispute", "revision": "0"}
+PAUSING = (P.CALLS_PAUSE,)
 LISTEN, EXPORT, HOLD = P.RECORDINGS_LISTEN, P.RECORDINGS_EXPORT, P.RECORDINGS_HOLD
 PLAYED, READ, EXPORTED = "access.played", "access.read", "access.exported"
 CERTIFIED = "access.certified"
@@ -379,8 +380,8 @@ _LIVE = {
     ("POST", f"{LIVE_CALL}/parties"): _live(201, number="+16285550142"),
     ("DELETE", f"{LIVE_CALL}/parties/{{party}}"): _live(),
     ("POST", f"{LIVE_CALL}/places"): _live(201, party=1, code="FR"),
-    ("POST", f"{LIVE_CALL}/holds"): _live(201, reason="private"),
-    ("DELETE", f"{LIVE_CALL}/holds/{{made}}"): _live(),
+    ("POST", f"{LIVE_CALL}/holds"): replace(_live(201, reason="private"), needs=PAUSING),
+    ("DELETE", f"{LIVE_CALL}/holds/{{made}}"): replace(_live(), needs=PAUSING),
     ("POST", f"{LIVE_CALL}/mute"): _live(),
     ("DELETE", f"{LIVE_CALL}/mute"): _live(),
     ("POST", f"{LIVE_CALL}/on-hold"): _live(),

@@ -146,7 +146,7 @@ TABLE: Mapping[UserRole, Mapping[Permission, Reach]] = {
 }
 
 
-_INCLUDED: Mapping[Permission, Permission] = {_P.CALLS_PAUSE: _P.CALLS_MAKE}
+INCLUDED: Mapping[Permission, Permission] = {_P.CALLS_PAUSE: _P.CALLS_MAKE}
 """A scope that lies within a wider one: what may make a call may pause its recording."""
 
 
@@ -172,7 +172,7 @@ class Person:
 
     def _has_scope(self, permission: Permission) -> bool:
         return self.scopes is None or bool(
-            {permission, _INCLUDED.get(permission, permission)} & self.scopes
+            {permission, INCLUDED.get(permission, permission)} & self.scopes
         )
 
     def may(self, permission: Permission) -> bool:
