@@ -24,6 +24,7 @@ from askfirst.server.database import (
     calls,
     consents,
     ledger_entries,
+    metadata,
     reading,
     recordings,
     segments,
@@ -166,8 +167,9 @@ def test_a_gate_that_opened_without_a_recording_is_raised_for_the_call(
 ) -> None:
     store = recorded.store
     with transaction(store.engine) as connection:
-        connection.execute(assets.delete())
-        connection.execute(segments.delete())
+        for table in reversed(metadata.sorted_tables):
+            if any(key.column.table is recordings for key in table.foreign_keys):
+                connection.execute(table.delete())
         connection.execute(recordings.delete())
 
     assert check(store, timedelta(minutes=5)) == 0, "its own jobs may yet make it"
