@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -31,13 +32,16 @@ class KilledOnce(Whisper):
     """A recogniser whose process is killed at its first work, as by a system short of memory."""
 
     kills = 0
+    turn = Lock()
+    """Several calls may be heard at once; one of them does it."""
 
     def transcribe(self, pcm: bytes, language: str) -> list[Word]:
-        if self.kills == 0:
-            super().transcribe(bytes(32_000), language)  # now there is a process
-            assert self.pid is not None
-            os.kill(self.pid, signal.SIGKILL)
-            KilledOnce.kills += 1
+        with self.turn:
+            if self.kills == 0:
+                super().transcribe(bytes(32_000), language)  # now there is a process
+                assert self.pid is not None
+                os.kill(self.pid, signal.SIGKILL)
+                KilledOnce.kills += 1
         return super().transcribe(pcm, language)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
-
 from askfirst.auditing import (
     AGENT,
     CONTACT,
@@ -23,7 +21,6 @@ from askfirst.model import Element, Mode, Party, Utterance, Verdict, Word
 from askfirst.policy import Policy
 from askfirst.redaction import card_spans
 from askfirst.rules import packaged
-from askfirst.spoken import Span
 
 DAY = date(2026, 11, 23)
 LAW = Law(packaged())
@@ -170,20 +167,6 @@ def test_sentences_are_parted_with_the_times_of_their_words() -> None:
     assert [(each.text, each.start_ms, each.end_ms) for each in parted] == [
         ("Recorded.", 0, 400), ("No, please.", 500, 1_400), ("And", 1_500, 1_900),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("it is 4111 1111 1111 1111 thanks", "en"),
-        ("it is four one one one one two three oh nine eight seven thanks", "en"),
-        ("det er fire en en en to tre null ni åtte sju takk", "nb"),
-    ],
-)
-def test_digits_as_long_as_a_card_are_found_where_they_were_said(text: str, language: str) -> None:
-    (span,) = card_spans([Utterance(CONTACT, 1_000, 9_000, text)], language)
-    assert isinstance(span, Span)
-    assert 1_000 < span.from_ms < span.to_ms < 9_000
 
 
 def test_fewer_digits_and_digits_of_two_people_are_no_card() -> None:
