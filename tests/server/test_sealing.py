@@ -114,7 +114,7 @@ def test_the_file_is_stereo_with_the_caller_first(store: Store, tmp_path: Path) 
 
     from askfirst.server.playback import Playback
 
-    samples, rate = decode(Playback(store).play(recording, person="t", purpose="t"))
+    samples, rate = decode(Playback(store).replay(recording, is_original=True))
     assert samples.shape[0] == 2
     ours, theirs = samples[0], samples[1]
     assert find_tone(ours, rate, (rig.VOICES["agent"],))
