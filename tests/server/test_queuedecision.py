@@ -176,7 +176,7 @@ def test_a_crash_in_the_middle_of_a_cut_leaves_the_old_sound_to_nobody(
 ) -> None:
     opened = next(row for row in rig.rows(case.store, sa.select(segments)) if row.kind == "open")
     (old,) = [name for name in case.store.blobs.names() if "/audio-" in name]
-    monkeypatch.setattr(cutting, "_destroy", _killed)
+    monkeypatch.setattr(Store, "destroy_object", _killed)
     with pytest.raises(KeyboardInterrupt):
         case.decide(Decision.KEEP_FROM, opened.from_ms + 1_000)
     monkeypatch.undo()

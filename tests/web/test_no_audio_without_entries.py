@@ -62,14 +62,22 @@ class AnyActs(RuleBasedStateMachine):
         super().__init__()
         self.holds: list[str] = []
 
-    @initialize(who=st.sampled_from(PEOPLE), wants=st.booleans(), then=st.sampled_from([0, 24_000]))
-    def begin(self, who: str, wants: bool, then: int) -> None:
+    @initialize(
+        who=st.sampled_from(PEOPLE),
+        wants=st.booleans(),
+        then=st.sampled_from([0, 24_000]),
+        takes_back=st.booleans(),
+    )
+    def begin(self, who: str, wants: bool, then: int, takes_back: bool) -> None:
         self.phone.switch(True)
         self.phone.place(self.phone.personas[who])
         self.phone.wait(1_500)
         if wants:
             self.phone.act("POST", "record")
             self.phone.wait(then)
+        if takes_back:
+            self.phone.act("POST", "consents", {"kind": "withdrawn", "party": 1})
+            self.phone.wait(700)
 
     @rule(who=st.sampled_from(PEOPLE), key=keys, then=waits)
     def place(self, who: str, key: str | None, then: int) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.errors import AskfirstError, InvalidInput, InvalidRequest, NotFound, Refused
-from askfirst.model import RecordingState
 from askfirst.server.access import Permission, Person
 from askfirst.server.callreader import ensure_reaches
 from askfirst.server.coachingtables import (
@@ -27,23 +26,15 @@ from askfirst.server.coachingtables import (
     mentions,
     playlist_clips,
 )
-from askfirst.server.database import calls, erasures, recordings, segments
+from askfirst.server.database import calls, recordings, segments
 from askfirst.server.playback import Playback
 from askfirst.server.queuetables import cut_pieces
-from askfirst.server.restrictions import RESTRICTED
+from askfirst.server.restrictions import OPEN
 from askfirst.server.sealing import write_note
 from askfirst.server.store import Store
 
 LONGEST = 2_000
 """Characters of a text, at most."""
-
-OPEN: sa.ColumnElement[bool] = sa.and_(
-    recordings.c.state == RecordingState.READY.value,
-    recordings.c.failure.is_(None),
-    recordings.c.id.not_in(RESTRICTED),
-    recordings.c.id.not_in(sa.select(erasures.c.recording)),
-)
-"""Which rows of `recordings` are written about, and what was written of which is shown."""
 
 _LISTEN = Permission.RECORDINGS_LISTEN
 _WRITE = Permission.COACHING_WRITE
@@ -154,8 +145,7 @@ def destroy(store: Store, sealed: Collection[str | None]) -> None:
     """Destroy words for good, keys first; safe to repeat."""
     for each in sealed:
         if each is not None:
-            store.keys.destroy(each)
-            store.blobs.delete(each)
+            store.destroy_object(each)
 
 
 def forget(connection: sa.Connection, recording: str, at: datetime) -> None:

@@ -299,8 +299,7 @@ def destroy_parts(store: Store, making: str) -> None:
     """Destroy keys and bytes of a making; safe to repeat."""
     for name in store.blobs.names():
         if name.startswith(f"{making}/"):
-            store.keys.destroy(name)
-            store.blobs.delete(name)
+            store.destroy_object(name)
 
 
 def destroy_with(store: Store, recording: str) -> None:

@@ -168,8 +168,7 @@ def _put(
         stands = True
     finally:
         if not stands:  # whatever it was, no words are left that nobody knows of
-            store.keys.destroy(str(asset["id"]))
-            store.blobs.delete(str(asset["id"]))
+            store.destroy_object(str(asset["id"]))
     return Revision(number, origin, said, base, person, at)
 
 

@@ -136,7 +136,7 @@ def put_in_place(
 
 def give_up(store: Store, cut: Cut) -> None:
     """Destroy a shorter file that did not take its place."""
-    _destroy(store, str(cut.asset["id"]))
+    store.destroy_object(str(cut.asset["id"]))
 
 
 def carry_out(store: Store) -> int:
@@ -150,18 +150,13 @@ def carry_out(store: Store) -> int:
     for piece in pieces:
         try:
             copies.destroy_with(store, piece.recording)
-            _destroy(store, piece.id)
+            store.destroy_object(piece.id)
             with transaction(store.engine) as connection:
                 connection.execute(cut_pieces.delete().where(cut_pieces.c.id == piece.id))
             done += 1
         except AskfirstError as error:
             log.error("cutting.waits object=%s error=%s", piece.id, type(error).__name__)
     return done
-
-
-def _destroy(store: Store, identity: str) -> None:
-    store.keys.destroy(identity)
-    store.blobs.delete(identity)
 
 
 def _audio(connection: sa.Connection, recording: str) -> str:

@@ -18,9 +18,9 @@ from askfirst.server.access import Permission, Person
 from askfirst.server.accounts import User
 from askfirst.server.accounttables import users
 from askfirst.server.callreader import within
-from askfirst.server.coaching import OPEN
 from askfirst.server.coachingtables import comments, mentions
 from askfirst.server.database import calls, recordings
+from askfirst.server.restrictions import OPEN
 
 MOST = 50
 """Mentions that are listed, the newest."""

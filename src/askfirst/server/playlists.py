@@ -24,6 +24,7 @@ from askfirst.server.clips import Clip, call_of_clip, clip_of
 from askfirst.server.coachingtables import clips, playlist_clips, playlists
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.ids import new_id
+from askfirst.server.restrictions import OPEN
 from askfirst.server.store import Store
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 80, 300
@@ -159,7 +160,7 @@ def content_of(store: Store, person: Person, playlist: str) -> Content:
                 playlist_clips.c.clip.label("place"),
                 playlist_clips.c.removed_at,
                 *clips.c,
-                (coaching.OPEN & within(person, Permission.RECORDINGS_LISTEN)).label("is_heard"),
+                (OPEN & within(person, Permission.RECORDINGS_LISTEN)).label("is_heard"),
             )
             .select_from(
                 playlist_clips.outerjoin(clips, clips.c.id == playlist_clips.c.clip)

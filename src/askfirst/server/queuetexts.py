@@ -85,8 +85,7 @@ def forget(store: Store, connection: sa.Connection, call: str) -> None:
         sa.select(queue_texts.c.id).join(queue_items).where(queue_items.c.call == call)
     ).scalars()
     for identity in ids:
-        store.keys.destroy(identity)
-        store.blobs.delete(identity)
+        store.destroy_object(identity)
 
 
 def _text(store: Store, identity: str) -> str | None:

@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from askfirst.audio.container import encode_ogg_opus
 from askfirst.errors import AskfirstError
 from askfirst.ledger import Kind
-from askfirst.model import SAMPLE_RATE_HZ, RecordingState, Utterance
+from askfirst.model import SAMPLE_RATE_HZ, Utterance
 from askfirst.redaction import VERSION, Finding, FindingKind, find
 from askfirst.server import cutting, redactions, transcripts
 from askfirst.server.account import account
-from askfirst.server.database import assets, calls, erasures, reading, recordings, transaction
+from askfirst.server.database import assets, calls, reading, recordings, transaction
 from askfirst.server.playback import Playback
 from askfirst.server.queuetables import cut_pieces
 from askfirst.server.redactions import REDACTED, Result
 from askfirst.server.redactiontables import redactions as table
-from askfirst.server.restrictions import RESTRICTED
+from askfirst.server.restrictions import OPEN
 from askfirst.server.sealing import put_beside
 from askfirst.server.store import Store
 from askfirst.spoken import Span, merged, total_ms
@@ -38,11 +38,6 @@ log = logging.getLogger(__name__)
 ORDER = "redact"
 """The kind of an order to look through every recording where that is due."""
 
-_READY = (
-    recordings.c.state == RecordingState.READY.value,
-    recordings.c.failure.is_(None),
-    recordings.c.id.not_in(sa.select(erasures.c.recording)),
-)
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 
@@ -82,7 +77,7 @@ def _due(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[str]:
     query = (
         sa.select(recordings.c.id)
         .join(assets, (assets.c.recording == recordings.c.id) & (assets.c.kind == "audio"))
-        .where(which, *_READY, recordings.c.id.not_in(RESTRICTED))
+        .where(which, OPEN)
         .order_by(recordings.c.id)
     )
     return [
@@ -135,7 +130,7 @@ def redact(store: Store, recording: str, at: datetime) -> Result | None:
         still = connection.execute(
             sa.select(assets.c.id)
             .join(recordings)
-            .where(recordings.c.id == recording, assets.c.id == source, *_READY)
+            .where(recordings.c.id == recording, assets.c.id == source, OPEN)
         ).one_or_none()
         if still is not None:
             _put_in_place(connection, recording, values, made, at)
@@ -143,8 +138,7 @@ def redact(store: Store, recording: str, at: datetime) -> Result | None:
                 _note(store, connection, recording, row.call, values, made, at)
     if still is None:
         if made is not None:
-            store.keys.destroy(str(made["id"]))
-            store.blobs.delete(str(made["id"]))
+            store.destroy_object(str(made["id"]))
         return None
     cutting.carry_out(store)
     return result

@@ -21,7 +21,7 @@ from askfirst.model import RecordingState, Role
 from askfirst.server import contacts
 from askfirst.server.account import account
 from askfirst.server.contactcard import standard
-from askfirst.server.database import outbox, parties, recordings
+from askfirst.server.database import erasures, outbox, parties, recordings
 from askfirst.server.requesttables import restrictions, subject_requests
 from askfirst.server.store import Store
 
@@ -30,6 +30,14 @@ STAY_OPEN = frozenset({"dispute", "subject-request"})
 
 RESTRICTED = sa.select(restrictions.c.recording).where(restrictions.c.lifted_at.is_(None))
 """The ids of what is restricted, for other queries."""
+
+OPEN: sa.ColumnElement[bool] = sa.and_(
+    recordings.c.state == RecordingState.READY.value,
+    recordings.c.failure.is_(None),
+    recordings.c.id.not_in(RESTRICTED),
+    recordings.c.id.not_in(sa.select(erasures.c.recording)),
+)
+"""Which rows of `recordings` are worked with: ready, readable, and neither restricted nor to go."""
 
 
 def is_restricted(connection: sa.Connection, recording: str) -> bool:

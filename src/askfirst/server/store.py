@@ -73,6 +73,11 @@ class Store:
             search=SearchIndex(folder / SEARCH_FILE, keys.search_key),
         )
 
+    def destroy_object(self, identity: str) -> None:
+        """Destroy an encrypted object for good, its key first; safe to repeat."""
+        self.keys.destroy(identity)
+        self.blobs.delete(identity)
+
     def close(self) -> None:
         """Let go of the databases."""
         self.engine.dispose()

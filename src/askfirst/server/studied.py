@@ -13,19 +13,13 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from askfirst.model import RecordingState, Utterance
-from askfirst.server.database import erasures, recordings
-from askfirst.server.restrictions import RESTRICTED
+from askfirst.model import Utterance
+from askfirst.server.database import recordings
+from askfirst.server.restrictions import OPEN
 from askfirst.server.store import Store
 from askfirst.spoken import Span
 
-ALLOWED: sa.ColumnElement[bool] = sa.and_(
-    recordings.c.state == RecordingState.READY.value,
-    recordings.c.may_analyse,
-    recordings.c.failure.is_(None),
-    recordings.c.id.not_in(RESTRICTED),
-    recordings.c.id.not_in(sa.select(erasures.c.recording)),
-)
+ALLOWED: sa.ColumnElement[bool] = sa.and_(OPEN, recordings.c.may_analyse)
 """Which rows of `recordings` may be analysed now, and what was learnt of them shown."""
 
 
