@@ -7,6 +7,7 @@ run in ordinary time use `LoopClock` on an ordinary loop. Nothing here knows wha
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import selectors
 import time
@@ -166,13 +167,23 @@ class LoopClock:
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run in ordinary time, on the loop with the least work for each packet that is installed."""
+    """Run a process in ordinary time, on the loop with the least work for each packet there is."""
+    shorten_pauses()
     try:
         from uvloop import new_event_loop
     except ImportError:  # `sip` alone needs none
         return asyncio.run(main)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
+
+
+def shorten_pauses() -> None:
+    """Have the collector never look again at what the process has loaded by now.
+
+    A full round over all modules, rules and routes takes 0.15 s, in which no frame of a call moves.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def run_virtual(coro: Coroutine[Any, Any, Result]) -> Result:

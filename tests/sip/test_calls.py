@@ -24,7 +24,7 @@ from tests.sip.peer import LOOPBACK, RATE, answering, telephone
 from askfirst.audio.container import decode, encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
-from askfirst.clock import LoopClock
+from askfirst.clock import LoopClock, run
 from askfirst.decide import decide
 from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.model import Party
@@ -65,7 +65,7 @@ AGENT_HZ, CONTACT_HZ = 440.0, 1_000.0
 
 def played(scenario: Coroutine[Any, Any, Result]) -> Result:
     """What a scenario gives, in a minute at most: a call that hangs is a fault and no wait."""
-    return asyncio.run(asyncio.wait_for(scenario, 60))
+    return run(asyncio.wait_for(scenario, 60))
 
 
 @asynccontextmanager
@@ -388,6 +388,8 @@ def test_all_lines_busy_is_said_as_it_is(node: Node, kari: User, tmp_path: Path)
                 await desk.place(ola, NEW_YORK, MemoryLeg())
             await live.hangup()
             await until(live, has(settled=True))
+            while link_of(desk).is_busy:  # until the telephone has confirmed the end
+                await asyncio.sleep(0.01)
             again = await desk.place(ola, NEW_YORK, MemoryLeg())
             await until(again, has(answered=True))
 
