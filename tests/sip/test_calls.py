@@ -388,7 +388,8 @@ def test_all_lines_busy_is_said_as_it_is(node: Node, kari: User, tmp_path: Path)
                 await desk.place(ola, NEW_YORK, MemoryLeg())
             await live.hangup()
             await until(live, has(settled=True))
-            while link_of(desk).is_busy:  # until the telephone has confirmed the end
+            # The line is free when the telephone has confirmed the end, of which nobody is told.
+            while link_of(desk).is_busy:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             again = await desk.place(ola, NEW_YORK, MemoryLeg())
             await until(again, has(answered=True))
