@@ -18,6 +18,9 @@ from askfirst.web.visit import Visit
 
 FAULTS: Mapping[str, str] = {
     "recogniser": marks.mark("The recogniser did not answer."),
+    "language": marks.mark(
+        "The recogniser does not know the language of this call; another model may."
+    ),
     "key": marks.mark("Its key cannot be read."),
     "spool": marks.mark("The recording could not be put together."),
     "program": marks.mark("Something is wrong with the program."),
