@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.server import rig
@@ -202,8 +203,10 @@ class KnowingEnglish(Listening):
 def test_in_a_language_that_the_recogniser_does_not_know_nothing_can_be_told(
     store: Store, tmp_path: Path, steps: tuple[str, ...], outcome: str, state: str
 ) -> None:
-    persona = rig.callee(tmp_path / "callee", *steps, number=rig.CALIFORNIA, announces=False)
-    call = run_virtual(rig.carry(store, persona))
+    own: dict[str, Any] = (
+        {} if steps[0] in KEYED else {"number": rig.CALIFORNIA, "announces": False}
+    )
+    call = run_virtual(rig.carry(store, rig.callee(tmp_path / "callee", *steps, **own)))
     with transaction(store.engine) as connection:
         connection.execute(calls.update().values(language="nb"))
     knows = replace(Scripted.capabilities, languages=frozenset({"en"}))
