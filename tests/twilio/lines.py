@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from askfirst.telephony.twilioline import TwilioLine
 from askfirst.telephony.twilioprovider import TwilioProvider
 from askfirst.twilioemulator.app import ACCOUNT, LOOPBACK, SECRET, TwilioEmulator, served
 from askfirst.twilioemulator.asked import Form
+from askfirst.twilioemulator.exchange import Call
 from askfirst.twilioemulator.stream import Socket
 
 OURS = "+17135550100"
@@ -70,7 +72,7 @@ class Client:
             async with asyncio.timeout(1):
                 answer = await self.http.post(
                     path,
-                    content=str(httpx2.QueryParams(form)),
+                    content=urlencode(form),
                     headers={"content-type": "application/x-www-form-urlencoded"},
                 )
         except (httpx2.HTTPError, TimeoutError):
@@ -146,7 +148,7 @@ class Lines:
     status: str
     stream: str
 
-    def call_in(self, persona: Persona, caller: str, called: str = OURS) -> Any:
+    def call_in(self, persona: Persona, caller: str, called: str = OURS) -> Call:
         """Somebody calls us."""
         return self.emulator.exchange.call_in(caller, called, persona, self.voice, self.status)
 

@@ -81,6 +81,7 @@ def test_each_side_of_a_call_from_outside_is_on_its_own_channel_over_real_socket
                 await later(1_500)
                 theirs.hang_up()
                 await until(live, has(settled=True))
+            assert theirs.person is not None
             return live.id, theirs.person.heard
 
     call, at_phone = run(asyncio.wait_for(scenario(), 60))
@@ -105,6 +106,7 @@ def test_while_it_rings_the_caller_hears_that_and_nothing_of_the_caller_is_anywh
             ringing = await rings(here.reception, kari)
             (line,) = here.lines.provider.link._legs
             await later(6_000)
+            assert theirs.person is not None
             heard = list(theirs.person.heard)
             assert line.dropped > 250
             live = await here.reception.take(kari, ringing, MemoryLeg())
@@ -134,7 +136,7 @@ def test_whoever_calls_from_where_a_yes_is_owed_is_not_kept_before_it(
             live.consent("refused")
             await live.hangup()
             await until(live, has(settled=True))
-            return live.id
+            return str(live.id)
 
     call = run_virtual(scenario())
     node.jobs.wait()
@@ -236,6 +238,7 @@ def test_a_message_is_left_after_its_notice(node: Node, kari: User, tmp_path: Pa
             await later(8_000)
             theirs.hang_up()
             await here.reception.close()
+            assert theirs.person is not None
             return list(theirs.person.heard)
 
     heard = run_virtual(scenario())

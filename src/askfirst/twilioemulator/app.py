@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import urlencode
 
 import httpx2
 import uvicorn
@@ -90,7 +91,7 @@ async def posted(url: str, fields: Form) -> str:
         async with httpx2.AsyncClient(timeout=ANSWERS_WITHIN_S, trust_env=False) as http:
             answer = await http.post(
                 url,
-                content=str(httpx2.QueryParams(list(fields))),
+                content=urlencode(fields),
                 headers={"content-type": "application/x-www-form-urlencoded"},
             )
     except httpx2.HTTPError as fault:
