@@ -169,9 +169,8 @@ def _chosen_key(secrets: SigningSecrets, settings: str) -> str | None:
     """
     if not secrets.keys or not settings:
         return None
-    found = dict(
-        match.groups() for part in settings.split(",") if (match := _SETTING.fullmatch(part))
-    )
+    parts = (_SETTING.fullmatch(part) for part in settings.split(","))
+    found = {match[1]: match[2] for match in parts if match is not None}
     secret = secrets.keys.get(found.get("key", ""))
     if secret is not None and found.get("algorithm") != SHA256:
         raise Unverified(f"found an unknown way of signing with a key; expected {SHA256}")
