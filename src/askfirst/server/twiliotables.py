@@ -18,7 +18,7 @@ twilio_accounts = sa.Table(
     sa.Column("signing_key", sa.String(80)),  # the name of a key that signs webhooks, likewise
     sa.Column("region", sa.String(8)),
     sa.Column("sealed", sa.LargeBinary),  # the secrets; None: wiped when it was replaced
-    sa.Column("checks", sa.JSON),  # what the newest check found, in codes
+    sa.Column("checks", sa.JSON(none_as_null=True)),  # what the newest check found, in codes
     sa.Column("checked_at", UtcDateTime),
     sa.Column("made_by", sa.String(48)),
     sa.Column("made_at", UtcDateTime, nullable=False),
@@ -32,7 +32,7 @@ twilio_events = sa.Table(
     sa.Column("call_sid", sa.String(34), nullable=False),
     sa.Column("sequence", sa.Integer),
     sa.Column("status", sa.String(24)),
-    sa.Column("fields", sa.JSON),  # until it was handed on
+    sa.Column("fields", sa.JSON(none_as_null=True)),  # until it was handed on
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("fate", sa.String(8)),  # handed, void or failed; None: it waits
     sa.Index("ix_twilio_events_call_sid", "call_sid", "sequence"),
