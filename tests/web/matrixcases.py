@@ -421,3 +421,6 @@ SOCKETS: Mapping[str, Case] = {
     f"{LIVE_CALL}/frames": Case((P.CALLS_MAKE,), 0, Rule.OWNERS, is_live=True),
 }
 """The same of every socket."""
+
+SIGNED_SOCKETS = frozenset({f"{API}/twilio/stream"})
+"""Sockets to which nobody signs in; whoever opens them proves otherwise who they are."""

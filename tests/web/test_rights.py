@@ -366,6 +366,11 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("GET", "/setup/{token}"): ANYBODY,
     ("POST", "/setup/{token}"): ANYBODY,
     ("POST", "/look"): ANYBODY,
+    # Whoever asks these signs each request, and is no user.
+    ("POST", "/api/v1/twilio/voice"): ANYBODY,
+    ("POST", "/api/v1/twilio/progress"): ANYBODY,
+    ("GET", "/api/v1/twilio/fallback"): ANYBODY,
+    ("POST", "/api/v1/twilio/fallback"): ANYBODY,
     ("GET", "/rules"): ANYBODY,
     ("GET", "/rules.csv"): ANYBODY,
     ("GET", "/rules.json"): ANYBODY,

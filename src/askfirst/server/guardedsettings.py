@@ -48,6 +48,7 @@ GUARDED = frozenset(
         "notice_version",
         "person_figures_basis",
         "checklists",
+        "twilio",
     }
 )
 """Settings that change what is recorded, kept, opened or shown of people; no other is another's

@@ -38,6 +38,7 @@ _NONCE_BYTES = 12
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 _API_KEY = re.compile(r"SK[0-9a-f]{32}")
 _KEY_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _SECRET = re.compile(r"[!-~]{16,128}")
 
 
@@ -47,7 +48,7 @@ class TwilioAccount:
 
     `auth_token` signs webhooks; requests of ours are signed in with `api_key` and its secret where
     there is one, else with the token. `signing_key` names a key of its own for webhooks. `region`
-    None is Twilio's own choice.
+    None is Twilio's own choice. `sender` is the number (E.164) that calls show, None until chosen.
     """
 
     id: str
@@ -58,6 +59,7 @@ class TwilioAccount:
     signing_key: str | None = None
     signing_secret: str = field(default="", repr=False)
     region: str | None = None
+    sender: str | None = None
 
     @property
     def login(self) -> tuple[str, str]:
@@ -77,7 +79,8 @@ def read(given: Mapping[str, str]) -> TwilioAccount:
     """Credentials as somebody typed them, with an id of their own.
 
     Keys: `account_sid`, `auth_token`, `api_key`, `api_secret`, `signing_key`, `signing_secret`,
-    `region`. Raises InvalidRequest, whose `key` is the field; no message shows what was typed.
+    `region`, `sender`. Raises InvalidRequest, whose `key` is the field; no message shows what was
+    typed.
     """
     typed = {key: value.strip() for key, value in given.items()}
     api_key, signing_key = typed.get("api_key") or None, typed.get("signing_key") or None
@@ -94,6 +97,9 @@ def read(given: Mapping[str, str]) -> TwilioAccount:
         _ensure(_SECRET, typed, "signing_secret", "the secret of the key that signs webhooks")
     elif typed.get("signing_secret"):
         raise InvalidRequest("found a secret without its key; give both", key="signing_key")
+    sender = typed.get("sender") or None
+    if sender is not None and not _NUMBER.fullmatch(sender):
+        raise InvalidRequest("found no number; expected + and 7 to 15 digits", key="sender")
     if region is not None and region not in REGIONS:
         raise InvalidRequest(f"found no region; expected {', '.join(REGIONS)}", key="region")
     return TwilioAccount(
@@ -105,6 +111,7 @@ def read(given: Mapping[str, str]) -> TwilioAccount:
         signing_key=signing_key,
         signing_secret=typed.get("signing_secret", ""),
         region=region,
+        sender=sender,
     )
 
 
@@ -120,6 +127,7 @@ def keep(
             api_key=made.api_key,
             signing_key=made.signing_key,
             region=made.region,
+            sender=made.sender,
             sealed=_sealed(keys, made),
             made_by=by,
             made_at=at,
@@ -165,6 +173,7 @@ def in_force(connection: sa.Connection, keys: KeyStore) -> TwilioAccount | None:
         api_key=row.api_key,
         signing_key=row.signing_key,
         region=row.region,
+        sender=row.sender,
         **_opened(keys, row),
     )
 
@@ -178,6 +187,7 @@ class Shown:
     api_key: str | None
     signing_key: str | None
     region: str | None
+    sender: str | None
     checks: Mapping[str, Any]
     checked_at: datetime | None
 
@@ -194,6 +204,7 @@ def shown(connection: sa.Connection) -> Shown | None:
         row.api_key,
         row.signing_key,
         row.region,
+        row.sender,
         row.checks or {},
         row.checked_at,
     )

@@ -41,9 +41,6 @@ RETRY_S = 1.0
 MOST_HELD = 20_000
 """Events that wait to be written; with more the answer is 503, and Twilio tries elsewhere."""
 
-VOICE_WITHIN_S = 8.0
-"""How long whoever carries calls may think about a call that comes in; Twilio waits for 15 s."""
-
 ANSWERS_KEPT, ANSWERS_KEPT_S = 500, 60.0
 """So many answers are given again, for so long, where Twilio asks the same again."""
 
@@ -56,19 +53,18 @@ _STATUS = re.compile(r"[a-z-]{1,24}")
 
 
 class StreamSocket(Protocol):
-    """A media stream that was accepted, as text messages (JSON); `receive_text` raises
-    WebSocketDisconnect of starlette at its end."""
+    """The WebSocket of a media stream, accepted."""
 
-    async def receive_text(self) -> str:
-        """The next message."""
+    async def receive(self) -> str | None:
+        """The next text message, None when the other side is gone."""
         ...
 
-    async def send_text(self, data: str) -> None:
-        """Send a message."""
+    async def send(self, text: str) -> None:
+        """Send a text message; raises OSError when the other side is gone."""
         ...
 
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """End the stream."""
+    async def close(self) -> None:
+        """End the stream; safe to call more than once."""
         ...
 
 
@@ -83,12 +79,8 @@ class TwilioCalls(Protocol):
         """
         ...
 
-    async def incoming(self, fields: Mapping[str, str]) -> str:
-        """The TwiML for a call that comes in, or whose first words Twilio asks for.
-
-        Comes once for each request; an address that is asked twice in a call has a query of its
-        own each time. What is raised is answered with words that nobody can be reached.
-        """
+    def incoming(self, fields: Mapping[str, str]) -> str:
+        """The TwiML for a call that comes in; comes once for each request, and never waits."""
         ...
 
     async def stream(self, socket: StreamSocket) -> None:
@@ -200,13 +192,8 @@ class Intake:
         calls = self._calls()
         if calls is None:
             raise Unavailable("no calls are carried over Twilio here at the moment")
-        try:
-            async with asyncio.timeout(VOICE_WITHIN_S):
-                said = await calls.incoming(fields)
-        except TimeoutError as error:
-            raise Unavailable("who carries calls does not answer") from error
         self.tally["calls"] += 1
-        return said
+        return calls.incoming(fields)
 
     async def _took(self, event: Event) -> bool:
         """Hold an event until it is written, waiting for that a moment; False if it is known."""
@@ -303,10 +290,15 @@ class Intake:
             return
         known = self._known.setdefault(event.call_sid, _Known(earlier or CallOrder()))
         self._known.move_to_end(event.call_sid)
-        self._hand_on(known.order.take(event.number, event.status, event))
+        before = known.order.last
+        turn = known.order.take(event.number, event.status, event)
+        if known.gap is not None and not (known.order.waits and known.order.last == before):
+            known.gap.cancel()  # what it was about has come; another gap has a time of its own
+            known.gap = None
         if known.order.waits and known.gap is None:
             loop = asyncio.get_running_loop()
             known.gap = loop.call_later(GAP_S, self._give_up, event.call_sid)
+        self._hand_on(turn)
         while len(self._known) > CALLS_KNOWN:
             _, oldest = self._known.popitem(last=False)
             self._stop(oldest)

@@ -17,6 +17,7 @@ twilio_accounts = sa.Table(
     sa.Column("api_key", sa.String(34)),  # its name; what proves it is sealed
     sa.Column("signing_key", sa.String(80)),  # the name of a key that signs webhooks, likewise
     sa.Column("region", sa.String(8)),
+    sa.Column("sender", sa.String(20)),  # the number of the account that calls show
     sa.Column("sealed", sa.LargeBinary),  # the secrets; None: wiped when it was replaced
     sa.Column("checks", sa.JSON(none_as_null=True)),  # what the newest check found, in codes
     sa.Column("checked_at", UtcDateTime),

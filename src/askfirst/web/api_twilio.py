@@ -118,8 +118,34 @@ async def stream(socket: WebSocket) -> None:
         await socket.close(REFUSED)
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect):
-        await calls.stream(socket)
+    await calls.stream(_Stream(socket))
+
+
+class _Stream:
+    """A WebSocket as whoever carries calls takes it (`StreamSocket`)."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | None:
+        """The next text message; None at the end, and for a message of bytes, which Twilio has
+        none of."""
+        try:
+            return await self._socket.receive_text()
+        except (WebSocketDisconnect, KeyError):
+            return None
+
+    async def send(self, text: str) -> None:
+        """Send a message. Raises OSError when the other side is gone."""
+        try:
+            await self._socket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise OSError("the stream has ended") from error
+
+    async def close(self) -> None:
+        """End the stream, if it has not."""
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.close()
 
 
 async def _checked(
@@ -199,6 +225,8 @@ def _refuse(request: Request, intake: Intake, error: AskfirstError) -> Response:
         type(error).__name__,
     )
     detail = f"{error}. Nothing was done; the log of the server has this as {which}"
+    if isinstance(error, InvalidInput):
+        return problem(request, 422, "invalid-input", detail)
     return problem(request, 403, "refused", detail)
 
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("api_key", sa.String(34), nullable=True),
         sa.Column("signing_key", sa.String(80), nullable=True),
         sa.Column("region", sa.String(8), nullable=True),
+        sa.Column("sender", sa.String(20), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("checks", sa.JSON(), nullable=True),
         sa.Column("checked_at", askfirst.server.database.UtcDateTime, nullable=True),
