@@ -1,0 +1,1 @@
+"""An emulator of Twilio for tests and demonstrations."""
