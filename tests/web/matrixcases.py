@@ -348,6 +348,9 @@ _ACCOUNT = {
     ),
     ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
+    ("POST", "/settings/providers/twilio/numbers/{number}"): Case(
+        (P.SETTINGS_WRITE,), 404, path="/settings/providers/twilio/numbers/PN1"
+    ),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
     ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
     ("POST", "/users/{identity}/sessions/end"): Case((P.USERS_MANAGE,), 303),

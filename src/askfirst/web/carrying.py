@@ -37,7 +37,7 @@ class Carrier:
 
     `trunk` is the exchange over which telephones are called; `most_calls` go on at one time. Where
     `settings` want media workers these carry the calls, and `ask` asks them. `twilio` is who
-    carries calls over Twilio, if anybody does.
+    carries calls over Twilio, if anybody does, and `twilio_url` where an emulator of it answers.
     """
 
     node: Node | None = None
@@ -47,6 +47,7 @@ class Carrier:
     ask: Ask | None = None
     workers: MediaWorkers | None = None
     twilio: TwilioCalls | None = None
+    twilio_url: str | None = None
     _desk: Desk | None = None
     _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None
