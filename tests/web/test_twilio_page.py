@@ -128,7 +128,7 @@ def test_without_https_or_an_account_no_number_is_configured(
     twiliorig.set_up(ready.store)
     assert boss.post(f"{PAGE}/numbers/{OURS}").status_code == 409
     assert there.numbers[OURS].voice_url == ""
-    assert "Let it ask us" not in texts(boss)
+    assert "Answer its calls here" not in texts(boss)
 
 
 @pytest.mark.usefixtures("https")
@@ -175,7 +175,7 @@ def test_the_checks_say_what_twilio_says(ready: Site, boss: TestClient, there: A
 
     said = texts(boss)
     for words in ("the credentials work", "public_url is not https", "no recording there",
-                  "+4721000001", "asks nobody", "asks somebody else", "application or trunk there",
+                  "+4721000001", "not answered", "answered elsewhere", "application or trunk there",
                   "Norway", "ordinary numbers", "United States", "often misused"):  # fmt: skip
         assert words in said, words
     assert "Korea" not in said
@@ -225,13 +225,13 @@ def test_what_cannot_be_asked_is_said_and_hides_nothing_else(
 def test_one_button_lets_a_number_ask_us(ready: Site, boss: TestClient, there: Account) -> None:
     twiliorig.set_up(ready.store)
     boss.post(f"{PAGE}/check")
-    assert "Let it ask us" in texts(boss)
+    assert "Answer its calls here" in texts(boss)
     assert boss.post(f"{PAGE}/numbers/{OURS}").status_code == 303
 
     origin, number = "http://127.0.0.1:8470", there.numbers[OURS]
     told = (number.voice_url, number.status_callback, number.fallback)
     assert told == (origin + VOICE, origin + PROGRESS, origin + FALLBACK)
-    assert "asks us" in texts(boss)
+    assert "answered here" in texts(boss)
     assert "provider.number-configured" in audited(ready)
 
 

@@ -25,7 +25,7 @@ LOGIN: Mapping[str, Said] = {
 }
 NUMBERS: Mapping[str, Said] = {
     **_TROUBLE,
-    "found": (*GOOD, words.mark("found")),
+    "found": (*GOOD, words.mark("numbers were found")),
     "none": (*BAD, words.mark("the account has no number that can speak")),
 }
 WEBHOOK: Mapping[str, Said] = {
@@ -43,13 +43,13 @@ MEDIA: Mapping[str, Said] = {
 }
 COUNTRIES: Mapping[str, Said] = {
     **_TROUBLE,
-    "found": (*GOOD, words.mark("read")),
+    "found": (*GOOD, words.mark("permissions were read")),
 }
 ANSWERED_BY: Mapping[str, Said] = {
-    "ours": (*GOOD, words.mark("asks us")),
-    "partly": (*BAD, words.mark("asks us, but does not tell how calls end")),
-    "other": (*PLAIN, words.mark("asks somebody else")),
-    "nobody": (*PLAIN, words.mark("asks nobody")),
+    "ours": (*GOOD, words.mark("answered here")),
+    "partly": (*BAD, words.mark("answered here, but not told how calls end")),
+    "other": (*PLAIN, words.mark("answered elsewhere")),
+    "nobody": (*PLAIN, words.mark("not answered")),
     "bound": (*BAD, words.mark("belongs to an application or trunk there")),
 }
 REGIONS: Mapping[str, str] = {
