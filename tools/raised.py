@@ -57,7 +57,7 @@ SHOWN = (
     "web/pages_recordings.py", "web/pages_requests.py", "web/pages_rules.py",
     "web/pages_setup.py", "web/pages_signin.py", "web/pages_signon.py", "web/pages_sites.py",
     "web/pages_standing.py", "web/pages_texts.py", "web/pages_trackers.py",
-    "web/pages_transcripts.py", "web/pages_users.py", "web/visit.py",
+    "web/pages_transcripts.py", "web/pages_twilio.py", "web/pages_users.py", "web/visit.py",
 )  # fmt: skip
 """Modules whose errors a person can meet on a page or in the phone.
 

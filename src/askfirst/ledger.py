@@ -116,6 +116,7 @@ class Kind(StrEnum):
     BACKUP_SWEPT = "backup.swept"
     PAUSE_STARTED = "pause.started"
     PAUSE_ENDED = "pause.ended"
+    PROVIDER_CHANGED = "provider.changed"
     SWITCH_CHANGED = "switch.changed"
     ACKNOWLEDGEMENT_CHANGED = "acknowledgement.changed"
     CALL_PRIVATE = "call.private"

@@ -36,6 +36,7 @@ from askfirst.server import (  # noqa: F401 - their tables count, too
     sitetables,
     standingtables,
     tokentables,
+    twiliotables,
 )
 from askfirst.server.database import calls, metadata, migrate, open_engine, reading, transaction
 from askfirst.server.store import Store

@@ -348,6 +348,9 @@ _ACCOUNT = {
     ),
     ("POST", "/settings/workers/{worker}/drain"): Case((P.SETTINGS_WRITE,), 303),
     ("POST", f"{API}/workers/{{worker}}/drain"): Case((P.SETTINGS_WRITE,), 404),
+    ("POST", "/settings/providers/twilio/numbers/{number}"): Case(
+        (P.SETTINGS_WRITE,), 404, path="/settings/providers/twilio/numbers/PN1"
+    ),
     ("POST", "/users/{identity}/enable"): Case((P.USERS_MANAGE,), 303),
     ("POST", "/users/{identity}/link"): Case((P.USERS_MANAGE,)),
     ("POST", "/users/{identity}/sessions/end"): Case((P.USERS_MANAGE,), 303),
@@ -421,3 +424,6 @@ SOCKETS: Mapping[str, Case] = {
     f"{LIVE_CALL}/frames": Case((P.CALLS_MAKE,), 0, Rule.OWNERS, is_live=True),
 }
 """The same of every socket."""
+
+SIGNED_SOCKETS = frozenset({f"{API}/twilio/stream"})
+"""Sockets to which nobody signs in; whoever opens them proves otherwise who they are."""

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import WebSocketRoute
 from tests.web.conftest import problem
 from tests.web.matrix import NOTED, PROMISED, SPOKEN, Office, Reader, Relation, furnished
-from tests.web.matrixcases import API, CASES, SOCKETS, Route, Rule, reaches
+from tests.web.matrixcases import API, CASES, SIGNED_SOCKETS, SOCKETS, Route, Rule, reaches
 from tests.web.test_rights import GUARDED, NEEDED, SIGNED_IN
 
 from askfirst.server.access import INCLUDED, TABLE, Permission, UserRole
@@ -95,7 +95,7 @@ def test_every_route_and_socket_of_the_application_is_known(office: Office) -> N
             sockets.add(str(each.path))
 
     assert found == set(routes())
-    assert sockets == set(SOCKETS)
+    assert sockets == set(SOCKETS) | SIGNED_SOCKETS
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -51,7 +51,8 @@ class Account:
     language. `second_factor` is who needs one to sign in,
     `person_figures_basis` why figures about single persons may be shown (`personfigures`); None:
     only where a works agreement is on record. `vocabulary` are names and terms that a
-    recogniser is told, where it can use them. `is_demo` is set where everything in the account is
+    recogniser is told, where it can use them. `twilio` names the credentials at Twilio that are in
+    force (`twilioaccount`). `is_demo` is set where everything in the account is
     made up, and by nobody else's wish.
     """
 
@@ -87,6 +88,7 @@ class Account:
     second_factor: str = NOBODY
     person_figures_basis: str | None = None
     vocabulary: Sequence[str] = field(default_factory=list)
+    twilio: str | None = None
     wishes: Mapping[str, object] | None = None
     is_demo: bool = False
 

@@ -5,6 +5,7 @@ Every reader gives the value as it is kept, or raises InvalidRequest whose `key`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from askfirst.errors import InvalidInput, InvalidRequest
@@ -199,6 +200,12 @@ def _notice(key: str, value: object) -> dict[str, str]:
     return found
 
 
+def _credentials(key: str, value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"twa_[0-9a-f]{32}", value):
+        raise refuse(key, "what it is", "the id of credentials that are kept")
+    return value
+
+
 def _vocabulary(key: str, value: object) -> list[str]:
     if not isinstance(value, list | tuple):
         raise refuse(key, value, "a list of names and terms")
@@ -236,6 +243,7 @@ READERS: Mapping[str, Reader] = {
     "privacy_url": _maybe(_text(200)),
     "first_country": _one_of(*FIRST_COUNTRY),
     "vocabulary": _vocabulary,
+    "twilio": _maybe(_credentials),
     "texts": _phrases,
     "notice_version": _version,
     "notice_text": _notice,

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from askfirst.errors import Refused
+from askfirst.ledger import Kind
 from askfirst.server import account, approvals
 from askfirst.server.access import Permission, Person
 from askfirst.server.account import Account
@@ -48,6 +49,7 @@ GUARDED = frozenset(
         "notice_version",
         "person_figures_basis",
         "checklists",
+        "twilio",
     }
 )
 """Settings that change what is recorded, kept, opened or shown of people; no other is another's
@@ -107,12 +109,15 @@ def change(
     before = account.account(connection)
     guarded = _guarded(before)
     if not guarded.intersection(wanted):
-        return Changed(account.change(connection, wanted, person, at))
+        done = account.change(connection, wanted, person, at)
+        _enter_provider(store, connection, before, done, person, at)
+        return Changed(done)
     with connection.begin_nested() as tried:
         after = account.change(connection, wanted, person, at)
         tried.rollback()
     now, later = _taken_apart(before, after, wanted, guarded)
     done = account.change(connection, now, person, at) if now else before
+    _enter_provider(store, connection, before, done, person, at)
     if not later:
         return Changed(done)
     was = {key: _value(before, key) for key in later}
@@ -148,7 +153,8 @@ def settings_effect(store: Store, found: Proposal, person: Person, at: datetime)
                 values[WISHES] = wishes
             else:
                 values[key] = value
-        account.change(connection, values, person.id, at)
+        done = account.change(connection, values, person.id, at)
+        _enter_provider(store, connection, present, done, person.id, at)
 
     return Effect(write)
 
@@ -167,7 +173,7 @@ def tightens(key: str, before: Any, after: Any) -> bool:
         return before is not None and after is not None and bool(after <= before)
     if key == "retention":
         return _shortens(before, after)
-    if key == "lawful_basis":
+    if key in ("lawful_basis", "twilio"):
         return after is None
     if key == "notice_version":
         return bool(after == 0)
@@ -188,6 +194,20 @@ def tightens(key: str, before: Any, after: Any) -> bool:
     if key == "second_person":
         return set(after or ()) >= set(before or ())
     return False
+
+
+def _enter_provider(
+    store: Store,
+    connection: sa.Connection,
+    before: Account,
+    after: Account,
+    person: str,
+    at: datetime,
+) -> None:
+    """Let the ledger say which credentials of a provider are in force, by their id."""
+    if before.twilio != after.twilio:
+        data = {"provider": "twilio", "credentials": after.twilio or "none", "person": person}
+        store.ledger.append(connection, Kind.PROVIDER_CHANGED, at, data=data)
 
 
 def _guarded(before: Account) -> frozenset[str]:

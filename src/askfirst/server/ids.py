@@ -37,6 +37,7 @@ PREFIXES = (
     "list",
     "quest",
     "check",
+    "twa",
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.metadata import version
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from askfirst.server.twilioevents import Intake
 from askfirst.web import (
     api_account,
     api_approvals,
@@ -46,6 +48,7 @@ from askfirst.web import (
     api_tokens,
     api_trackers,
     api_transcripts,
+    api_twilio,
     api_workers,
     pages_account,
     pages_agreement,
@@ -97,6 +100,7 @@ from askfirst.web import (
     pages_texts,
     pages_trackers,
     pages_transcripts,
+    pages_twilio,
     pages_users,
     pages_usersignin,
     pages_workers,
@@ -132,6 +136,7 @@ APIS = (
     api_external.router,
     api_tokens.router,
     api_workers.router,
+    api_twilio.router,
     api_queue.router,
     api_approvals.router,
     api_retention.router,
@@ -167,6 +172,7 @@ PAGES = (
     pages_settings.router,
     pages_policies.router,
     pages_providers.router,
+    pages_twilio.router,
     pages_texts.router,
     pages_numbers.router,
     pages_overrides.router,
@@ -212,9 +218,10 @@ def create_app(site: Site) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda _: site.carrier.running(),
+        lifespan=_running,
     )
     app.state.site = site
+    app.state.twilio = Intake(site.store, lambda: site.carrier.twilio)
     has_pages = "web" in site.settings.roles
     for router in APIS if has_pages else ():
         app.include_router(router, prefix=API)
@@ -228,6 +235,17 @@ def create_app(site: Site) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Guard, origin=site.settings.origin)
     return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    """Carry calls, and take what is told of them."""
+    async with app.state.site.carrier.running():
+        if "web" not in app.state.site.settings.roles:
+            yield
+            return
+        async with app.state.twilio.running():
+            yield
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from askfirst.server.reception import Reception
 from askfirst.server.settings import Settings
 from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
+from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.running import RunningCall, running_calls
 
@@ -35,7 +36,8 @@ class Carrier:
     """The calls of a node. `node` None: this process shows pages and carries no calls.
 
     `trunk` is the exchange over which telephones are called; `most_calls` go on at one time. Where
-    `settings` want media workers these carry the calls, and `ask` asks them.
+    `settings` want media workers these carry the calls, and `ask` asks them. `twilio` is who
+    carries calls over Twilio, if anybody does, and `twilio_url` where an emulator of it answers.
     """
 
     node: Node | None = None
@@ -44,6 +46,8 @@ class Carrier:
     settings: Settings | None = None
     ask: Ask | None = None
     workers: MediaWorkers | None = None
+    twilio: TwilioCalls | None = None
+    twilio_url: str | None = None
     _desk: Desk | None = None
     _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None

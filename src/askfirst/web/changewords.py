@@ -27,6 +27,7 @@ SETTINGS: Mapping[str, str] = {
     "second_person": words.mark("What waits for a second person"),
     "second_factor": words.mark("Who needs a second factor"),
     "vocabulary": words.mark("Names and terms"),
+    "twilio": words.mark("Credentials at Twilio"),
     "asks_reason": words.mark("Whoever opens a recording says why"),
     "checklists": words.mark("Checklists of calls"),
     "redacts_cards": words.mark("Card and account numbers are hidden"),

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, Refused, Unavailable
-from askfirst.server import accounts
+from askfirst.server import accounts, twilioaccount
 from askfirst.server.database import reading
 from askfirst.server.trunkcautions import cautions
 from askfirst.server.trunktest import ANSWERED, CUT_SHORT, Report, Standing, standing
 from askfirst.telephony.siptrunk import Trunk
+from askfirst.web import twiliowords
 from askfirst.web.bodies import Filled
 from askfirst.web.providerwords import CAUTIONS, CODECS, OUTCOMES, SECURITIES, STATES, TRANSPORTS
 from askfirst.web.settingsframe import Reader, Writer, setting
@@ -102,7 +103,18 @@ def _providers(
         report=None if last is None or trunk is None else _report(visit, last, trunk),
         verdict=None if last is None else _verdict(visit, last),
         by=by,
+        twilio=_twilio(visit),
     )
+
+
+def _twilio(visit: Visit) -> tuple[str, str, str] | None:
+    """How the account at Twilio stands by its newest check; None where there is none."""
+    with reading(visit.site.store.engine) as connection:
+        known = twilioaccount.shown(connection)
+    if known is None:
+        return None
+    kind, icon, said = twiliowords.said(twiliowords.LOGIN, known.checks.get("login", "not-asked"))
+    return kind, icon, visit.say(said)
 
 
 def _trunk(visit: Visit, trunk: Trunk) -> Rows:
