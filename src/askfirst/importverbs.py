@@ -37,7 +37,7 @@ def add(verbs: Any) -> None:
         title="sources", metavar="SOURCE", required=True
     )
     verb = add_verb(sources, "twilio", _twilio, "Bring over what an account of Twilio keeps.")
-    add_common(verb)
+    _add_common(verb)
     verb.add_argument("--since", metavar="DATE", help="only what was made on that day or later")
     verb.add_argument(
         "--ours", metavar="NUMBER", action="append", default=[], help="a number of our side"
@@ -50,9 +50,16 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="delete at Twilio what is here, encrypted, and was read again",
     )
+    verb = add_verb(sources, "hubspot", _hubspot, "Bring over calls that HubSpot has exported.")
+    _add_common(verb)
+    verb.add_argument("--export", metavar="FILE", type=Path, required=True, help="CSV or JSON")
+    verb.add_argument(
+        "--audio", metavar="DIR", type=Path, required=True, help="files named by the ids of calls"
+    )
+    verb.add_argument("--dry-run", action="store_true", help="say what the law would have asked")
 
 
-def add_common(verb: Any) -> None:
+def _add_common(verb: Any) -> None:
     """What every source asks for."""
     verb.add_argument("--data", type=Path, default=Path("askfirst-data"), help="the installation")
     verb.add_argument(
@@ -72,14 +79,14 @@ def _twilio(chosen: argparse.Namespace) -> int:
     client = _client(os.environ)
     twilioimport, report = _part("twilioimport"), _part("importreport")
     wish = twilioimport.Wish(
-        agent=place("agent", chosen.agent),
+        agent=_place("agent", chosen.agent),
         since=_since(chosen.since),
         ours=frozenset(chosen.ours),
-        language=language(chosen.language),
+        language=_language(chosen.language),
         is_dry=chosen.dry_run,
         deletes=chosen.delete_at_source,
     )
-    with importing(chosen) as (law, importer):
+    with _importing(chosen) as (law, importer):
 
         async def main() -> list[Any]:
             lines = []
@@ -91,11 +98,32 @@ def _twilio(chosen: argparse.Namespace) -> int:
             return lines
 
         lines = asyncio.run(main())
-    return tell(chosen, lines, report, "twilio")
+    return _tell(chosen, lines, report, "twilio")
+
+
+def _hubspot(chosen: argparse.Namespace) -> int:
+    hubspotimport, report = _part("hubspotimport"), _part("importreport")
+    agent, spoken = _place("agent", chosen.agent), _language(chosen.language)
+    if not chosen.audio.is_dir():
+        raise InvalidInput(f"--audio is {chosen.audio}; expected the folder with the recordings")
+    try:
+        content = chosen.export.read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            f"the export {chosen.export} cannot be read: {error.strerror}; name a file that can"
+        ) from error
+    lines = []
+    with _importing(chosen) as (law, importer):
+        made = None if chosen.dry_run else importer
+        run = hubspotimport.run(content, chosen.audio, agent, spoken, law, made, _now)
+        for line in run:
+            lines.append(line)
+            print(report.progress(line), file=sys.stderr)
+    return _tell(chosen, lines, report, "hubspot")
 
 
 @contextmanager
-def importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
+def _importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
     """The law of an installation, and what makes an `Importer` into it when one is needed.
 
     Raises NotFound without an installation, Refused while another import runs.
@@ -108,7 +136,7 @@ def importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
         rules = _part("node").rules_of(chosen.data)
         with _part("database").reading(store.engine) as connection:
             policy = _part("account").account(connection).policy()
-        recorder = None if chosen.recorder is None else place("recorder", chosen.recorder)
+        recorder = None if chosen.recorder is None else _place("recorder", chosen.recorder)
         overrides = _part("overrideregister").counting(store, rules)
         law = Law(rules, policy, overrides, recorder)
 
@@ -120,7 +148,7 @@ def importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
         yield law, importer
 
 
-def tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source: str) -> int:
+def _tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source: str) -> int:
     """Give the report, and the status: 0 where all is in order, 1 where something is locked."""
     if chosen.csv is not None:
         _part("durable").replace_file(chosen.csv, "".join(report.csv_lines(lines)).encode())
@@ -133,14 +161,14 @@ def tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source: 
     return NO if any(each.outcome == "quarantined" for each in lines) else YES
 
 
-def place(option: str, text: str) -> str:
+def _place(option: str, text: str) -> str:
     """A place that an argument names. Raises InvalidInput."""
     if not PLACE_CODE.fullmatch(text):
         raise InvalidInput(f"--{option} is {text!r}; expected an ISO 3166 code such as NO or US-CA")
     return text
 
 
-def language(text: str) -> str:
+def _language(text: str) -> str:
     """A language in which a notice can be heard. Raises InvalidInput."""
     if text not in SPOKEN:
         raise InvalidInput(

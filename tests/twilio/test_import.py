@@ -32,13 +32,13 @@ from askfirst.server import erasure, importreport, models, recordingselsewhere
 from askfirst.server.auditrun import Reach
 from askfirst.server.blobs import LocalBlobs, disk_trouble
 from askfirst.server.database import assets, calls, parties, reading, recordings, transaction
-from askfirst.server.importing import AUDIT, Importer
+from askfirst.server.importing import AUDIT, Importer, Line
 from askfirst.server.importtables import imports
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Reason, Wanted, items
 from askfirst.server.recordingselsewhere import Watch
 from askfirst.server.store import Store
-from askfirst.server.twilioimport import Line, Wish, run, sides_of
+from askfirst.server.twilioimport import Wish, run, sides_of
 from askfirst.speech.transcribe import spread
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCall, TwilioCredentials
@@ -189,9 +189,9 @@ def test_a_body_that_is_cut_or_none_leaves_nothing_and_the_others_come(
     case.account.faults = [(".wav", fault)]
     first, second = case.run(deletes=True)
     assert (first.outcome, first.deletion) == ("error", "")
-    assert case.there(first.sid)
+    assert case.there(first.ref)
     assert (second.outcome, second.deletion) == ("ready", "deleted")
-    assert [row.ref for row in case.rows(imports)] == [second.sid]
+    assert [row.ref for row in case.rows(imports)] == [second.ref]
     assert len(case.rows(recordings)) == 1
 
 
@@ -467,7 +467,7 @@ def test_it_goes_on_where_it_was_and_makes_no_second_copy(case: Case) -> None:
     assert case.fetched() == 2
     assert len(case.rows(recordings)) == 2
     importer = Importer(case.store, Law(packaged()), Reach(), case.hearing)
-    assert importer.known("twilio", lines[0].sid) is not None
+    assert importer.known("twilio", lines[0].ref) is not None
 
 
 def test_what_is_erased_here_takes_its_audit_along(case: Case) -> None:

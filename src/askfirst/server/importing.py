@@ -47,6 +47,9 @@ from askfirst.server.store import Store
 
 BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
 SEGMENT = "imported"
+METADATA_DAYS = 40
+"""For so long Twilio still tells of a recording that was deleted there (its documentation)."""
+
 AUDIT = "import-audit"
 """The kind of what is kept with a recording of its audit, the stated basis in it."""
 
@@ -74,6 +77,25 @@ class Brought:
     recording: str
     state: str
     audited: Audited
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What became of one recording: of `outcome` planned, ready, quarantined, known or error.
+
+    `asked` is what the law asked. `deletion` is "", deleted, or why it was not.
+    """
+
+    ref: str
+    call_ref: str | None
+    at: datetime
+    outcome: str
+    decision: Decision | None = None
+    asked: str = ""
+    brought: Brought | None = None
+    recording: str | None = None
+    deletion: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from askfirst.auditing import Findings, missing
 from askfirst.server.csvlines import written
-from askfirst.server.twilioimport import METADATA_DAYS, Line
+from askfirst.server.importing import METADATA_DAYS, Line
 
 COLUMNS = (
     "recording", "call", "date", "outcome", "law", "asked", "governing", "read", "basis", "notice",
@@ -19,7 +19,7 @@ def progress(line: Line) -> str:
     """One recording in a line."""
     said = line.error or (f"the law asked: {line.asked}" if line.asked else "")
     gone = f"; at the source: {line.deletion}" if line.deletion else ""
-    return f"{line.sid}  {line.outcome}  {said}{gone}"
+    return f"{line.ref or '–'}  {line.outcome}  {said}{gone}"
 
 
 def summary(lines: Sequence[Line], source: str) -> str:
@@ -54,8 +54,8 @@ def _row(line: Line) -> list[str]:
     found: Findings | None = None if audited is None else audited.findings
     objection = None if found is None else found.objection_at_ms
     return [
-        line.sid,
-        line.call_sid or "",
+        line.ref,
+        line.call_ref or "",
         line.at.date().isoformat(),
         line.outcome,
         "" if line.decision is None else line.decision.mode.word,

@@ -20,14 +20,11 @@ from askfirst.auditing import Law
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
 from askfirst.model import Decision
 from askfirst.server.auditrun import Existing
-from askfirst.server.importing import DELETED, Brought, Importer, Origin, asked
+from askfirst.server.importing import DELETED, Brought, Importer, Line, Origin, asked
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCall, TwilioRecording
 
 SOURCE = "twilio"
-METADATA_DAYS = 40
-"""For so long Twilio still tells of a recording that was deleted there (its documentation)."""
-
 ATTEMPTS = 2
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _PROGRAM = re.compile(r"(?:client|sip|sips):", re.IGNORECASE)
@@ -46,25 +43,6 @@ class Wish:
     language: str = "en"
     is_dry: bool = False
     deletes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What became of one recording: of `outcome` planned, ready, quarantined, known or error.
-
-    `asked` is what the law asked. `deletion` is "", deleted, or why it was not.
-    """
-
-    sid: str
-    call_sid: str | None
-    at: datetime
-    outcome: str
-    decision: Decision | None = None
-    asked: str = ""
-    brought: Brought | None = None
-    recording: str | None = None
-    deletion: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
