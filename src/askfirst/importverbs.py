@@ -185,8 +185,8 @@ def _client(environment: Any) -> Any:
             f"the credentials of Twilio are not there; set {ACCOUNT}, and {TOKEN} or {KEY} with "
             f"{SECRET}, in the environment"
         )
-    values = import_module("askfirst.telephony.twiliovalues")
-    twilio = import_module("askfirst.telephony.twilioclient")
+    values = _part("twiliovalues", "telephony")
+    twilio = _part("twilioclient", "telephony")
     credentials = (
         values.TwilioCredentials(account, secret, key)
         if key and secret
@@ -195,9 +195,9 @@ def _client(environment: Any) -> Any:
     return twilio.TwilioClient(credentials, environment.get(ADDRESS) or twilio.BASE_URL)
 
 
-def _part(name: str) -> Any:
+def _part(name: str, folder: str = "server") -> Any:
     try:
-        return import_module(f"askfirst.server.{name}")
+        return import_module(f"askfirst.{folder}.{name}")
     except ImportError as error:
         raise NotInstalled(f"what stores recordings ({error.name})", "all") from error
 

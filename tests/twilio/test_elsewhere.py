@@ -18,10 +18,13 @@ from askfirst.server.access import Person, UserRole
 from askfirst.server.checkup import State
 from askfirst.server.database import calls, reading, transaction
 from askfirst.server.elsewherereport import elsewhere
+from askfirst.server.finishing import Finishing
+from askfirst.server.jobs import Jobs
 from askfirst.server.queue import ItemState, Reason, Wanted
 from askfirst.server.queuedecision import Decision, Wish
 from askfirst.server.recordingselsewhere import Watch, run, state
 from askfirst.server.store import Store
+from askfirst.speech.scripted import Scripted
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCredentials
 from askfirst.twilioemulator.kept import ACCOUNT_SID, SECRET, Account, Fault, KeptRecording
@@ -188,3 +191,15 @@ def test_no_number_is_kept_or_entered(store: Store, account: Account, watch: Wat
             each["name"] for each in sa.inspect(connection).get_columns("recordings_elsewhere")
         ]
     assert names == ["sid", "call_sid", "call", "source", "made_at", "found_at", "gone_at"]
+
+
+def test_the_jobs_check_when_they_start(store: Store, account: Account, watch: Watch) -> None:
+    keep(account, 1, OURS)
+    jobs = Jobs(store, Finishing(store, Scripted()), watch=watch)
+    jobs.start()
+    try:
+        jobs.wait()
+    finally:
+        jobs.stop()
+    assert told(store).done_at is not None
+    assert len(items(store)) == 1

@@ -41,7 +41,7 @@ from askfirst.server.database import (
 from askfirst.server.ids import new_id
 from askfirst.server.importtables import BROUGHT_OVER, imports
 from askfirst.server.playback import Playback
-from askfirst.server.queue import Finding, Reason, raise_item
+from askfirst.server.queue import NOTICE_MS, Finding, Reason, raise_item
 from askfirst.server.sealing import put_beside
 from askfirst.server.store import Store
 
@@ -174,7 +174,8 @@ class Importer:
                 )
             else:
                 # Locks it in the same transaction: it is at no time open.
-                raise_item(self.store, connection, Finding(Reason.IMPORTED, call, recording), at)
+                finding = Finding(Reason.IMPORTED, call, recording, **_heard(audited, length_ms))
+                raise_item(self.store, connection, finding, at)
             periods.settle(
                 connection, recording, self.law.rules, self.law.policy, self.store.retention
             )
@@ -315,6 +316,13 @@ def asked(decision: Decision) -> str:
         return "forbidden"
     form = max((each.form for each in decision.requirements), default=None)
     return "nothing" if form is None else form.word
+
+
+def _heard(audited: Audited, length_ms: int) -> dict[str, int]:
+    """What of our own side whoever decides may hear; nothing where both are on one channel."""
+    if audited.findings is None or auditing.MIXED in audited.read:
+        return {}
+    return {"from_ms": 0, "to_ms": min(NOTICE_MS, length_ms)}
 
 
 def _key(source: str, ref: str) -> sa.ColumnElement[bool]:

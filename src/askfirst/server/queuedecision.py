@@ -59,6 +59,8 @@ _SECOND = {
 _LOCKED = (Decision.GIVEN, Decision.NOT_GIVEN, Decision.KEEP_FROM, Decision.ASK_AGENT)
 _ALLOWED: dict[Reason, tuple[Decision, ...]] = {
     **dict.fromkeys(LOCKS, _LOCKED),
+    # It has no opening to cut up to, and nobody here made the call.
+    Reason.IMPORTED: (Decision.GIVEN, Decision.NOT_GIVEN),
     Reason.COMPLAINT: (
         Decision.DISMISS,
         Decision.NOT_GIVEN,
