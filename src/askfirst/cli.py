@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from askfirst import auditverbs, modelverbs, ruleverbs
+from askfirst import auditverbs, importverbs, modelverbs, ruleverbs
 from askfirst.console import (
     FAULT,
     MISUSE,
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_decide(verbs)
     ruleverbs.add(verbs)
     auditverbs.add(verbs)
+    importverbs.add(verbs)
     modelverbs.add(verbs)
     _add_ledger(verbs)
     for add in _SERVER_VERBS:

@@ -106,6 +106,8 @@ class Kind(StrEnum):
     RECORDING_CUT = "recording.cut"
     RECORDING_REDACTED = "recording.redacted"
     RECORDING_ERASED = "recording.erased"
+    RECORDING_IMPORTED = "recording.imported"
+    SOURCE_DELETED = "source.deleted"
     ERASURE_INTENDED = "erasure.intended"
     ERASURE_REPLAYED = "erasure.replayed"
     KEYS_ROTATED = "keys.rotated"

@@ -91,6 +91,11 @@ def released(language: str = "en") -> Outcome:
     return Outcome(OutcomeCode.RECORDED, say(language, "outcome.released"))
 
 
+def imported(language: str = "en") -> Outcome:
+    """The outcome of a call that was recorded elsewhere, and whose recording may be heard."""
+    return Outcome(OutcomeCode.RECORDED, say(language, "outcome.imported"))
+
+
 def cut_off(was_kept: bool, language: str = "en") -> Outcome:
     """The outcome of a call that a crash of the system ended."""
     if was_kept:

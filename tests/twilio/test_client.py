@@ -31,8 +31,8 @@ from askfirst.errors import (
     Refused,
     Unavailable,
 )
-from askfirst.telephony import twilioclient
-from askfirst.telephony.twilioclient import TwilioClient
+from askfirst.telephony import twilioclient, twiliovalues
+from askfirst.telephony.twilioclient import Fetched, TwilioClient
 from askfirst.telephony.twilioerrors import BY_CODE, BY_STATUS, meaning
 from askfirst.telephony.twilioguard import VERBS, ensure_records_nothing
 from askfirst.telephony.twiliovalues import TwilioCredentials
@@ -106,8 +106,8 @@ def test_nothing_that_can_be_shown_holds_a_credential_or_number(account: Account
     credentials = TwilioCredentials(ACCOUNT_SID, SECRET, sid("SK", 7))
     client = TwilioClient(credentials)
     number = KeptNumber(sid("PN", 1), "+15550100009", "https://phone.example/v")
-    read = twilioclient.read_number(number.to_json())
-    call = twilioclient.read_call(account.calls[CALL].to_json())
+    read = twiliovalues.read_number(number.to_json())
+    call = twiliovalues.read_call(account.calls[CALL].to_json())
     shown = f"{credentials!r} {client!r} {client} {read!r} {call!r}"
     for each in (ACCOUNT_SID, SECRET, sid("SK", 7), "5550100", "phone.example"):
         assert each not in shown
@@ -374,7 +374,13 @@ def test_a_redirect_elsewhere_gets_no_credentials() -> None:
 def test_sound_arrives_whole_with_credentials_and_its_hash(base: str, account: Account) -> None:
     for channels, sound in ((1, MONO), (2, SOUND)):
         into = io.BytesIO()
-        fetched = using(base, lambda c, i=into, n=channels: c.media(sid("RE", 0), i, n))
+
+        async def fetch(
+            client: TwilioClient, into: io.BytesIO = into, n: int = channels
+        ) -> Fetched:
+            return await client.media(sid("RE", 0), into, n)
+
+        fetched = using(base, fetch)
         assert into.getvalue() == sound
         assert fetched.sha256 == hashlib.sha256(sound).hexdigest()
         assert fetched.size_bytes == len(sound)
@@ -555,11 +561,11 @@ def test_no_json_of_twilio_makes_a_reader_fail_otherwise(told: object) -> None:
         return
     json.dumps(told)
     for read in (
-        twilioclient.read_account,
-        twilioclient.read_call,
-        twilioclient.read_country,
-        twilioclient.read_number,
-        twilioclient.read_recording,
+        twiliovalues.read_account,
+        twiliovalues.read_call,
+        twiliovalues.read_country,
+        twiliovalues.read_number,
+        twiliovalues.read_recording,
     ):
         try:
             read(told)

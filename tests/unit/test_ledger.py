@@ -209,7 +209,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 def test_there_is_a_closed_list_of_kinds() -> None:
-    assert len(Kind) == 76
+    assert len(Kind) == 78
     assert all(kind.value == kind.value.lower() and "." in kind.value for kind in Kind)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from askfirst.errors import InvalidInput
 from askfirst.model import OutcomeCode, RecordingState
 from askfirst.server.database import calls, consents, recordings, timeline
+from askfirst.server.importtables import BROUGHT_OVER
 from askfirst.server.queue import ItemState, Reason
 from askfirst.server.queuetables import queue_items
 
@@ -74,6 +75,8 @@ def report(connection: sa.Connection, begins_at: datetime, ends_at: datetime) ->
     erased_state = recordings.c.state == RecordingState.ERASED.value
     kept = of(sa.select(calls.c.id).join(recordings).where(sa.not_(erased_state)))
     erased = of(sa.select(calls.c.id).join(recordings).where(erased_state)) - kept
+    # What was recorded elsewhere and brought over has its own check, and never had a gate.
+    brought = of(sa.select(calls.c.id).where(calls.c.provider == BROUGHT_OVER))
     refused = of(
         sa.select(calls.c.id)
         .join(consents, consents.c.call == calls.c.id)
@@ -97,7 +100,7 @@ def report(connection: sa.Connection, begins_at: datetime, ends_at: datetime) ->
         Figure.PRESENT: opened & kept,
         Figure.ERASED: opened & erased,
         Figure.ABSENT: opened - kept - erased,
-        Figure.UNEXPECTED: (kept - opened) | in_queue[Reason.UNEXPECTED],
+        Figure.UNEXPECTED: (kept - opened - brought) | in_queue[Reason.UNEXPECTED],
         Figure.REFUSED_SILENT: refused - kept,
         Figure.REFUSED_KEPT: in_queue[Reason.REFUSED_BUT_AUDIO],
         Figure.DEGRADED: degraded,

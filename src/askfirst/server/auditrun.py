@@ -32,7 +32,7 @@ class Existing:
 
     name: str
     path: Path
-    numbers: tuple[str, ...]
+    numbers: tuple[str | None, ...]
     agent: str | None
     on: date
     language: str = "en"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from askfirst.errors import InvalidInput, Misconfigured, NotInstalled
 from askfirst.rules import packaged
-from askfirst.server import custodyreport, models, overridereport
+from askfirst.server import custodyreport, elsewherereport, models, overridereport
 from askfirst.server.checkup import Finding, missing, ok, warning
 from askfirst.server.listener import certificate, microphone, port
 from askfirst.server.settings import Settings, read_settings
@@ -64,6 +64,7 @@ def examine(
         *custodyreport.backups(settings.data, now),
         database(settings.data),
         *overridereport.overrides(settings.data, now),
+        *elsewherereport.elsewhere(settings.data, now),
         clock(settings.data, now),
         recogniser(settings),
         codecs(),

@@ -39,6 +39,7 @@ from askfirst.server import (
     dailycheckpoints,
     erasure,
     queuecheck,
+    recordingselsewhere,
     redacting,
     reminding,
     searchupkeep,
@@ -64,6 +65,7 @@ _SWEEP_DAILY = "17 3 * * *"
 _CHECK_HOURLY = "47 * * * *"
 _CHECKPOINT_OFTEN = "1-59/10 * * * *"
 """Signs once a day; what could not be stamped or published is tried again when it is due."""
+_ELSEWHERE_DAILY = "11 4 * * *"
 _REMIND_HOURLY = "23 * * * *"
 """Each reminder goes out once; what could not be sent is tried again every hour."""
 
@@ -84,11 +86,13 @@ class Jobs:
         finishing: Finishing,
         rules: Rulebook | None = None,
         checkpoints: CheckpointSettings | None = None,
+        watch: recordingselsewhere.Watch | None = None,
     ) -> None:
         self.store = store
         self.finishing = finishing
         self.rules = packaged() if rules is None else rules
         self.checkpoints = checkpoints or CheckpointSettings()
+        self.watch = watch
         self._lock = threading.Lock()
         self._handles: list[WorkflowHandle[None]] = []
         self._is_started = False
@@ -126,11 +130,14 @@ class Jobs:
                     ("check", _check_all, _CHECK_HOURLY),
                     ("checkpoint", _daily, _CHECKPOINT_OFTEN),
                     ("remind", _remind, _REMIND_HOURLY),
+                    ("elsewhere", _elsewhere, _ELSEWHERE_DAILY),
                 )
             ]
         )
         for known in DBOS.list_workflows(status=["PENDING", "ENQUEUED"], name=list(_WORKFLOWS)):
             self._handles.append(DBOS.retrieve_workflow(known.workflow_id))
+        if self.watch is not None:
+            self._handles.append(DBOS.start_workflow(_elsewhere_now))
         self.dispatch()
 
     def dispatch(self) -> int:
@@ -346,6 +353,16 @@ def _remind(_scheduled: datetime, _context: object) -> None:
     _remind_step()
 
 
+@DBOS.workflow(name="elsewhere")
+def _elsewhere(_scheduled: datetime, _context: object) -> None:
+    _elsewhere_step()
+
+
+@DBOS.workflow(name="elsewhere-now")
+def _elsewhere_now() -> None:
+    _elsewhere_step()
+
+
 _WORKFLOWS: dict[str, Callable[[str], None]] = {
     "finish": _finish,
     "erase": _erase,
@@ -468,6 +485,13 @@ def _daily_step() -> None:
 def _remind_step() -> None:
     jobs = _jobs()
     reminding.run(jobs.store, jobs.rules, jobs.checkpoints, utc_now())
+
+
+@DBOS.step(name="elsewhere")
+def _elsewhere_step() -> None:
+    jobs = _jobs()
+    if jobs.watch is not None:
+        recordingselsewhere.run(jobs.store, jobs.watch, utc_now())
 
 
 @DBOS.step(name="fail")

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     UNPLAYABLE = "unplayable"
     EXPECTED_ABSENT = "expected-absent"
     UNEXPECTED = "unexpected"
+    ELSEWHERE = "elsewhere"
+    IMPORTED = "imported"
 
 
 class ItemState(StrEnum):
@@ -69,6 +71,7 @@ LOCKS = frozenset(
         Reason.PLACE_NAMED,
         Reason.JOINED_UNANSWERED,
         Reason.UNEXPECTED,
+        Reason.IMPORTED,
     }
 )
 """Reasons for which a recording is quarantined until somebody has decided."""
@@ -79,7 +82,10 @@ AGAIN = frozenset({Reason.COMPLAINT, Reason.HOLD_EXPIRING, Reason.UNPLAYABLE})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to be looked at. Times are call time in ms; `code` is a place that was named."""
+    """Something to be looked at. Times are call time in ms; `code` is a place that was named.
+
+    `subject` is the id of what it is about, where that is neither the call nor its recording.
+    """
 
     reason: Reason
     call: str
@@ -88,6 +94,7 @@ class Finding:
     code: str | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ def raise_item(
     None where it is there already, or was decided and cannot come up again. Quarantines the
     recording where the reason locks it (`LOCKS`). `person` is who entered it; None: the program.
     """
-    subject = finding.recording or finding.call
+    subject = finding.subject or finding.recording or finding.call
     known = connection.execute(
         sa.select(queue_items.c.id, queue_items.c.state).where(
             queue_items.c.subject == subject, queue_items.c.reason == finding.reason.value
@@ -215,9 +222,15 @@ def raise_item(
             **({"person": person} if person else {}),
             **({"place": finding.code} if finding.code else {}),
             **({} if finding.from_ms is None else {"from_ms": finding.from_ms}),
+            **({} if finding.subject is None else {"elsewhere": elsewhere_id(finding.subject)}),
         },
     )
     return identity
+
+
+def elsewhere_id(sid: str) -> str:
+    """An id of Twilio (two letters and 32 hexadecimal digits) in the form that the ledger takes."""
+    return f"twilio_{sid[2:].lower()}"
 
 
 def note_decided(

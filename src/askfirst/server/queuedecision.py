@@ -59,6 +59,8 @@ _SECOND = {
 _LOCKED = (Decision.GIVEN, Decision.NOT_GIVEN, Decision.KEEP_FROM, Decision.ASK_AGENT)
 _ALLOWED: dict[Reason, tuple[Decision, ...]] = {
     **dict.fromkeys(LOCKS, _LOCKED),
+    # It has no opening to cut up to, and nobody here made the call.
+    Reason.IMPORTED: (Decision.GIVEN, Decision.NOT_GIVEN),
     Reason.COMPLAINT: (
         Decision.DISMISS,
         Decision.NOT_GIVEN,
@@ -74,6 +76,7 @@ _ALLOWED: dict[Reason, tuple[Decision, ...]] = {
     Reason.HOLD_EXPIRING: (Decision.DISMISS,),
     Reason.UNPLAYABLE: (Decision.DISMISS, Decision.NOT_GIVEN),
     Reason.EXPECTED_ABSENT: (Decision.DISMISS, Decision.ASK_AGENT),
+    Reason.ELSEWHERE: (Decision.DISMISS, Decision.ASK_AGENT),
 }
 _DESTROYS = (Decision.NOT_GIVEN, Decision.KEEP_FROM)
 
@@ -122,7 +125,9 @@ def decide(store: Store, person: Person, identity: str, wish: Wish, at: datetime
         _ensure_allowed(connection, found, wish, at)
         kind = _SECOND.get(wish.decision)
         waits = kind is not None and approvals.is_wanted(connection, kind)
-    comment = queuetexts.seal(store, found.subject, queuetexts.checked(wish.comment))
+    comment = queuetexts.seal(
+        store, found.recording or found.call, queuetexts.checked(wish.comment)
+    )
     if kind is not None and waits:
         return _propose(store, found, wish, kind, comment, person, at)
     if wish.decision is Decision.ASK_AGENT:
@@ -170,7 +175,7 @@ def answer(store: Store, agent: str, identity: str, text: str, at: datetime) -> 
         found = item(connection, identity)
     if found.agent != agent:
         raise Refused("this question is for the person who made the call")
-    sealed = queuetexts.seal(store, found.subject, queuetexts.checked(text))
+    sealed = queuetexts.seal(store, found.recording or found.call, queuetexts.checked(text))
     with transaction(store.engine) as connection:
         _move(connection, found.id, ItemState.OPEN, ItemState.ASKED)
         queuetexts.note(connection, found.id, TextKind.ANSWER, sealed, agent, at)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.responses import RedirectResponse, Response
 
 from askfirst.errors import InvalidInput, Refused
-from askfirst.server import accounts, queue, queuedecision, queuetexts
+from askfirst.server import accounts, queue, queuedecision, queuetexts, recordingselsewhere
 from askfirst.server.access import Permission
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
@@ -68,6 +68,7 @@ def queue_page(
         counts = queue.counts(connection)
         oldest = queue.oldest(connection)
         checked_at = queue.last_check(connection)
+        elsewhere = recordingselsewhere.state(connection)
         people = accounts.all_users(connection)
     every = [("", visit.say("All"))]
     given = {key: value for key, value in filters.items() if value}
@@ -85,6 +86,7 @@ def queue_page(
         is_late=oldest is not None and now - oldest > queue.TARGET,
         target_days=queue.TARGET.days,
         checked_at=checked_at,
+        elsewhere=elsewhere,
         filters=filters,
         is_filtered=bool(given),
         is_decided=decided == "yes",

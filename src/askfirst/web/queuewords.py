@@ -25,6 +25,8 @@ REASONS: Mapping[str, str] = {
     Reason.UNPLAYABLE: words.mark("Does not open"),
     Reason.EXPECTED_ABSENT: words.mark("Expected and missing"),
     Reason.UNEXPECTED: words.mark("Not expected"),
+    Reason.ELSEWHERE: words.mark("Recorded elsewhere"),
+    Reason.IMPORTED: words.mark("Brought over, and not shown to be allowed"),
 }
 _WHY: Mapping[str, str] = {
     Reason.NOT_HEARD: words.mark("Attested, but no notice found %(begin)s–%(end)s"),
@@ -40,6 +42,12 @@ _WHY: Mapping[str, str] = {
     Reason.UNPLAYABLE: words.mark("The recording is ready and its file does not open"),
     Reason.EXPECTED_ABSENT: words.mark("The gate opened, and there is no recording"),
     Reason.UNEXPECTED: words.mark("There is sound from %(begin)s on that no opening allowed"),
+    Reason.ELSEWHERE: words.mark(
+        "Twilio keeps the recording %(subject)s of this call, and nobody here asked for it"
+    ),
+    Reason.IMPORTED: words.mark(
+        "It was brought over from elsewhere, and what the law asks is not heard in it"
+    ),
 }
 SUGGESTIONS: Mapping[str, str] = {
     Reason.NOT_HEARD: words.mark("Listen. Where no notice is heard: erase, and tell the agent."),
@@ -55,6 +63,10 @@ SUGGESTIONS: Mapping[str, str] = {
     Reason.UNPLAYABLE: words.mark("Restore the file from a backup, then close it here."),
     Reason.EXPECTED_ABSENT: words.mark("Find out what failed; nothing can be restored."),
     Reason.UNEXPECTED: words.mark("Erase, and report the fault."),
+    Reason.ELSEWHERE: words.mark(
+        "Delete it at Twilio, and find out what started it: no setting of ours does."
+    ),
+    Reason.IMPORTED: words.mark("Erase, unless you can show that recording was allowed."),
 }
 DECISIONS: Mapping[str, str] = {
     Decision.GIVEN: words.mark("The notice was given: let it go"),
@@ -120,4 +132,9 @@ GROUPS: Mapping[str, str] = {
 def why(visit: Visit, found: Item, place: str) -> str:
     """Why an item is in the queue, in a sentence; `place` is the name of the place it is about."""
     begin, end = clock(found.from_ms or 0), clock(found.to_ms or 0)
-    return visit.say(_WHY[found.reason]) % {"begin": begin, "end": end, "place": place}
+    return visit.say(_WHY[found.reason]) % {
+        "begin": begin,
+        "end": end,
+        "place": place,
+        "subject": found.subject,
+    }

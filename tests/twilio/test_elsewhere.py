@@ -1,0 +1,205 @@
+"""Recordings that Twilio keeps: looked for, told, and never taken for absent when unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from tests.server.rig import AT
+from tests.twilio.serving import serving
+
+from askfirst.ledger import Kind
+from askfirst.server import queue, queuedecision, recordingselsewhere
+from askfirst.server.access import Person, UserRole
+from askfirst.server.checkup import State
+from askfirst.server.database import calls, reading, transaction
+from askfirst.server.elsewherereport import elsewhere
+from askfirst.server.finishing import Finishing
+from askfirst.server.jobs import Jobs
+from askfirst.server.queue import ItemState, Reason, Wanted
+from askfirst.server.queuedecision import Decision, Wish
+from askfirst.server.recordingselsewhere import Watch, run, state
+from askfirst.server.store import Store
+from askfirst.speech.scripted import Scripted
+from askfirst.telephony.twilioclient import TwilioClient
+from askfirst.telephony.twiliovalues import TwilioCredentials
+from askfirst.twilioemulator.kept import ACCOUNT_SID, SECRET, Account, Fault, KeptRecording
+from askfirst.twilioemulator.resources import Resources
+
+OURS, THEIRS = "CA" + "1" * 32, "CA" + "2" * 32
+CALL = "call_" + "a" * 32
+PERSON = Person("usr_" + "1" * 32, frozenset({UserRole.COMPLIANCE}), None)
+
+
+async def _at_once(_: float) -> None:
+    return None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store.open(tmp_path)
+    with transaction(made.engine) as connection:
+        connection.execute(
+            calls.insert().values(
+                id=CALL,
+                created_at=AT,
+                provider="twilio",
+                direction="outbound",
+                language="en",
+                policy={},
+                proof=0,
+            )
+        )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+@pytest.fixture
+def watch(account: Account) -> Iterator[Watch]:
+    with serving(Resources(account).routes()) as base:
+
+        def client() -> TwilioClient:
+            return TwilioClient(TwilioCredentials(ACCOUNT_SID, SECRET), base, None, _at_once)
+
+        yield Watch(client, lambda sid: CALL if sid == OURS else None)
+
+
+def keep(account: Account, number: int, call: str) -> str:
+    sid = f"RE{number:032x}"
+    account.recordings[sid] = KeptRecording(sid, call, AT + timedelta(minutes=number))
+    return sid
+
+
+def items(store: Store) -> list[queue.Item]:
+    with reading(store.engine) as connection:
+        return queue.items(connection, Wanted(reason=Reason.ELSEWHERE))
+
+
+def told(store: Store) -> recordingselsewhere.Elsewhere:
+    with reading(store.engine) as connection:
+        return state(connection)
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [(Fault.NONSENSE, "answer"), (Fault.CUT, "unreachable"), (Fault.BROKEN, "unreachable")],
+)
+def test_a_check_that_fails_is_told_and_takes_nothing_for_absent(
+    store: Store, account: Account, watch: Watch, fault: Fault, problem: str
+) -> None:
+    keep(account, 1, THEIRS)
+    assert run(store, watch, AT) == 1
+    account.faults = [("Recordings", fault)] * 8
+    assert run(store, watch, AT + timedelta(days=1)) is None
+    found = told(store)
+    assert (found.problem, found.done_at, found.strangers) == (problem, AT, 1)
+
+
+def test_without_any_whole_check_nothing_is_known(
+    store: Store, account: Account, watch: Watch
+) -> None:
+    account.secret = "another"  # noqa: S105 - of the emulator
+    assert run(store, watch, AT) is None
+    found = told(store)
+    assert (found.problem, found.done_at) == ("credentials", None)
+    (finding,) = elsewhere(store.folder, AT)
+    assert finding.state is State.WARNING
+    assert "not known" in finding.says
+
+
+def test_without_an_account_nothing_is_asked_and_nothing_said(store: Store) -> None:
+    assert run(store, Watch(lambda: None), AT) is None
+    assert told(store).tried_at is None
+    assert list(elsewhere(store.folder, AT)) == []
+
+
+def test_a_page_that_expires_in_between_is_read_again(
+    store: Store, account: Account, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordingselsewhere, "PAGE_SIZE", 1)
+    keep(account, 1, THEIRS)
+    keep(account, 2, THEIRS)
+    expiring = [True]
+
+    def expire() -> None:
+        if expiring and expiring.pop():
+            account.page_generation += 1
+
+    account.on_listed = expire
+    assert run(store, watch, AT) == 2
+
+
+def test_a_recording_of_our_call_is_an_item_once(
+    store: Store, account: Account, watch: Watch
+) -> None:
+    sids = [keep(account, 1, OURS), keep(account, 2, OURS)]
+    keep(account, 3, THEIRS)
+    assert run(store, watch, AT) == 3
+    assert run(store, watch, AT) == 0
+    assert sorted(each.subject for each in items(store)) == sids
+    assert {each.call for each in items(store)} == {CALL}
+    raised = [
+        entry for _, entry in store.ledger.entries(CALL) if entry["kind"] == Kind.QUEUE_RAISED.value
+    ]
+    # The newest comes first in Twilio's list.
+    for each, sid in zip(raised, reversed(sids), strict=True):
+        assert f'"elsewhere": "twilio_{sid[2:]}"' in json.dumps(each)
+    found = told(store)
+    assert (found.ours, found.strangers, found.sids) == (2, 1, (f"RE{3:032x}",))
+
+
+def test_a_decided_item_does_not_come_again(store: Store, account: Account, watch: Watch) -> None:
+    keep(account, 1, OURS)
+    run(store, watch, AT)
+    (item,) = items(store)
+    wish = Wish(Decision.DISMISS, "deleted at Twilio")
+    assert queuedecision.decide(store, PERSON, item.id, wish, AT).state is ItemState.DECIDED
+    assert run(store, watch, AT) == 0
+    assert items(store) == []
+
+
+def test_what_is_deleted_there_is_told_no_more(
+    store: Store, account: Account, watch: Watch
+) -> None:
+    sid = keep(account, 1, THEIRS)
+    run(store, watch, AT)
+    (finding,) = elsewhere(store.folder, AT)
+    assert "asked for: 1" in finding.says
+    account.recordings[sid].status = "deleted"
+    run(store, watch, AT)
+    assert told(store).strangers == 0
+    (finding,) = elsewhere(store.folder, AT)
+    assert finding.state is State.OK
+    (finding,) = elsewhere(store.folder, AT + timedelta(days=3))
+    assert finding.state is State.WARNING
+
+
+def test_no_number_is_kept_or_entered(store: Store, account: Account, watch: Watch) -> None:
+    keep(account, 1, OURS)
+    run(store, watch, AT)
+    with reading(store.engine) as connection:
+        names = [
+            each["name"] for each in sa.inspect(connection).get_columns("recordings_elsewhere")
+        ]
+    assert names == ["sid", "call_sid", "call", "source", "made_at", "found_at", "gone_at"]
+
+
+def test_the_jobs_check_when_they_start(store: Store, account: Account, watch: Watch) -> None:
+    keep(account, 1, OURS)
+    jobs = Jobs(store, Finishing(store, Scripted()), watch=watch)
+    jobs.start()
+    try:
+        jobs.wait()
+    finally:
+        jobs.stop()
+    assert told(store).done_at is not None
+    assert len(items(store)) == 1

@@ -1,0 +1,129 @@
+"""What was brought over, on the pages: shown where it may be, locked and told where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from tests.twilio.serving import serving
+from tests.twilio.test_import import (
+    BERLIN,
+    CALIFORNIA,
+    NOW,
+    OURS,
+    SECRET,
+    Case,
+    Hearing,
+    mono,
+)
+from tests.web.conftest import add, opened, set_up, signed_in
+
+from askfirst.server import recordingselsewhere
+from askfirst.server.access import UserRole
+from askfirst.server.queuecheck import check_all
+from askfirst.server.recordingselsewhere import Watch
+from askfirst.telephony.twilioclient import TwilioClient
+from askfirst.telephony.twiliovalues import TwilioCredentials
+from askfirst.twilioemulator.kept import ACCOUNT_SID, Account, KeptNumber
+from askfirst.twilioemulator.resources import Resources
+from askfirst.web.visit import Site
+
+API = "/api/v1"
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Iterator[Site]:
+    for site in opened(tmp_path):
+        yield set_up(site)
+
+
+@pytest.fixture
+def case(ready: Site) -> Iterator[Case]:
+    account = Account()
+    account.numbers["PN1"] = KeptNumber(f"PN{1:032x}", OURS)
+    with serving(Resources(account).routes()) as base:
+        yield Case(account, ready.store, base)
+
+
+@pytest.fixture
+def officer(ready: Site) -> TestClient:
+    return signed_in(ready, add(ready, UserRole.COMPLIANCE))
+
+
+def watch(case: Case) -> Watch:
+    return Watch(lambda: TwilioClient(TwilioCredentials(ACCOUNT_SID, SECRET), case.base))
+
+
+def test_a_locked_one_is_an_item_with_our_side_alone_and_no_cut(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    case.add(1, BERLIN)
+    case.run()
+    (item,) = officer.get(f"{API}/queue").json()["items"]
+    assert item["reason"] == "imported"
+    assert item["decisions"] == ["given", "not-given"]
+    assert item["evidence"] == {"from_ms": 0, "to_ms": 4_000, "own_side_only": True}
+    page = officer.get(f"/compliance/items/{item['id']}")
+    assert page.status_code == 200
+    assert "brought over from elsewhere" in page.text
+    assert officer.get(f"/compliance/items/{item['id']}/sound").status_code == 200
+    for path in (f"/calls/{item['call']}", "/calls", "/compliance", "/compliance/report"):
+        assert officer.get(path).status_code in (200, 404), path
+    assert officer.get(f"/calls/{item['call']}").status_code == 200
+    decided = {"decision": "given", "comment": "a signed consent is on file"}
+    answer = officer.post(f"{API}/queue/{item['id']}/decision", json=decided)
+    assert answer.json()["state"] == "decided"
+
+
+def test_of_a_mix_nothing_is_heard_before_a_decision(case: Case, officer: TestClient) -> None:
+    case.add(1, CALIFORNIA, mono())
+    case.run()
+    (item,) = officer.get(f"{API}/queue").json()["items"]
+    assert item["evidence"] is None
+    assert officer.get(f"/compliance/items/{item['id']}/sound").status_code == 403
+
+
+def test_the_check_finds_nothing_odd_in_what_was_brought(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    case.add(1, CALIFORNIA)
+    (line,) = case.run()
+    assert line.outcome == "ready"
+    assert check_all(ready.store, ready.rules, NOW) == 0
+    found = officer.get(f"{API}/assurance", params={"from": "2026-11-01", "to": "2026-11-30"})
+    assert found.json()["counts"]["unexpected"] == 0
+    (call,) = officer.get(f"{API}/calls").json()["calls"]
+    page = officer.get(f"/calls/{call['id']}")
+    assert page.status_code == 200
+    assert "brought over" in page.text
+    assert "http://api.twilio" not in page.text
+
+
+def test_the_queue_tells_of_what_twilio_keeps_and_of_a_check_that_failed(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    sid = case.add(1, CALIFORNIA)
+    assert sid not in officer.get("/compliance").text
+    recordingselsewhere.run(ready.store, watch(case), NOW)
+    page = officer.get("/compliance").text
+    assert sid in page
+    assert "nobody here asked for" in page
+    case.account.secret = "another"  # noqa: S105 - of the emulator
+    recordingselsewhere.run(ready.store, watch(case), NOW)
+    page = officer.get("/compliance").text
+    assert "Not known whether Twilio records" in page
+    assert sid in page
+
+
+def test_an_alarm_about_our_call_names_it_and_the_recording(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    sid = case.add(1, CALIFORNIA)
+    case.hearing = Hearing()
+    case.run()
+    recordingselsewhere.run(ready.store, watch(case), NOW)
+    (item,) = officer.get(f"{API}/queue", params={"reason": "elsewhere"}).json()["items"]
+    assert item["decisions"] == ["dismiss"]
+    assert sid in officer.get(f"/compliance/items/{item['id']}").text
