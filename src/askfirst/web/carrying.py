@@ -28,6 +28,8 @@ from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
 from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
+from askfirst.web.guard import SIGNED
+from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.running import RunningCall, running_calls
 
 
@@ -36,8 +38,8 @@ class Carrier:
     """The calls of a node. `node` None: this process shows pages and carries no calls.
 
     `trunk` is the exchange over which telephones are called; `most_calls` go on at one time. Where
-    `settings` want media workers these carry the calls, and `ask` asks them. `twilio` is who
-    carries calls over Twilio, if anybody does, and `twilio_url` where an emulator of it answers.
+    `settings` want media workers these carry the calls, and `ask` asks them. Without an exchange
+    calls go over Twilio where that is set up; `twilio_url` is where an emulator of it answers.
     """
 
     node: Node | None = None
@@ -46,11 +48,11 @@ class Carrier:
     settings: Settings | None = None
     ask: Ask | None = None
     workers: MediaWorkers | None = None
-    twilio: TwilioCalls | None = None
     twilio_url: str | None = None
     _desk: Desk | None = None
     _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None
+    _over_twilio: OverTwilio | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
@@ -63,13 +65,13 @@ class Carrier:
         if self.settings is not None and self.settings.media_workers:
             await self._start_workers(self.node, self.settings)
         else:
-            self._open_desk(self.node)
+            await self._open_desk(self.node)
         try:
             yield
         finally:
             await self.close()
 
-    def _open_desk(self, node: Node) -> None:
+    async def _open_desk(self, node: Node) -> None:
         """Carry calls in this process."""
         clock = LoopClock()
         outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
@@ -83,6 +85,17 @@ class Carrier:
         if outside is not None:
             outside.on_call = reception.arrive
         self._tester = TrunkTester(self._desk, clock, node.store.engine)
+        if outside is None and self.settings is not None:
+            self._over_twilio = OverTwilio(
+                node.store,
+                self._desk,
+                self.settings.origin,
+                f"{SIGNED}stream",
+                f"{SIGNED}progress",
+                reception.arrive,
+                self.twilio_url,
+            )
+            await self._over_twilio.begin()
 
     async def _start_workers(self, node: Node, settings: Settings) -> None:
         """Let other processes carry calls; the desk of this one only knows whom it could call."""
@@ -125,6 +138,9 @@ class Carrier:
         desk, self._desk = self._desk, None
         if desk is not None:
             await desk.close()
+        over, self._over_twilio = self._over_twilio, None
+        if over is not None:
+            await over.close()
 
     async def drained(self) -> None:
         """Begin no more calls, and return when those that go on have ended by themselves."""
@@ -136,6 +152,11 @@ class Carrier:
             self.workers.stop()
         while self.busy:  # noqa: ASYNC110 - a desk tells nobody that a call is settled
             await asyncio.sleep(0.1)
+
+    @property
+    def twilio(self) -> TwilioCalls | None:
+        """Who carries calls over Twilio, None where nobody does. On the loop only."""
+        return None if self._over_twilio is None else self._over_twilio.provider
 
     @property
     def busy(self) -> int:
