@@ -28,7 +28,7 @@ from askfirst.model import Word
 from askfirst.policy import Policy
 from askfirst.ports import RecognizerCapabilities
 from askfirst.rules import packaged
-from askfirst.server import erasure, importreport, models, recordingselsewhere
+from askfirst.server import erasure, importreport, models, recordingselsewhere, twilioimport
 from askfirst.server.auditrun import Reach
 from askfirst.server.blobs import LocalBlobs, disk_trouble
 from askfirst.server.database import assets, calls, parties, reading, recordings, transaction
@@ -298,6 +298,22 @@ def test_what_is_still_made_or_encrypted_or_of_nobody_is_told(case: Case) -> Non
     lines = case.run()
     assert [each.outcome for each in lines] == ["error"] * 3
     assert case.fetched() == 0
+
+
+def test_a_page_that_expires_in_between_is_read_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twilioimport, "PAGE_SIZE", 1)
+    case.add(1, CALIFORNIA)
+    case.add(2, CALIFORNIA)
+    left = [True]
+
+    def expire() -> None:
+        if left and left.pop():
+            case.account.page_generation += 1
+
+    case.account.on_listed = expire
+    assert len(case.run(is_dry=True)) == 2
 
 
 # What the law forbids, or does not show to be allowed

@@ -13,7 +13,6 @@ from tests.twilio.test_import import (
     CALIFORNIA,
     NOW,
     OURS,
-    SECRET,
     Case,
     Hearing,
     mono,
@@ -26,7 +25,7 @@ from askfirst.server.queuecheck import check_all
 from askfirst.server.recordingselsewhere import Watch
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCredentials
-from askfirst.twilioemulator.kept import ACCOUNT_SID, Account, KeptNumber
+from askfirst.twilioemulator.kept import ACCOUNT_SID, SECRET, Account, KeptNumber
 from askfirst.twilioemulator.resources import Resources
 from askfirst.web.visit import Site
 

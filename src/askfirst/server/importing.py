@@ -174,7 +174,8 @@ class Importer:
                 )
             else:
                 # Locks it in the same transaction: it is at no time open.
-                finding = Finding(Reason.IMPORTED, call, recording, **_heard(audited, length_ms))
+                begin, end = _heard(audited, length_ms)
+                finding = Finding(Reason.IMPORTED, call, recording, from_ms=begin, to_ms=end)
                 raise_item(self.store, connection, finding, at)
             periods.settle(
                 connection, recording, self.law.rules, self.law.policy, self.store.retention
@@ -318,11 +319,11 @@ def asked(decision: Decision) -> str:
     return "nothing" if form is None else form.word
 
 
-def _heard(audited: Audited, length_ms: int) -> dict[str, int]:
+def _heard(audited: Audited, length_ms: int) -> tuple[int, int] | tuple[None, None]:
     """What of our own side whoever decides may hear; nothing where both are on one channel."""
     if audited.findings is None or auditing.MIXED in audited.read:
-        return {}
-    return {"from_ms": 0, "to_ms": min(NOTICE_MS, length_ms)}
+        return None, None
+    return 0, min(NOTICE_MS, length_ms)
 
 
 def _key(source: str, ref: str) -> sa.ColumnElement[bool]:

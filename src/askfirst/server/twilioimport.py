@@ -26,6 +26,9 @@ from askfirst.telephony.twiliovalues import TwilioCall, TwilioRecording
 
 SOURCE = "twilio"
 ATTEMPTS = 2
+"""A list whose page expired is begun again once."""
+
+PAGE_SIZE = 1000
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _PROGRAM = re.compile(r"(?:client|sip|sips):", re.IGNORECASE)
 _WITHHELD = frozenset({"anonymous", "restricted", "unknown", "unavailable", "", "+266696687"})
@@ -86,7 +89,7 @@ async def _listed(client: TwilioClient, since: datetime | None) -> list[TwilioRe
     """The whole list before anything is fetched: fetching takes longer than pages live."""
     for attempt in range(ATTEMPTS):
         try:
-            pages = client.recordings(since)
+            pages = client.recordings(since, PAGE_SIZE)
             return [each async for page in pages for each in page]
         except Unavailable:
             if attempt + 1 == ATTEMPTS:
