@@ -306,6 +306,51 @@ def test_a_prompt_was_not_played_where_its_mark_comes_from_clearing_or_never() -
     assert run_virtual(scenario("is silent"))[0] is False
 
 
+def test_on_hold_nothing_comes_through_and_afterwards_nothing_of_before() -> None:
+    async def scenario() -> tuple[int, int, list[Frame], int]:
+        async with dialled() as rig:
+            theirs = await rig.open()
+
+            async def speak(frames: int) -> None:
+                for _ in range(frames):
+                    await tick(FRAME_MS)
+                    began_ms = rig.call.contact._began_ms
+                    await theirs.send(rig.media(LoopClock().now_ms() - began_ms - FRAME_MS))
+                await tick()
+
+            await speak(50)
+            await rig.call.hold()
+            before = len(rig.frames)
+            await speak(50)
+            on_hold = len(rig.frames) - before
+            await rig.call.resume()
+            assert rig.call.zero_ms is not None
+            back_ms = LoopClock().now_ms() - rig.call.zero_ms
+            await speak(50)
+            return before, on_hold, rig.frames[before:], back_ms
+
+    before, on_hold, after, back_ms = run_virtual(scenario())
+    assert before > 20
+    assert on_hold == 0
+    assert len(after) > 20
+    assert min(frame.start_ms for frame in after) >= back_ms
+
+
+def test_what_was_cleared_was_not_heard() -> None:
+    async def scenario() -> bool:
+        async with dialled() as rig:
+            await rig.open()
+            heard = asyncio.create_task(rig.call.contact.sent_was_heard())
+            await tick()
+            rig.call.contact.drop_sent()
+            began_ms = LoopClock().now_ms()
+            was_heard = await heard
+            assert LoopClock().now_ms() - began_ms < 100
+            return was_heard
+
+    assert run_virtual(scenario()) is False
+
+
 @pytest.mark.parametrize("how", ["dies", "stalls"])
 def test_a_stream_that_breaks_in_mid_call_closes_the_gate_and_ends_the_call(
     node: Node, kari: User, tmp_path: Path, how: str
