@@ -49,6 +49,7 @@ class Recorded:
     calls: list[dict[str, str]] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
+    carries: bool = True
     _came: threading.Condition = field(default_factory=threading.Condition)
 
     def status(self, call_sid: str, fields: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import httpx
 import pytest
@@ -51,6 +51,7 @@ from askfirst.web.api_twilio import FALLBACK, PROGRESS, STREAM, VOICE
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.guard import RateLimit
+from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.visit import Site
 
 FROM, TO = "+15550100123", "+4721000000"
@@ -95,7 +96,9 @@ def serving(store: Store, folder: Path, calls: Recorded | None) -> Iterator[Runn
     """A server on a port of its own, behind the public address of the settings."""
     listener = socket.create_server(("127.0.0.1", 0))
     settings = Settings(data=folder, public_url=PUBLIC, port=listener.getsockname()[1])
-    site = Site(store, settings, packaged(), Listening(store), Carrier(twilio=calls))
+    carrier = Carrier()
+    carrier._over_twilio = None if calls is None else cast("OverTwilio", calls)
+    site = Site(store, settings, packaged(), Listening(store), carrier)
     app = create_app(site)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

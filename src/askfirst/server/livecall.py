@@ -256,6 +256,11 @@ class LiveCall:
         _ensure_one_of("source", source, tuple(Source))
         self.call.learn_place(party, code, Source(source))
 
+    @property
+    def provider_call(self) -> Line:
+        """The call as its provider carries it."""
+        return self._line
+
     def join(self, number: str | None = None, colleague: Colleague | None = None) -> int:
         """Somebody else is on the line: with the other side, or a colleague with the agent.
 

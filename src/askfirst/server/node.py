@@ -16,7 +16,7 @@ from askfirst.override import Override
 from askfirst.ports import Recognizer
 from askfirst.rules import Rulebook, packaged, packaged_directory
 from askfirst.rules import load as load_rules
-from askfirst.server import models
+from askfirst.server import models, twiliocalls
 from askfirst.server.captioning import Captioning
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
@@ -65,15 +65,17 @@ class Node:
         transit: Transit | None = None,
         checkpoints: CheckpointSettings | None = None,
         search: str | None = None,
+        twilio_url: str | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
         `model` names what hears recordings (`models.chosen`), `transit` is where a new
         installation has its keys wrapped, `checkpoints` where each day's checkpoint goes, `search`
-        the database with the search index. Raises Unavailable while another node has the same
-        folder: what looks cut off to us may be a call that the other one carries, and where
-        something erased cannot be erased again after a restore; InvalidRules, Unverified or
-        InvalidInput where rules or overrides of the installation do not hold.
+        the database with the search index, `twilio_url` where an emulator of Twilio answers. Raises
+        Unavailable while another node has the same folder: what looks cut off to us may be a call
+        that the other one carries, and where something erased cannot be erased again after a
+        restore; InvalidRules, Unverified or InvalidInput where rules or overrides of the
+        installation do not hold.
         """
         _forbid_core_dumps()
         store = Store.open(folder, transit, search)
@@ -89,7 +91,8 @@ class Node:
             # Before anything is served: what a restored backup brought back goes again.
             replay(store, utc_now())
             keep_up(store, utc_now())
-            jobs = Jobs(store, Finishing(store, heard_by), rules, checkpoints)
+            elsewhere = twiliocalls.watch(store, twilio_url)
+            jobs = Jobs(store, Finishing(store, heard_by), rules, checkpoints, elsewhere)
             undo.callback(jobs.stop)
             if works:
                 jobs.start()

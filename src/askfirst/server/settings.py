@@ -47,8 +47,8 @@ class Settings:
     file alone, and `oidc` whom we ask who somebody is. A session ends after `session_hours`, and
     earlier when nobody has done anything for `idle_minutes`, or for
     `listener_idle_minutes` where they may hear recordings of others. `search_database` is the
-    address of a PostgreSQL with the search index, which is a file otherwise. `sources` says where
-    each value came from.
+    address of a PostgreSQL with the search index, which is a file otherwise. `twilio_url` is
+    where an emulator of Twilio answers, for trials. `sources` says where each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +73,7 @@ class Settings:
     drain_seconds: int = 0
     checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     search_database: str | None = field(default=None, repr=False)
+    twilio_url: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -296,4 +297,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "drain_seconds": _number(0, 86_400),
     "checkpoints": _checkpoints,
     "search_database": _text,
+    "twilio_url": _address,
 }

@@ -1,4 +1,4 @@
-"""Tables of Twilio: accounts with their sealed secrets, and what was heard of calls there.
+"""Tables of Twilio: accounts with their sealed secrets, our calls there, what is told of them.
 
 No number is in an event: only ids, states and codes, and those until it was handed on.
 """
@@ -39,3 +39,11 @@ twilio_events = sa.Table(
     sa.Index("ix_twilio_events_call_sid", "call_sid", "sequence"),
     sa.Index("ix_twilio_events_at", "at"),
 )
+
+twilio_calls = sa.Table(
+    "twilio_calls",
+    metadata,
+    sa.Column("sid", sa.String(34), primary_key=True),
+    sa.Column("call", sa.String(48), sa.ForeignKey("calls.id"), nullable=False, index=True),
+)
+"""Calls at Twilio, each a telephone, of calls of ours."""

@@ -115,6 +115,12 @@ class TwilioCall(PhoneCall[TwilioLeg]):
             caller_id=caller_id,
         )
 
+    @property
+    def sids(self) -> frozenset[str]:
+        """The calls at Twilio that it has now, one for each telephone."""
+        legs = [self.contact, *self._legs, *((self._beside,) if self._beside else ())]
+        return frozenset(each.sid for each in legs if each.sid is not None)
+
     async def begin(self, leg: AgentLeg) -> None:
         """Dial. Raises what `TwilioProvider.dial` does; nothing has begun then."""
         self._ensure_number(self.contact.number)

@@ -85,14 +85,14 @@ class TwilioEmulator:
 _ALL = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-async def posted(url: str, fields: Form) -> str:
+async def posted(url: str, fields: Form, headers: Mapping[str, str] | None = None) -> str:
     """Post a form, and give the answer; raises OSError where none of success comes."""
     try:
         async with httpx2.AsyncClient(timeout=ANSWERS_WITHIN_S, trust_env=False) as http:
             answer = await http.post(
                 url,
                 content=urlencode(fields),
-                headers={"content-type": "application/x-www-form-urlencoded"},
+                headers={"content-type": "application/x-www-form-urlencoded", **(headers or {})},
             )
     except httpx2.HTTPError as fault:
         raise OSError(f"no answer ({type(fault).__name__})") from fault

@@ -156,7 +156,8 @@ class Carrier:
     @property
     def twilio(self) -> TwilioCalls | None:
         """Who carries calls over Twilio, None where nobody does. On the loop only."""
-        return None if self._over_twilio is None else self._over_twilio.provider
+        over = self._over_twilio
+        return over if over is not None and over.carries else None
 
     @property
     def busy(self) -> int:

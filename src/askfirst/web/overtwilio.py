@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from askfirst.clock import LoopClock
-from askfirst.errors import AskfirstError
-from askfirst.server import twilioaccount, twiliocheck
+from askfirst.errors import AskfirstError, Unavailable
+from askfirst.server import twilioaccount, twiliocalls, twiliocheck
 from askfirst.server.database import reading
 from askfirst.server.desk import Desk
 from askfirst.server.plugins import TELEPHONY, load
 from askfirst.server.store import Store
 from askfirst.server.twilioaccount import TwilioAccount
+from askfirst.server.twilioevents import StreamSocket
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twilioline import TwilioLine
 
@@ -28,12 +29,11 @@ LOOK_S = 2.0
 
 
 class OverTwilio:
-    """Gives a desk its provider. `begin` it on the desk's loop and `close` it there, before the
-    desk.
+    """Gives a desk its provider, and that what Twilio tells (`twilioevents.TwilioCalls`).
 
-    `origin` is our public address, at which `stream` and `status` are paths; `base_url` is that of
-    an emulator; `on_call` is told of calls from outside. `provider` carries calls, None while
-    nothing does.
+    `begin` it on the desk's loop and `close` it there, after the desk. `origin` is our public
+    address, at which `stream` and `status` are paths; `base_url` is that of an emulator; `on_call`
+    is told of calls from outside.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class OverTwilio:
         on_call: Callable[[Any], bool],
         base_url: str | None = None,
     ) -> None:
-        self.provider: Any = None
+        self._provider: Any = None
         self._store, self._desk = store, desk
         self._stream = f"ws{origin.removeprefix('http')}{stream}"
         self._status = f"{origin}{status}"
@@ -54,6 +54,35 @@ class OverTwilio:
         self._named: str | None = None
         self._client: TwilioClient | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._noted: set[str] = set()
+        self._noting: set[asyncio.Task[None]] = set()
+
+    @property
+    def carries(self) -> bool:
+        """Whether calls are carried."""
+        return self._provider is not None
+
+    def status(self, call_sid: str, fields: Mapping[str, str]) -> None:
+        """Take one event of a call; whose it is, is written down with the first."""
+        if self._provider is not None:
+            self._provider.status(call_sid, fields)
+        if call_sid not in self._noted:
+            for live in self._desk.all():
+                if call_sid in getattr(live.provider_call, "sids", ()):
+                    self._note(call_sid, live.id)
+
+    def incoming(self, fields: Mapping[str, str]) -> str:
+        """The TwiML for a call that comes in. Raises Unavailable where nothing carries calls."""
+        if self._provider is None:
+            raise Unavailable("no calls are carried over Twilio here at the moment")
+        return str(self._provider.incoming(fields))
+
+    async def stream(self, socket: StreamSocket) -> None:
+        """Carry a media stream to its end; where nothing carries calls it is closed unread."""
+        if self._provider is None:
+            await socket.close()
+        else:
+            await self._provider.stream(socket)
 
     async def begin(self) -> None:
         """Carry calls if credentials are in force, and look for others from now on."""
@@ -81,6 +110,18 @@ class OverTwilio:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._leave()
+        await asyncio.gather(*self._noting, return_exceptions=True)
+
+    def _note(self, sid: str, call: str) -> None:
+        self._noted.add(sid)
+        noting = asyncio.create_task(asyncio.to_thread(twiliocalls.note, self._store, sid, call))
+        self._noting.add(noting)
+        noting.add_done_callback(self._is_noted)
+
+    def _is_noted(self, noting: asyncio.Task[None]) -> None:
+        self._noting.discard(noting)
+        if not noting.cancelled() and (error := noting.exception()) is not None:
+            log.error("twilio.call-not-noted error=%s", type(error).__name__)
 
     async def _look_on(self) -> None:
         while True:
@@ -98,12 +139,12 @@ class OverTwilio:
     def _take(self, known: TwilioAccount, sender: str) -> None:
         line = TwilioLine(sender=sender, stream_url=self._stream, status_url=self._status)
         self._client = twiliocheck.client(known, self._base_url)
-        self.provider = load(TELEPHONY, "twilio")(LoopClock(), self._client, line)
-        self.provider.on_call = self._on_call
-        self._desk.outside = self.provider
+        self._provider = load(TELEPHONY, "twilio")(LoopClock(), self._client, line)
+        self._provider.on_call = self._on_call
+        self._desk.outside = self._provider
 
     async def _leave(self) -> None:
-        provider, self.provider = self.provider, None
+        provider, self._provider = self._provider, None
         client, self._client = self._client, None
         if provider is not None:
             self._desk.outside = None

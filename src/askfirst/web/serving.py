@@ -68,11 +68,19 @@ def serve(chosen: argparse.Namespace) -> int:
         transit=settings.openbao,
         checkpoints=settings.checkpoints,
         search=settings.search_database,
+        twilio_url=settings.twilio_url,
     )
     try:
         store = node.store
         carries = node if "media" in settings.roles else None
-        carrier = Carrier(carries, settings.sip, settings.calls_per_worker, settings, ask)
+        carrier = Carrier(
+            carries,
+            settings.sip,
+            settings.calls_per_worker,
+            settings,
+            ask,
+            twilio_url=settings.twilio_url,
+        )
         site = Site(store, settings, node.rules, Listening(store), carrier)
         with _listening(settings) as listener, contextlib.ExitStack() as at_end:
             demonstration = _Demonstration(node) if chosen.demo else None

@@ -1,4 +1,4 @@
-"""Accounts at Twilio, and what was heard of calls there"""
+"""Accounts at Twilio, our calls there, and what was heard of them"""
 
 from __future__ import annotations
 
@@ -45,9 +45,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_twilio_events_call_sid", "twilio_events", ["call_sid", "sequence"])
     op.create_index("ix_twilio_events_at", "twilio_events", ["at"])
+    op.create_table(
+        "twilio_calls",
+        sa.Column("sid", sa.String(34), nullable=False),
+        sa.Column("call", sa.String(48), nullable=False),
+        sa.ForeignKeyConstraint(["call"], ["calls.id"], name=op.f("fk_twilio_calls_call_calls")),
+        sa.PrimaryKeyConstraint("sid", name=op.f("pk_twilio_calls")),
+    )
+    op.create_index("ix_twilio_calls_call", "twilio_calls", ["call"])
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_table("twilio_calls")
     op.drop_table("twilio_events")
     op.drop_table("twilio_accounts")
