@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -106,10 +106,8 @@ class Served:
             raise ConnectionError("the stream is closed") from fault
 
     async def close(self) -> None:
-        try:
+        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed
             await self._websocket.close()
-        except RuntimeError:  # it is closed
-            return
 
 
 class InMemory:

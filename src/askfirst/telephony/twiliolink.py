@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 FIRST_S = 5.0
 """How long a socket may take until it says whose it is."""
 
-LATER_S = 30
-"""How much longer than it rings a token counts."""
+LATER_S = 90
+"""How much longer than it rings a token counts: placing a call may take its time."""
 
 AGAIN_S = (1.0, 5.0, 15.0)
 """Pauses before Twilio is asked once more to hang up; after the last one its time limit does it."""
