@@ -12,11 +12,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from tests.server.postgresrig import postgres
 
 from askfirst.server.access import Person, UserRole
 from askfirst.server.accounttables import users
@@ -24,6 +27,7 @@ from askfirst.server.database import calls, recordings, transaction
 from askfirst.server.searchfilter import SearchFilter
 from askfirst.server.searchindex import Learnt, Spoken
 from askfirst.server.searchquery import query_of
+from askfirst.server.searchsqlite import SqliteIndex
 from askfirst.server.store import Store
 from askfirst.server.transcriptsearch import Found, Wanted, search_transcripts
 from bench.measure import Line
@@ -169,14 +173,22 @@ def _p95(times: Sequence[float]) -> float:
 
 
 def lines() -> Iterator[Line]:
-    """How fast the index is filled and how large it is, and milliseconds for each kind of search;
-    then what it costs to take one recording out.
+    """How fast an index is filled and how large it is, and milliseconds for each kind of search;
+    then what it costs to take one recording out: of the file, and of PostgreSQL.
     """
+    with ExitStack() as undo:
+        for index in ("file", "postgres"):
+            address = undo.enter_context(postgres()) if index == "postgres" else None
+            for line in _measured(address):
+                yield replace(line, name=f"{line.name}, {index}")
+
+
+def _measured(address: str | None) -> Iterator[Line]:
     chance = random.Random(7)  # noqa: S311 - the same every time
     vocabulary = _vocabulary(chance)
     count = SEGMENTS // PER_CALL
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder))
+        store = Store.open(Path(folder), search=address)
         try:
             _fill(store, count)
             spoken = _spoken(count, vocabulary)
@@ -193,8 +205,11 @@ def lines() -> Iterator[Line]:
             taken = SEGMENTS / (time.perf_counter() - began)
             counts = "200 recordings in a transaction; with making up the words"
             yield Line("search fill", taken, "utterances/s", 10_000.0, counts)
-            size = store.search.path.stat().st_size
-            yield Line("search size", size / SEGMENTS, "bytes an utterance", 500.0, "with its log")
+            if isinstance(store.search, SqliteIndex):
+                size = store.search.path.stat().st_size / SEGMENTS
+                yield Line("search size", size, "bytes an utterance", 500.0, "with its log")
+            else:
+                store.search.tidy(whole=True)  # as the first night does
             yield from _searches(store, vocabulary)
             began = time.perf_counter()
             store.search.forget("rec_00000100")

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from askfirst.server.searchindex import Learnt, SearchIndex, Spoken
+from askfirst.server.searchindex import Learnt, Spoken
+from askfirst.server.searchsqlite import SqliteIndex
 
 KEY = b"k" * 32
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -25,7 +26,7 @@ def learnt(recording: str, word: str = "marmalade", agent: str = "usr_1") -> Lea
 
 
 def main(path: Path, first: int) -> None:
-    index = SearchIndex(path, lambda: KEY)
+    index = SqliteIndex(path, lambda: KEY)
     for round_ in count():
         for number in range(first, first + 4):
             index.learn([learnt(f"rec{number}", f"word{round_ % 3}")])

@@ -14,6 +14,7 @@ from askfirst.server.database import calls, parties, recordings, transaction
 from askfirst.server.sealing import write_asset
 from askfirst.server.searchfilter import SearchFilter
 from askfirst.server.searchquery import query_of
+from askfirst.server.searchsqlite import SqliteIndex
 from askfirst.server.store import Store
 from askfirst.server.transcripts import MACHINE, to_bytes
 from askfirst.server.transcriptsearch import Found, Wanted, search_transcripts
@@ -39,6 +40,12 @@ class Made:
 
     call: str
     recording: str
+
+
+def index_of(store: Store) -> SqliteIndex:
+    """The index of an installation that keeps it in a file."""
+    assert isinstance(store.search, SqliteIndex)
+    return store.search
 
 
 def employ(store: Store) -> None:

@@ -15,16 +15,17 @@ from pathlib import Path
 import pytest
 from tests.server import rig
 from tests.server.searching import AT, EACH, KEY, learnt
-from tests.server.searchrig import KARI, employ, found, hits, spoken
+from tests.server.searchrig import KARI, employ, found, hits, index_of, spoken
 
 from askfirst.cli import main
 from askfirst.errors import Unavailable
-from askfirst.server import backup, erasure, searchindex, study, transcripts
+from askfirst.server import backup, erasure, searchsqlite, study, transcripts
 from askfirst.server.clock import utc_now
 from askfirst.server.database import outbox, transaction
 from askfirst.server.node import Node
-from askfirst.server.searchindex import NEWEST, Damaged, SearchIndex
+from askfirst.server.searchindex import NEWEST, Damaged
 from askfirst.server.searchquery import query_of
+from askfirst.server.searchsqlite import SqliteIndex
 from askfirst.server.searchtokens import Tokens
 from askfirst.server.searchupkeep import keep_up, rebuild, sweep
 from askfirst.server.store import Store
@@ -34,8 +35,8 @@ SAID = [("agent", "A wombat."), ("contact", "Marmalade for a wombat, please.")]
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[SearchIndex]:
-    made = SearchIndex(tmp_path / "search.db", lambda: KEY)
+def index(tmp_path: Path) -> Iterator[SqliteIndex]:
+    made = SqliteIndex(tmp_path / "search.db", lambda: KEY)
     yield made
     made.close()
 
@@ -47,11 +48,9 @@ def staffed(store: Store) -> Store:
     return store
 
 
-def ids(index: SearchIndex, text: str) -> list[str]:
-    expression = index.expression(
-        lambda tokens, languages: tokens.expression(query_of(text), languages)
-    )
-    return [hit.recording for hit in index.hits(expression, 0, NEWEST, 10_000)]
+def ids(index: SqliteIndex, text: str) -> list[str]:
+    found = index.hits(index.expression(query_of(text)), 0, NEWEST, 10_000)
+    return [hit.recording for hit in found]
 
 
 def everything(path: Path) -> bytes:
@@ -76,7 +75,7 @@ def ensure_sound(path: Path) -> None:
         assert len(set(counted)) == 1
 
 
-def test_the_file_is_the_owners_alone_and_holds_no_word(index: SearchIndex) -> None:
+def test_the_file_is_the_owners_alone_and_holds_no_word(index: SqliteIndex) -> None:
     index.learn([learnt("rec1")])
 
     assert stat.S_IMODE(index.path.stat().st_mode) == 0o600
@@ -86,7 +85,7 @@ def test_the_file_is_the_owners_alone_and_holds_no_word(index: SearchIndex) -> N
     assert token(KEY, "marmalade") in data, "this search would find a word"
 
 
-def test_what_is_forgotten_leaves_no_token_in_the_file(index: SearchIndex) -> None:
+def test_what_is_forgotten_leaves_no_token_in_the_file(index: SqliteIndex) -> None:
     index.learn([learnt("rec1", "marmalade"), learnt("rec2", "wombat")])
     assert token(KEY, "marmalade") in everything(index.path)
 
@@ -98,7 +97,7 @@ def test_what_is_forgotten_leaves_no_token_in_the_file(index: SearchIndex) -> No
     assert not index.forget("rec1")
 
 
-def test_words_that_are_learnt_anew_leave_no_token_of_the_old_ones(index: SearchIndex) -> None:
+def test_words_that_are_learnt_anew_leave_no_token_of_the_old_ones(index: SqliteIndex) -> None:
     index.learn([learnt("rec1", "marmalade")])
 
     index.learn([learnt("rec1", "wombat")])
@@ -108,10 +107,10 @@ def test_words_that_are_learnt_anew_leave_no_token_of_the_old_ones(index: Search
 
 
 def test_of_a_large_index_a_part_is_merged_at_once_and_the_rest_at_night(
-    index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+    index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searchindex, "SMALL_BYTES", 0)
-    monkeypatch.setattr(searchindex, "_PAGES", 1)
+    monkeypatch.setattr(searchsqlite, "SMALL_BYTES", 0)
+    monkeypatch.setattr(searchsqlite, "_PAGES", 1)
     for number in range(40):
         index.learn([learnt(f"rec{number}", f"word{number}")])
     for number in range(0, 40, 2):
@@ -131,7 +130,7 @@ def test_of_a_large_index_a_part_is_merged_at_once_and_the_rest_at_night(
 
 def test_two_processes_learn_at_once_and_a_kill_leaves_the_index_whole(tmp_path: Path) -> None:
     path = tmp_path / "search.db"
-    index = SearchIndex(path, lambda: KEY)
+    index = SqliteIndex(path, lambda: KEY)
     index.learn([learnt("own")])
     beside = [
         subprocess.Popen(  # noqa: S603 - ourselves
@@ -164,7 +163,7 @@ def test_two_processes_learn_at_once_and_a_kill_leaves_the_index_whole(tmp_path:
 @pytest.mark.parametrize("how", ["no database", "cut off", "another format", "another key"])
 def test_an_index_that_cannot_be_used_is_made_anew_and_filled(staffed: Store, how: str) -> None:
     made = spoken(staffed, 1, SAID, agent=KARI)
-    index = staffed.search
+    index = index_of(staffed)
     index.close()
     key = index._key
     match how:
@@ -177,7 +176,7 @@ def test_an_index_that_cannot_be_used_is_made_anew_and_filled(staffed: Store, ho
                 opened.execute("PRAGMA user_version = 99")
         case _:
             key = lambda: b"other key" * 4  # noqa: E731
-    fresh = SearchIndex(index.path, key)
+    fresh = SqliteIndex(index.path, key)
     if how != "cut off":  # full text tells only when it is searched
         with pytest.raises(Damaged):
             fresh.recordings()
@@ -202,7 +201,7 @@ def test_a_missing_index_is_filled_when_the_installation_is_opened(tmp_path: Pat
     node = Node.open(tmp_path / "data", Scripted(), works=False)
     employ(node.store)
     spoken(node.store, 1, SAID)
-    path = node.store.search.path
+    path = index_of(node.store).path
     node.close()
     for each in path.parent.glob("search.db*"):
         each.unlink()
@@ -221,13 +220,13 @@ def test_an_erasure_takes_the_tokens_with_it_whatever_else_is_searched(staffed: 
     spoken(staffed, 2, [("contact", "A pelican.")])
     key = staffed.keys.search_key()
     words = [token(key, word) for word in ("wombat", "marmalade")]
-    assert all(word in everything(staffed.search.path) for word in words)
+    assert all(word in everything(index_of(staffed).path) for word in words)
     with transaction(staffed.engine) as connection:
         erasure.intend(staffed, connection, gone.recording, "asked", utc_now())
 
     assert erasure.carry_out(staffed, utc_now()) == 1
 
-    data = everything(staffed.search.path)
+    data = everything(index_of(staffed).path)
     assert not [word for word in words if word in data]
     assert gone.recording.encode() not in data
     assert token(key, "pelican") in data
@@ -238,7 +237,7 @@ def test_an_erasure_does_not_wait_for_an_index_that_is_damaged(staffed: Store) -
     with transaction(staffed.engine) as connection:
         erasure.intend(staffed, connection, gone.recording, "asked", utc_now())
     staffed.search.close()
-    staffed.search.path.write_bytes(b"words " * 2_000)
+    index_of(staffed).path.write_bytes(b"words " * 2_000)
 
     assert erasure.carry_out(staffed, utc_now()) == 1
 
@@ -281,13 +280,13 @@ def test_the_index_is_made_anew_by_a_command_while_others_have_it_open(
 
     assert json.loads(capsys.readouterr().out) == {"recordings": 1}
     assert hits(staffed, "wombat") == []
-    assert token(key, "wombat") not in everything(staffed.search.path)
+    assert token(key, "wombat") not in everything(index_of(staffed).path)
     study.study(staffed, made.call, utc_now())
     assert hits(staffed, "wombat") == ["1/0", "1/1"]
-    ensure_sound(staffed.search.path)
+    ensure_sound(index_of(staffed).path)
 
 
-def test_calls_of_the_same_moment_have_rows_of_their_own(index: SearchIndex) -> None:
+def test_calls_of_the_same_moment_have_rows_of_their_own(index: SqliteIndex) -> None:
     index.learn([learnt("rec1"), learnt("rec2"), learnt("rec1")])
     index.forget("rec1")
 
@@ -300,13 +299,13 @@ def test_no_backup_holds_the_index(staffed: Store, tmp_path: Path) -> None:
 
     backup.make(staffed, tmp_path / "backup", utc_now() + timedelta(seconds=1))
 
-    assert staffed.search.path.is_file()
+    assert index_of(staffed).path.is_file()
     assert not list((tmp_path / "backup").rglob("search.db*"))
 
 
 def test_a_disk_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "search.db").mkdir()
-    index = SearchIndex(tmp_path / "search.db", lambda: KEY)
+    index = SqliteIndex(tmp_path / "search.db", lambda: KEY)
 
     with pytest.raises(Unavailable) as told:
         index.recordings()

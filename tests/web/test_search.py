@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.server.searchrig import Made, spoken
+from tests.server.searchrig import Made, index_of, spoken
 from tests.web.conftest import add, opened, problem, set_up, signed_in
 
 from askfirst.server import account, accounts, tokens
@@ -230,7 +230,7 @@ def test_while_the_index_is_built_the_page_says_so(office: Office) -> None:
 
 def test_an_index_that_cannot_be_read_is_said_and_the_rest_is_found(office: Office) -> None:
     office.store.search.close()
-    office.store.search.path.write_bytes(b"no database at all" * 1_000)
+    index_of(office.store).path.write_bytes(b"no database at all" * 1_000)
 
     page = office.lead.post("/search", data={"q": "marmalade"})
     answer = office.lead.get("/api/v1/search", params={"q": "marmalade"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from askfirst.server.node import Node
 from askfirst.server.playback import Playback
 from askfirst.server.searchindex import Damaged
 from askfirst.server.searchupkeep import rebuild
+from askfirst.server.settings import FILE, read_settings
 from askfirst.server.signing import VconSigner
 from askfirst.server.simulation import request_for, simulate
 from askfirst.server.store import Store
@@ -309,7 +311,8 @@ def opened(folder: Path) -> Iterator[Store]:
     """An installation that is there already; a mistyped folder does not make another."""
     if not (folder / "askfirst.db").is_file():
         raise NotFound(f"no installation in {folder}; name its folder with --data")
-    store = Store.open(folder)
+    stated = read_settings(Path(FILE), os.environ, {})
+    store = Store.open(folder, search=stated.search_database)
     try:
         replay(store, utc_now())
         yield store

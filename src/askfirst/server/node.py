@@ -64,18 +64,19 @@ class Node:
         model: str | None = None,
         transit: Transit | None = None,
         checkpoints: CheckpointSettings | None = None,
+        search: str | None = None,
     ) -> Node:
         """Open an installation, end what a crash left behind, and start its jobs if it `works`.
 
         `model` names what hears recordings (`models.chosen`), `transit` is where a new
-        installation has its keys wrapped, `checkpoints` where each day's checkpoint goes. Raises
-        Unavailable while another node has the same folder: what looks cut off to us may be a call
-        that the other one carries, and where something erased cannot be erased again after a
-        restore; InvalidRules, Unverified or InvalidInput where rules or overrides of the
-        installation do not hold.
+        installation has its keys wrapped, `checkpoints` where each day's checkpoint goes, `search`
+        the database with the search index. Raises Unavailable while another node has the same
+        folder: what looks cut off to us may be a call that the other one carries, and where
+        something erased cannot be erased again after a restore; InvalidRules, Unverified or
+        InvalidInput where rules or overrides of the installation do not hold.
         """
         _forbid_core_dumps()
-        store = Store.open(folder, transit)
+        store = Store.open(folder, transit, search)
         with ExitStack() as undo:
             undo.callback(store.close)
             claim = _claim(folder)

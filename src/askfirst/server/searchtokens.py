@@ -8,11 +8,10 @@ The same word is another token in another language, so that nothing is found acr
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 
-from askfirst.server.searchquery import Query, Term
 from askfirst.server.stemming import stemmer
 
 TOKEN_BYTES = 6
@@ -43,38 +42,6 @@ class Tokens:
     def whose(self, agent: str | None) -> str:
         """The token of whoever has made a call; of nobody, too."""
         return self._digest(f"\1{agent or ''}").hex()
-
-    def expression(
-        self,
-        query: Query,
-        languages: Collection[str],
-        speaker: str = "",
-        agents: Collection[str | None] | None = None,
-    ) -> str:
-        """A query as SQLite's full text reads it; empty where no call is of any language.
-
-        `speaker` is one of `SPEAKERS` or empty for all; `agents` leaves only their calls.
-        """
-        each = [f"({self._in_language(query, language)})" for language in sorted(languages)]
-        if not each:
-            return ""
-        words = f"({' OR '.join(each)})"
-        if speaker:
-            words = f"{{{speaker}}} : {words}"
-        if agents is None:
-            return words
-        whose = " OR ".join(f'"{self.whose(agent)}"' for agent in sorted(agents, key=str))
-        return f"({words}) AND (who : ({whose}))" if whose else ""
-
-    def _in_language(self, query: Query, language: str) -> str:
-        found = " AND ".join(self._phrase(language, term) for term in query.terms)
-        if not query.without:
-            return found
-        without = " OR ".join(self._phrase(language, term) for term in query.without)
-        return f"({found}) NOT ({without})"
-
-    def _phrase(self, language: str, term: Term) -> str:
-        return f'"{spelled(self.said(language, term))}"'
 
     def _of_word(self, language: str, word: str) -> bytes:
         return self._digest(f"{language}\0{stemmer(language)(word)}")

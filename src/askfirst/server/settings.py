@@ -24,8 +24,10 @@ PREFIX = "ASKFIRST_"
 ROLES = ("web", "worker", "media")
 
 
-TABLES = ("sip", "openbao", "checkpoints", "oidc")
-"""Settings that are tables of the file; they may hold passwords, and no message shows them."""
+SECRET = ("sip", "openbao", "checkpoints", "oidc", "search_database")
+"""Settings that may hold passwords; no message shows them."""
+
+_OF_THE_PAGES = ("sources", "checkpoints", "oidc", "search_database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Settings:
     go on for `drain_seconds`. `checkpoints` is where each day's checkpoint goes, stated in the
     file alone, and `oidc` whom we ask who somebody is. A session ends after `session_hours`, and
     earlier when nobody has done anything for `idle_minutes`, or for
-    `listener_idle_minutes` where they may hear recordings of others. `sources` says where each
-    value came from.
+    `listener_idle_minutes` where they may hear recordings of others. `search_database` is the
+    address of a PostgreSQL with the search index, which is a file otherwise. `sources` says where
+    each value came from.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +72,7 @@ class Settings:
     calls_per_worker: int = 16
     drain_seconds: int = 0
     checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
+    search_database: str | None = field(default=None, repr=False)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -94,12 +98,12 @@ class Settings:
     def to_json(self) -> dict[str, object]:
         """What `from_json` reads; with passwords, for the pipe to our own processes only.
 
-        Without single sign-on and checkpoints: those processes have no pages and sign none.
+        Without what only pages and jobs need: those processes have none.
         """
         told: dict[str, object] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and each.name not in ("sources", "checkpoints", "oidc"):
+            if value is not None and each.name not in _OF_THE_PAGES:
                 told[each.name] = str(value) if isinstance(value, Path) else value
         for name, table in (("sip", self.sip), ("openbao", self.openbao)):
             if table is not None:
@@ -139,7 +143,7 @@ def read_settings(
         try:
             values[key] = _READERS[key](value)
         except ValueError as error:
-            shown = "what it is" if key in TABLES else repr(value)  # it may hold a password
+            shown = "what it is" if key in SECRET else repr(value)  # it may hold a password
             faults.append(f"{key} in {where} is {shown}; expected {error}")
     if not faults:
         faults += _contradictions(values)
@@ -291,4 +295,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "calls_per_worker": _number(1, 500),
     "drain_seconds": _number(0, 86_400),
     "checkpoints": _checkpoints,
+    "search_database": _text,
 }

@@ -16,8 +16,10 @@ from askfirst.server.erasurelist import FILE, FOLDER, ErasureList
 from askfirst.server.keys import KeyStore
 from askfirst.server.ledger import Ledger
 from askfirst.server.openbao import Transit
-from askfirst.server.searchindex import FILE as SEARCH_FILE
 from askfirst.server.searchindex import SearchIndex
+from askfirst.server.searchpostgres import PostgresIndex
+from askfirst.server.searchsqlite import FILE as SEARCH_FILE
+from askfirst.server.searchsqlite import SqliteIndex
 
 DEFAULT_RETENTION = timedelta(days=90)
 """How long a recording is kept unless the account says otherwise."""
@@ -42,12 +44,13 @@ class Store:
     worker: str | None = None
 
     @classmethod
-    def open(cls, folder: Path, transit: Transit | None = None) -> Store:
+    def open(cls, folder: Path, transit: Transit | None = None, search: str | None = None) -> Store:
         """Open, or make, the installation in a folder; the caller closes it.
 
         `transit` is where the keys of a new installation are wrapped; one that is there knows.
-        Raises Unavailable when the folder cannot be made or written, KeyUnreadable when the
-        key file is there but cannot be used, Misconfigured where the erasure list does not fit.
+        `search` is the address of the database with the search index, None for a file. Raises
+        Unavailable when the folder cannot be made or written, KeyUnreadable when the key file is
+        there but cannot be used, Misconfigured where the erasure list does not fit.
         """
         try:
             for part in ("spool", "objects", "keys"):
@@ -70,7 +73,9 @@ class Store:
             ledger=Ledger(engine, keys),
             erasures=erasures,
             spool=folder / "spool",
-            search=SearchIndex(folder / SEARCH_FILE, keys.search_key),
+            search=SqliteIndex(folder / SEARCH_FILE, keys.search_key)
+            if search is None
+            else PostgresIndex(search, keys.search_key),
         )
 
     def destroy_object(self, identity: str) -> None:

@@ -107,11 +107,7 @@ class _Search:
     def page(self) -> Found:
         """Look until a page is full, everything was looked at, or it was enough for once."""
         wanted, index = self._wanted, self._store.search
-        expression = index.expression(
-            lambda tokens, languages: tokens.expression(
-                wanted.query, languages, wanted.filter.speaker, self._agents
-            )
-        )
+        expression = index.expression(wanted.query, wanted.filter.speaker, self._agents)
         begin, end = wanted.filter.calls.period(wanted.zone)
         above = 0 if begin is None else first_of(begin)
         below = NEWEST if end is None else first_of(end)

@@ -67,6 +67,7 @@ def serve(chosen: argparse.Namespace) -> int:
         model=settings.model,
         transit=settings.openbao,
         checkpoints=settings.checkpoints,
+        search=settings.search_database,
     )
     try:
         store = node.store
