@@ -114,6 +114,7 @@ async def tick(ms: int = 1) -> None:
 async def dialled(**line: Any) -> AsyncIterator[Rig]:
     requests, leg = Requests(), MemoryLeg()
     stated = {"stream_url": "wss://x.test/s", "status_url": "https://x.test/c", **line}
+    stated["voice_url"] = "https://x.test/v"
     provider = TwilioProvider(LoopClock(), requests, TwilioLine(sender=OURS, **stated))
     call = await provider.dial(NEW_YORK, leg)
     rig = Rig(provider, requests, call, leg)
