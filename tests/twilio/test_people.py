@@ -224,6 +224,8 @@ def test_a_contact_who_hangs_up_while_it_rings_elsewhere_has_hung_up(
         async with house(node, kari, *people) as rig:
             await later(1_000)
             await rig.consulting.transfer(HOUSTON)
+            first = rig.here.theirs(NEW_YORK)
+            rig.here.lines.provider.status(first.sid, {"CallStatus": "in-progress"})  # once more
             await until(rig.live, has(settled=True))
             other = rig.here.theirs(HOUSTON)
             await other.settled()

@@ -231,7 +231,7 @@ class TwilioLeg:
             self.end(EndCause.REMOTE_HANGUP if self.is_leaving else cause)
         elif status == RINGING:
             self.ring()
-        elif status == ANSWERED and self._stream is None:
+        elif status == ANSWERED and self._stream is None and not self.is_answered:
             self.expect_stream()
 
     def expect_stream(self) -> None:
