@@ -57,13 +57,14 @@ def hand_on(number: str, line: TwilioLine, shown: str | None) -> str:
         statusCallback=line.status_url,
         statusCallbackEvent="answered",
     )
+    comes_back = {"action": line.voice_url} if line.voice_url else {}
     dial = _element(
         "Dial",
         called,
         record=_NEVER,
         callerId=shown or line.sender,
         timeout=str(line.ring),
-        action=line.voice_url,
+        **comes_back,
     )
     return _response(dial)
 
