@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -106,10 +106,8 @@ class Served:
             raise ConnectionError("the stream is closed") from fault
 
     async def close(self) -> None:
-        try:
+        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed
             await self._websocket.close()
-        except RuntimeError:  # it is closed
-            return
 
 
 class InMemory:
@@ -182,11 +180,12 @@ async def in_memory(callees: Callees, **line: Any) -> AsyncIterator[Lines]:
     )
     client = Client("http://twilio.test", httpx2.ASGITransport(app=emulator.app))
     where = {name: f"http://localhost{path}" for name, path in _WHERE.items()}
-    line = {"sender": OURS, "stream_url": f"ws://localhost{STREAM}", "ring": 20, **line}
-    provider = TwilioProvider(clock, client, TwilioLine(status_url=where["status"], **line))
+    streams = f"ws://localhost{STREAM}"
+    stated = {"sender": OURS, "stream_url": streams, "ring": 20, **named(where), **line}
+    provider = TwilioProvider(clock, client, TwilioLine(**stated))
     made.append(provider)
     try:
-        yield Lines(provider, emulator, client, stream=line["stream_url"], **where)
+        yield Lines(provider, emulator, client, stream=streams, **where)
     finally:
         await provider.close()
         await emulator.close()
@@ -195,6 +194,11 @@ async def in_memory(callees: Callees, **line: Any) -> AsyncIterator[Lines]:
 
 
 _WHERE = {"voice": VOICE, "status": STATUS}
+
+
+def named(where: Mapping[str, str]) -> dict[str, Any]:
+    """The same as a line names them."""
+    return {f"{name}_url": url for name, url in where.items()}
 
 
 @asynccontextmanager
@@ -229,8 +233,8 @@ async def on_loopback(callees: Callees, **line: Any) -> AsyncIterator[Lines]:
         stack.push_async_callback(client.http.aclose)
         where = {name: f"http://{LOOPBACK}:{ours}{path}" for name, path in _WHERE.items()}
         streams = f"ws://{LOOPBACK}:{ours}{STREAM}"
-        stated = {"sender": OURS, "stream_url": streams, "ring": 20, **line}
-        provider = TwilioProvider(clock, client, TwilioLine(status_url=where["status"], **stated))
+        stated = {"sender": OURS, "stream_url": streams, "ring": 20, **named(where), **line}
+        provider = TwilioProvider(clock, client, TwilioLine(**stated))
         made.append(provider)
         stack.push_async_callback(emulator.close)
         stack.push_async_callback(provider.close)

@@ -19,7 +19,12 @@ from askfirst.telephony.twilioprovider import TwilioCall, TwilioProvider
 CAPABILITIES = TwilioProvider(
     LoopClock(),
     None,  # type: ignore[arg-type]  # nothing is asked of it
-    TwilioLine(sender="+17135550100", stream_url="wss://x.test/s", status_url="https://x.test/c"),
+    TwilioLine(
+        sender="+17135550100",
+        stream_url="wss://x.test/s",
+        status_url="https://x.test/c",
+        voice_url="https://x.test/v",
+    ),
 ).capabilities
 
 

@@ -79,7 +79,8 @@ async def office(
     """A desk, and people with telephones; nothing may have been captured at Twilio at its end."""
     found = by_number({each.number: each for each in people})
     async with join(found, **line) as lines:
-        desk = Desk(node, LoopClock(), outside=lines.provider)
+        # Nobody is a demo contact here: whom the simulator would call has a telephone, too.
+        desk = Desk(node, LoopClock(), personas={}, outside=lines.provider)
         try:
             yield Office(desk, lines)
         finally:

@@ -39,6 +39,7 @@ from askfirst.server.database import transaction
 from askfirst.server.node import Node
 from askfirst.server.request import Prompt
 from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.telephony.persona import packaged_persona, voices
 
 PROMPT_HZ, PROMPT_MS = 620.0, 4_000
 SWEEP_HZ = 500, 100
@@ -173,6 +174,35 @@ def test_a_key_of_a_telephone_refuses(node: Node, kari: User, tmp_path: Path) ->
             return await until(live, lambda state: any(p["said_no"] for p in state["parties"]))
 
     assert run_virtual(scenario())["state"] == "blocked"
+
+
+def test_a_persona_of_the_simulator_acts_on_a_telephone_as_it_does_there(
+    node: Node, kari: User
+) -> None:
+    anna = packaged_persona("presses-one")
+    greeting = voices(anna)[1]
+    prompt = Prompt(in_frames(to_pcm(tone((PROMPT_HZ,), PROMPT_MS))))
+
+    async def scenario() -> str:
+        async with office(node, anna) as here:
+            here.desk.own_prompts = lambda *_: prompt
+            leg = MemoryLeg()
+            live = await here.desk.place(kari, anna.number, leg)
+            await until(live, has(answered=True))
+            await later(3_000)
+            await leg.speak(LoopClock(), greeting)
+            await later(2_000)
+            live.announce()
+            await until(live, has(light="recording"))
+            await later(2_000)
+            await live.hangup()
+            await until(live, has(settled=True))
+            return live.id
+
+    call = run_virtual(scenario())
+    node.jobs.wait()
+    row = rig.call_row(node.store, call)
+    assert (row.outcome, row.proof) == ("recorded", 4)
 
 
 def test_keys_that_we_press_are_heard_there_as_tones(

@@ -191,6 +191,51 @@ def test_a_call_is_handed_on_to_a_number_and_twilio_records_nothing_of_it(
     assert (status, faults) == ("completed", [])
 
 
+def test_where_nobody_answers_the_call_comes_back_to_the_agent_and_is_recorded_again(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> tuple[str, str, list[str]]:
+        async with house(node, kari, *two(tmp_path, HOUSTON, 'ring="busy"')) as rig:
+            await later(1_000)
+            await rig.consulting.transfer(HOUSTON)
+            shown = await until(rig.live, consultation("over"))
+            await rig.consulting.end()
+            await until(rig.live, has(light="recording"))
+            heard = await rig.heard(2_000)
+            assert share_of(heard, CONTACT_HZ) > 0.9
+            faults = rig.here.theirs(NEW_YORK).faults
+            return await rig.end(), shown["consultation"]["cause"], faults
+
+    call, cause, faults = run_virtual(scenario())
+    assert (cause, causes(node, call), faults) == ("busy", ["local-hangup"], [])
+    _, theirs = sound_of(node, call)
+    assert 2_500 < len(theirs) / 16 < 4_500
+    assert share_of(theirs, CONTACT_HZ) > 0.9
+
+
+def test_a_contact_who_hangs_up_while_it_rings_elsewhere_has_hung_up(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    async def scenario() -> tuple[str, str]:
+        people = (
+            person(tmp_path, NEW_YORK, pause(4_000), HANGS_UP),
+            person(tmp_path, HOUSTON, 'ring="no-answer"'),
+        )
+        async with house(node, kari, *people) as rig:
+            await later(1_000)
+            await rig.consulting.transfer(HOUSTON)
+            first = rig.here.theirs(NEW_YORK)
+            rig.here.lines.provider.status(first.sid, {"CallStatus": "in-progress"})  # once more
+            await until(rig.live, has(settled=True))
+            other = rig.here.theirs(HOUSTON)
+            await other.settled()
+            return rig.live.id, other.status
+
+    call, status = run_virtual(scenario())
+    assert causes(node, call) == ["remote-hangup"]
+    assert status in ("completed", "canceled")
+
+
 def test_a_call_is_handed_on_to_whoever_was_called_beside(
     node: Node, kari: User, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ async def tick(ms: int = 1) -> None:
 async def dialled(**line: Any) -> AsyncIterator[Rig]:
     requests, leg = Requests(), MemoryLeg()
     stated = {"stream_url": "wss://x.test/s", "status_url": "https://x.test/c", **line}
+    stated["voice_url"] = "https://x.test/v"
     provider = TwilioProvider(LoopClock(), requests, TwilioLine(sender=OURS, **stated))
     call = await provider.dial(NEW_YORK, leg)
     rig = Rig(provider, requests, call, leg)
@@ -198,7 +199,7 @@ def test_a_token_counts_once_and_not_after_its_time() -> None:
     async def late() -> bool:
         async with dialled(ring=2) as rig:
             rig.call._ring_s = 300  # as if the call still rang
-            await tick(40_000)
+            await tick(93_000)
             theirs = await rig.open()
             return theirs.other.is_closed and rig.call.zero_ms is None
 

@@ -21,6 +21,7 @@ LINE: dict[str, Any] = {
     "sender": "+17135550100",
     "stream_url": "wss://calls.example.org/twilio/stream",
     "status_url": "https://calls.example.org/twilio/status",
+    "voice_url": "https://calls.example.org/twilio/voice",
 }
 
 
@@ -37,14 +38,15 @@ def test_whatever_a_value_holds_it_stays_a_value(url: str, token: str) -> None:
     assert parameter.attrib == {"name": "token", "value": token}
 
 
-@given(ANYTHING, ANYTHING, st.integers(1, 600))
+@given(ANYTHING, ANYTHING, st.integers(1, 300))
 def test_no_document_of_ours_records_forks_or_transcribes(
     number: str, shown: str, ring: int
 ) -> None:
     for document in (
         twimlwriter.talk(number, shown),
         twimlwriter.busy(),
-        twimlwriter.hand_on(number, shown, ring),
+        twimlwriter.hand_on(number, TwilioLine(**LINE, ring=ring), shown),
+        twimlwriter.hang_up(),
         twimlwriter.meet(number),
     ):
         for element in read(document).iter():
@@ -119,6 +121,7 @@ def test_whatever_is_told_a_call_is_over_only_by_a_final_word(
         {"stream_url": "wss://[x"},
         {"status_url": "http://calls.example.org/s"},
         {"status_url": "http://10.0.0.1/s"},
+        {"voice_url": "https:///v"},
         {"ring": 0},
         {"silence": 121},
         {"longest_call": 14_401},
@@ -135,6 +138,7 @@ def test_a_line_that_cannot_be_used_names_its_field(wrong: dict[str, Any]) -> No
 def test_a_line_of_this_machine_needs_no_encryption() -> None:
     TwilioLine(**LINE)
     here = {"stream_url": "ws://127.0.0.1:80/s", "status_url": "http://localhost/s"}
+    here["voice_url"] = "http://[::1]:8000/v"
     TwilioLine(**{**LINE, **here})
 
 

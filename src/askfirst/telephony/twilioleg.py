@@ -7,6 +7,7 @@ far, less the longest way that Twilio may need, so that nothing counts as newer 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
@@ -119,7 +120,7 @@ class TwilioLeg:
         self._is_taken = not waits
         self._stream: str | None = None
         self._began_ms = self._heard_ms = 0
-        self._over = asyncio.Event()
+        self._over, self._parted = asyncio.Event(), asyncio.Event()
         self._expecting: asyncio.Task[None] | None = None
         self._waiting: deque[str] = deque()
         self._more = asyncio.Event()
@@ -227,10 +228,10 @@ class TwilioLeg:
         cause = end_cause(fields, answered=self._stream is not None)
         if cause is not None:
             self.has_ended_there = True
-            self.end(EndCause.TRANSFERRED if self.is_leaving else cause)
+            self.end(EndCause.REMOTE_HANGUP if self.is_leaving else cause)
         elif status == RINGING:
             self.ring()
-        elif status == ANSWERED and self._stream is None:
+        elif status == ANSWERED and self._stream is None and not self.is_answered:
             self.expect_stream()
 
     def expect_stream(self) -> None:
@@ -241,11 +242,15 @@ class TwilioLeg:
     async def carry(self, socket: MediaSocket, started: wire.Started, started_ms: int) -> None:
         """Exchange sound over a socket until it or the call is over; the socket is the caller's."""
         self._stream = started.stream
-        self._began_ms = started_ms
+        self._began_ms, self._sequence = started_ms, 0
         self._heard_ms = self._clock.now_ms()
+        self._transit = LeastTransit()
         self._transit.meet(0, started_ms)
         if self._expecting is not None:
             self._expecting.cancel()
+            self._expecting = None
+        if self.is_answered:  # it was to talk to somebody else, and is back
+            self.begin_again()
         self._answer()
         parts = [
             asyncio.create_task(part)
@@ -262,8 +267,11 @@ class TwilioLeg:
                 part.cancel()
             for fault in filter(None, faults):
                 log.error("twilio.stream-failed", exc_info=fault)
-            self.end(EndCause.PROVIDER_ERROR if any(faults) else EndCause.MEDIA_TIMEOUT)
             self._stream = None
+            if any(faults):
+                self.end(EndCause.PROVIDER_ERROR)
+            elif not self.is_leaving:  # else its end is for others to say
+                self.end(EndCause.MEDIA_TIMEOUT)
             await asyncio.gather(*parts, return_exceptions=True)
 
     def end(self, cause: EndCause) -> None:
@@ -275,11 +283,25 @@ class TwilioLeg:
 
     def not_handed_on(self, cause: EndCause) -> None:
         """It was to talk to somebody else, and did not come to that."""
+        self.is_leaving = False
+        self._parted.set()
         if self.cause is None:
             self._call.on_not_transferred(self, cause)
 
+    def leave(self) -> None:
+        """It is to talk to somebody else; its stream may end without its call."""
+        self.is_leaving = True
+        self._parted.clear()
+
+    async def has_parted(self, within_s: float) -> bool:
+        """Whether that has come about, or not, within so long."""
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(self._parted.wait(), within_s)
+        return False
+
     def _settle(self) -> None:
         self._over.set()
+        self._parted.set()
         self._forget_marks()
         self._waiting.clear()
         if self._expecting is not None:
@@ -316,7 +338,8 @@ class TwilioLeg:
                     return
                 continue
             if isinstance(message, wire.Stopped):
-                self.end(EndCause.TRANSFERRED if self.is_leaving else EndCause.REMOTE_HANGUP)
+                if not self.is_leaving:
+                    self.end(EndCause.REMOTE_HANGUP)
                 return
             self._take(message)
 

@@ -21,16 +21,19 @@ class TwilioLine:
     """Where Twilio finds us, and what calls over it may cost.
 
     `sender` is the number that is shown where a call names no other; the account owns it.
-    `stream_url` (wss) takes media streams and `status_url` (https) what happens to calls; both
-    are addresses of ours as Twilio sees them, without a query. Only on this machine may they be
-    without encryption. Seconds: `ring` until nobody takes it, `silence` without sound until a call
-    is given up, `longest_hold` of a call that waits, `longest_call` until Twilio ends it by itself.
-    `most_calls` at one time; `way_ms` as `WAY_MS`. Raises InvalidInput naming the field.
+    `stream_url` (wss) takes media streams, `status_url` (https) what happens to calls, and
+    `voice_url` is asked what to do next with one: addresses of ours as Twilio sees them, without
+    a query. Only on this machine may they be without encryption. Without a `voice_url` no call
+    comes back that was handed on in vain. Seconds: `ring` until nobody takes it, `silence` without
+    sound until a call is given up, `longest_hold` of a call that waits,
+    `longest_call` until Twilio ends it by itself. `most_calls` at one time; `way_ms` as `WAY_MS`.
+    Raises InvalidInput naming the field.
     """
 
     sender: str
     stream_url: str
     status_url: str
+    voice_url: str = ""
     ring: int = 60
     silence: int = 10
     longest_hold: int = 600
@@ -41,7 +44,10 @@ class TwilioLine:
     def __post_init__(self) -> None:
         _ensure(_NUMBER.fullmatch(self.sender), "sender", "a number that starts with +")
         _ensure(_is_ours(self.stream_url, "wss", "ws"), "stream_url", "wss:// and no query")
-        _ensure(_is_ours(self.status_url, "https", "http"), "status_url", "https:// and no query")
+        for name, url in (("status_url", self.status_url), ("voice_url", self.voice_url)):
+            is_left_out = name == "voice_url" and not url
+            is_ours = is_left_out or _is_ours(url, "https", "http")
+            _ensure(is_ours, name, "https:// and no query")
         for name, most in (
             ("ring", 300), ("silence", 120), ("longest_hold", 7_200), ("longest_call", 14_400),
             ("most_calls", 500), ("way_ms", 2_000),

@@ -19,6 +19,7 @@ from askfirst.errors import AskfirstError, PeerError, Refused, Unavailable
 from askfirst.ports import Clock, EndCause
 from askfirst.telephony import twiliostream as wire
 from askfirst.telephony import twimlwriter
+from askfirst.telephony.twiliocauses import ANSWERED, end_cause
 from askfirst.telephony.twilioleg import STREAM_S, MediaSocket, TwilioLeg
 from askfirst.telephony.twilioline import TwilioLine
 
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 FIRST_S = 5.0
 """How long a socket may take until it says whose it is."""
 
-LATER_S = 30
-"""How much longer than it rings a token counts."""
+LATER_S = 90
+"""How much longer than it rings a token counts: placing a call may take its time."""
 
 AGAIN_S = (1.0, 5.0, 15.0)
 """Pauses before Twilio is asked once more to hang up; after the last one its time limit does it."""
@@ -159,13 +160,12 @@ class TwilioLink:
             self._begin(self._end(leg.sid))
 
     def hand_on(self, leg: TwilioLeg, number: str, shown: str | None) -> None:
-        """Let a telephone talk to a number instead of us."""
-        twiml = twimlwriter.hand_on(number, shown or self.line.sender, self.line.ring)
-        self._begin(self._move((leg,), twiml))
+        """Let a telephone talk to a number instead of us; it comes back where nobody answers."""
+        self._begin(self._hand_on(leg, twimlwriter.hand_on(number, self.line, shown)))
 
     def join(self, leg: TwilioLeg, other: TwilioLeg) -> None:
         """Let two telephones talk to each other instead of us."""
-        self._begin(self._move((other, leg), twimlwriter.meet(secrets.token_hex(16))))
+        self._begin(self._join(leg, other))
 
     # What Twilio tells
 
@@ -175,16 +175,25 @@ class TwilioLink:
         What is of no call of ours is forgotten. Nothing of it lets a call begin.
         """
         leg = self._by_sid.get(sid)
+        parent = self._by_sid.get(fields.get("ParentCallSid", ""))
         if leg is not None:
             leg.on_status(fields)
+        elif parent is not None:
+            if parent.is_leaving and fields.get("CallStatus") == ANSWERED:
+                parent.end(EndCause.TRANSFERRED)
         elif self._placing and (sid in self._early or len(self._early) < MOST_EARLY):
             told = self._early.setdefault(sid, [])
             if len(told) < MOST_TOLD:
                 told.append(fields)
 
     def incoming(self, fields: Mapping[str, str]) -> str:
-        """What Twilio is to do with a call from outside; asked again it gets the same answer."""
+        """What Twilio is to do with a call from outside; asked again it gets the same answer.
+
+        Also with one that was handed on, once that is over or did not come about.
+        """
         sid = fields.get("CallSid", "")
+        if "DialCallStatus" in fields:
+            return self._came_back(sid, fields)
         if sid in self._answers:
             return self._answers[sid]
         if self.is_busy or not _SID.fullmatch(sid) or sid in self._by_sid:
@@ -200,6 +209,19 @@ class TwilioLink:
         leg.expect_stream()
         self._answers[sid] = self._document(leg, round(STREAM_S))
         return self._answers[sid]
+
+    def _came_back(self, sid: str, fields: Mapping[str, str]) -> str:
+        leg = self._by_sid.get(sid)
+        if leg is None or not leg.is_leaving:
+            return twimlwriter.hang_up()
+        told = {**fields, "CallStatus": fields["DialCallStatus"]}
+        cause = end_cause(told, answered=False)
+        if cause is None or told["CallStatus"] == "completed":
+            leg.end(EndCause.TRANSFERRED)
+            return twimlwriter.hang_up()
+        leg.not_handed_on(cause)
+        leg.expect_stream()
+        return self._document(leg, round(STREAM_S))
 
     async def stream(self, socket: MediaSocket) -> None:
         """Carry a media stream until it is over, and close its socket.
@@ -299,32 +321,42 @@ class TwilioLink:
                 log.error("twilio.not-ended call=%s because=%s", sid, error)
                 return
 
-    async def _move(self, legs: tuple[TwilioLeg, ...], twiml: str) -> None:
-        """Have telephones go on with a document that is not about us."""
-        for leg in legs:
-            leg.is_leaving = True
-        moved: list[TwilioLeg] = []
-        try:
-            for leg in legs:
-                assert leg.sid is not None  # noqa: S101 - it is answered
-                await self._requests.redirect(leg.sid, twiml)
-                moved.append(leg)
-        except AskfirstError as error:
-            log.warning("twilio.not-handed-on because=%s", error)
-            for leg in legs:
-                leg.is_leaving = leg in moved
-            self._stay(legs, moved)
+    async def _hand_on(self, leg: TwilioLeg, twiml: str) -> None:
+        """Let a telephone talk to somebody else, until that person answers or does not."""
+        if not await self._moved(leg, twiml):
+            self._stay(leg)
             return
-        for leg in reversed(legs):
+        if not await leg.has_parted(self.line.ring + LATER_S):  # nobody said anything
             leg.end(EndCause.TRANSFERRED)
 
-    def _stay(self, legs: tuple[TwilioLeg, ...], moved: list[TwilioLeg]) -> None:
-        """Handing on has failed: whoever has left already is hung up on, the others stay."""
-        for leg in moved:
-            leg.is_leaving = False
-            leg.end(EndCause.PROVIDER_ERROR)
-        for leg in legs:
-            if leg.cause is not None:
-                self.release(leg)
-            else:
-                leg.not_handed_on(EndCause.PROVIDER_ERROR)
+    async def _join(self, leg: TwilioLeg, other: TwilioLeg) -> None:
+        """Let two telephones meet; where one of them cannot, the other is no better off."""
+        twiml = twimlwriter.meet(secrets.token_hex(16))
+        if await self._moved(other, twiml):
+            if await self._moved(leg, twiml):
+                leg.end(EndCause.TRANSFERRED)
+                other.end(EndCause.TRANSFERRED)
+                return
+            other.is_leaving = False  # and alone
+            other.end(EndCause.PROVIDER_ERROR)
+        else:
+            self._stay(other)
+        self._stay(leg)
+
+    async def _moved(self, leg: TwilioLeg, twiml: str) -> bool:
+        """Whether a telephone follows a document that is not about us."""
+        leg.leave()
+        if leg.sid is None or leg.cause is not None:
+            return False
+        try:
+            await self._requests.redirect(leg.sid, twiml)
+        except AskfirstError as error:
+            log.warning("twilio.not-handed-on because=%s", error)
+            return False
+        return True
+
+    def _stay(self, leg: TwilioLeg) -> None:
+        """Handing on has failed: a telephone stays ours, or is hung up on if it is over here."""
+        leg.not_handed_on(EndCause.PROVIDER_ERROR)
+        if leg.cause is not None:
+            self.release(leg)

@@ -68,7 +68,7 @@ class TwilioProvider:
         return call
 
     def incoming(self, fields: Mapping[str, str]) -> str:
-        """What Twilio is to do with a call from outside (TwiML), from the fields of its request."""
+        """What Twilio is to do with a call (TwiML): one from outside, or one that was handed on."""
         return self.link.incoming(fields)
 
     def status(self, call_sid: str, fields: Mapping[str, str]) -> None:
@@ -97,8 +97,8 @@ class TwilioProvider:
 class TwilioCall(PhoneCall[TwilioLeg]):
     """`ports.ConsultingCall` over Twilio; made by `TwilioProvider` only.
 
-    Handing on succeeds when Twilio has taken the call over: whether the other one answers is told
-    to nobody here.
+    Handing on to a number succeeds when somebody answers there, and to whoever was called beside
+    when Twilio has taken both over.
     """
 
     waits = False

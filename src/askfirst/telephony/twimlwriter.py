@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from askfirst.errors import Refused
+from askfirst.telephony.twilioline import TwilioLine
 from askfirst.telephony.twiliostream import TOKEN
 
 ALLOWED: Mapping[str, frozenset[str]] = {
@@ -18,8 +19,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "Stream": frozenset({"url"}),
     "Parameter": frozenset({"name", "value"}),
     "Reject": frozenset({"reason"}),
-    "Dial": frozenset({"record", "callerId", "timeout"}),
-    "Number": frozenset(),
+    "Hangup": frozenset(),
+    "Dial": frozenset({"record", "callerId", "timeout", "action"}),
+    "Number": frozenset({"statusCallback", "statusCallbackEvent"}),
     "Conference": frozenset(
         {"record", "beep", "startConferenceOnEnter", "endConferenceOnExit", "maxParticipants"}
     ),
@@ -40,10 +42,31 @@ def busy() -> str:
     return _response(_element("Reject", reason="busy"))
 
 
-def hand_on(number: str, shown: str, ring: int) -> str:
-    """Let the other side talk to a number instead of us; `ring` in seconds."""
-    called = _element("Number", escape(number))
-    return _response(_element("Dial", called, record=_NEVER, callerId=shown, timeout=str(ring)))
+def hang_up() -> str:
+    """End the call."""
+    return _response(_element("Hangup"))
+
+
+def hand_on(number: str, line: TwilioLine, shown: str | None) -> str:
+    """Let the other side talk to a number instead of us. Twilio says when somebody answers there,
+    and asks what to do when that is over, or did not come about.
+    """
+    called = _element(
+        "Number",
+        escape(number),
+        statusCallback=line.status_url,
+        statusCallbackEvent="answered",
+    )
+    comes_back = {"action": line.voice_url} if line.voice_url else {}
+    dial = _element(
+        "Dial",
+        called,
+        record=_NEVER,
+        callerId=shown or line.sender,
+        timeout=str(line.ring),
+        **comes_back,
+    )
+    return _response(dial)
 
 
 def meet(room: str) -> str:

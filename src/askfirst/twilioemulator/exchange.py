@@ -273,7 +273,12 @@ class Call:
             await self._exchange.meet(noun.text, self)
             return
         limit_s = int(verb.attributes.get("timeout", "30"))
-        other = self._exchange.dial(noun.text, verb.attributes.get("callerId", self.to), self)
+        callback = None
+        if "statusCallback" in noun.attributes:
+            events = noun.attributes.get("statusCallbackEvent", "completed")
+            callback = (noun.attributes["statusCallback"], frozenset(events.split()))
+        shown = verb.attributes.get("callerId", self.to)
+        other = self._exchange.dial(noun.text, shown, self, callback)
         other.begin("<Response><Pause length='14400'/></Response>", None, limit_s, 14_400)
         try:
             await other.over.wait()

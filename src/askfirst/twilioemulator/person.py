@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from askfirst.audio.mixing import in_frames, to_pcm
+from askfirst.audio.mixing import in_frames, level_dbfs, to_pcm, to_samples
 from askfirst.audio.tone import CONTROL_HZ, MARKER_HZ, tone
 from askfirst.model import FRAME_MS
 from askfirst.telephony.persona import Persona, Step, StepKind
 from askfirst.telephony.progress import CONTACT, SILENCE, WAIT_MS
-from askfirst.telephony.turns import Ear
+from askfirst.telephony.turns import SPEECH_DBFS, SPEECH_MS
 
 PATIENCE_MS = 20_000
 """How long somebody waits for the other side to say something before going on."""
+
+QUIET_MS = 1_500
+"""Quiet after which the other side has finished: longer than the pauses between sentences, for
+over a telephone nobody knows a person from an announcement."""
 
 
 class Person:
@@ -38,14 +42,16 @@ class Person:
         self._voices = voices
         self._press, self._hang_up = press, hang_up
         self._keeps = keeps
-        self._ear = Ear()
         self._now_ms = 0
+        self._loud_ms = self._loud_at_ms = 0  # how long, and when last, the other side was heard
         self._speaking: deque[bytes] = deque()
         self._script = self._act(persona.steps)
 
     def listen(self, pcm: bytes) -> None:
         """Hear 20 ms."""
-        self._ear.hear(pcm, self._now_ms)
+        if level_dbfs(to_samples(pcm)) > SPEECH_DBFS:
+            self._loud_ms += FRAME_MS
+            self._loud_at_ms = self._now_ms
         if self._keeps:
             self.heard.append(pcm)
 
@@ -89,6 +95,10 @@ class Person:
     def _wait(self, most_ms: int) -> Iterator[None]:
         """Until the other side has spoken and is quiet, or has said nothing for so long."""
         end_ms = self._now_ms + most_ms
-        self._ear.forget()
-        while not self._ear.take(self._now_ms) and self._now_ms < end_ms:
+        self._loud_ms = 0
+        while self._now_ms < end_ms and not self._has_finished():
             yield
+
+    def _has_finished(self) -> bool:
+        is_quiet = self._now_ms - self._loud_at_ms >= QUIET_MS
+        return self._loud_ms >= SPEECH_MS and is_quiet
