@@ -221,7 +221,7 @@ def test_without_an_account_nothing_is_taken(tmp_path: Path) -> None:
     with serving(bare, tmp_path / "bare", Recorded()) as running:
         assert running.send(voice()).status == 200  # Twilio's fallback, asked after the refusal
         assert running.calls.calls == []
-        assert running.intake.tally == {"refused": 1, "fallback": 1}
+        assert running.intake.tally == {"refused": 1}
     bare.close()
 
 
@@ -377,6 +377,8 @@ def test_what_nobody_could_take_is_handed_on_after_the_next_start(
 def test_a_call_that_nobody_can_take_is_told_so_and_hung_up(store: Store, tmp_path: Path) -> None:
     with serving(store, tmp_path / "data", None) as idle:
         answer = idle.send(Webhook(PUBLIC + VOICE, voice().fields))
+        idle.send(Webhook(PUBLIC + FALLBACK, voice().fields))
+        assert idle.intake.tally == {"not taken": 1, "fallback": 1}
     assert answer.status == 200
     assert "cannot be connected" in answer.body
     assert "<Hangup/>" in answer.body

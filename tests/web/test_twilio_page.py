@@ -179,6 +179,8 @@ def test_the_checks_say_what_twilio_says(ready: Site, boss: TestClient, there: A
                   "Norway", "ordinary numbers", "United States", "often misused"):  # fmt: skip
         assert words in said, words
     assert "Korea" not in said
+    row = said[said.index("United States") :]
+    assert "Ask first the strictest of its parts" in row, "some states ask for consent"
     assert "the credentials work" in shown(boss.get("/settings/providers").text)
     assert "provider.checked" in audited(ready)
     assert there.captures == []

@@ -95,7 +95,10 @@ async def fallback(request: Request) -> Response:
 
     The same for everybody, signed or not: it has to work where the secrets are the trouble.
     """
-    intake_of(request).tally["fallback"] += 1
+    if twiliosignature.HEADER in request.headers:
+        with suppress(AskfirstError, ClientDisconnect):
+            await _signed(request, intake_of(request))
+            intake_of(request).tally["fallback"] += 1
     return await _nobody(request)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from askfirst.server import audit, twilioaccount, twiliocheck
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.settings import Settings
-from askfirst.server.twilioaccount import Shown, TwilioAccount
+from askfirst.server.twilioaccount import REGIONS, Shown, TwilioAccount
 from askfirst.server.twiliocheck import Addresses
 from askfirst.telephony.twiliovalues import checked_sid
 from askfirst.web import twiliowords
@@ -38,17 +38,22 @@ SECRET = {"auth_token": "", "api_secret": "api_key", "signing_secret": "signing_
 """Fields that are never shown, each with that of whose name it is the secret ("": the account)."""
 
 CHECKS_WITHIN_S = 40.0
+_STRICTNESS = ("auto", "ask", "forbid")
 
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country that Twilio lets the account call, with what our rules ask there."""
+    """A country that Twilio lets the account call, with the most that our rules ask there.
+
+    `varies` is whether parts of it ask for different things.
+    """
 
     name: str
     is_risky: bool
     mode: str
     tells: bool
     is_known: bool
+    varies: bool
 
 
 def addresses(settings: Settings) -> Addresses | None:
@@ -214,7 +219,8 @@ def _page(
 
 
 def _kept(known: Shown | None) -> dict[str, str]:
-    return {key: str(getattr(known, key, None) or "") for key in FIELDS}
+    kept = {key: str(getattr(known, key, None) or "") for key in FIELDS}
+    return {**kept, "region": kept["region"] or REGIONS[0]}
 
 
 def _said(
@@ -258,8 +264,12 @@ def _tally(visit: Visit, counted: Mapping[str, int]) -> list[tuple[str, str]]:
 
 
 @cache
-def _ruled(rules: Rulebook) -> Mapping[str, RulebookRow]:
-    return {row.code: row for row in rulebook_rows(rules)}
+def _ruled(rules: Rulebook) -> Mapping[str, Sequence[RulebookRow]]:
+    """The rules of every country and of its parts, which may ask for more than the country."""
+    found: dict[str, list[RulebookRow]] = {}
+    for row in rulebook_rows(rules):
+        found.setdefault(row.code.partition("-")[0], []).append(row)
+    return found
 
 
 def _countries(visit: Visit, found: Mapping[str, str]) -> list[Country]:
@@ -267,9 +277,10 @@ def _countries(visit: Visit, found: Mapping[str, str]) -> list[Country]:
     names, ruled = every_place(visit.site.rules, visit.language), _ruled(visit.site.rules)
     shown = []
     for code, state in found.items():
-        row = ruled.get(code)
-        mode = "ask" if row is None else row.mode
-        tells = row is not None and row.form == "told"
+        rows = ruled.get(code, ())
+        mode = max((row.mode for row in rows), key=_STRICTNESS.index, default="ask")
+        tells = any(row.form for row in rows)
+        varies = len({(row.mode, row.form) for row in rows}) > 1
         name = names.get(code, code)
-        shown.append(Country(name, state == "risky", mode, tells, row is not None))
+        shown.append(Country(name, state == "risky", mode, tells, bool(rows), varies))
     return sorted(shown, key=lambda each: each.name)
