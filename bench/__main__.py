@@ -27,6 +27,7 @@ NAMES = (
     "delay",
     "hearing",
     "search",
+    "webhooks",
 )
 
 

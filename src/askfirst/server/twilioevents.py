@@ -138,6 +138,11 @@ class Intake:
             self._is_ending = True
             self._work.set()
             await writing
+            try:
+                while self._held or self._done:
+                    await self._flush()
+            except Unavailable:
+                log.error("twilio.events-lost count=%d", len(self._held))
             self._writer.shutdown()
 
     async def account(self) -> TwilioAccount | None:
