@@ -24,6 +24,7 @@ class Fault(StrEnum):
     PROMPT = "prompt"
     KEY = "key"
     RECOGNISER = "recogniser"
+    LANGUAGE = "language"
     PROGRAM = "program"
 
 

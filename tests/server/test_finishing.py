@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.server import rig
@@ -14,6 +15,7 @@ from askfirst.audio.tone import find_tone
 from askfirst.clock import run_virtual
 from askfirst.model import SAMPLE_RATE_HZ, Word
 from askfirst.ports import RecognizerCapabilities
+from askfirst.server.database import calls, transaction
 from askfirst.server.finishing import Finishing, to_call_time
 from askfirst.server.playback import Playback
 from askfirst.server.store import Store
@@ -183,3 +185,41 @@ def test_words_stand_in_call_time(store: Store, tmp_path: Path) -> None:
     told_ms = next(f.now_ms for f in call.seen if f.state.value == "telling")
     assert kept[0].start_ms >= told_ms
     assert kept[-1].end_ms <= call.facts.now_ms + 40
+
+
+class KnowingEnglish(Listening):
+    """Is never asked for anything else."""
+
+    def transcribe(self, pcm: bytes, language: str) -> list[Word]:
+        assert language == "en"
+        return super().transcribe(pcm, language)
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome", "state"),
+    [(TOLD, "quarantined", "quarantined"), ((*KEYED, BYE), "recorded", "ready")],
+    ids=["by the agent's word", "by a key"],
+)
+def test_in_a_language_that_the_recogniser_does_not_know_nothing_can_be_told(
+    store: Store, tmp_path: Path, steps: tuple[str, ...], outcome: str, state: str
+) -> None:
+    own: dict[str, Any] = (
+        {} if steps[0] in KEYED else {"number": rig.CALIFORNIA, "announces": False}
+    )
+    call = run_virtual(rig.carry(store, rig.callee(tmp_path / "callee", *steps, **own)))
+    with transaction(store.engine) as connection:
+        connection.execute(calls.update().values(language="nb"))
+    knows = replace(Scripted.capabilities, languages=frozenset({"en"}))
+    heard = KnowingEnglish(NOTICE, capabilities=knows)
+    work = Finishing(store, heard)
+    work.seal(call.id)
+    work.check(call.id)
+
+    assert not work.transcribe(call.id)
+
+    row = rig.call_row(store, call.id)
+    assert (row.verdict, row.outcome) == ("cannot-tell", outcome)
+    (recording,) = rig.recording_rows(store)
+    assert (recording.state, recording.failure) == (state, None)
+    assert heard.sides == []
+    assert Playback(store).asset(recording.id, "transcript") is None

@@ -20,7 +20,7 @@ from askfirst.errors import InvalidInput, Misconfigured, NotInstalled, Unavailab
 from askfirst.model import Word
 from askfirst.speech import moonshine, whisper, whispermodels
 from askfirst.speech.moonshine import Moonshine
-from askfirst.speech.whisper import Whisper, is_out_of_step, without_loops
+from askfirst.speech.whisper import Whisper, is_out_of_step, more_of, without_loops
 from askfirst.speech.whispermodels import languages_of, packaged_model, verify
 from askfirst.speech.worker import EngineProcess, receive, send
 
@@ -342,3 +342,27 @@ def test_words_laid_over_the_wrong_stretch_are_noticed(
     words = [Word("word", start, end, 0.9) for start, end in times]
 
     assert is_out_of_step(words, [(0, 2_000), (5_000, 7_000)]) is is_out
+
+
+@pytest.mark.parametrize(
+    ("span", "heard", "again", "kept"),
+    [
+        ((0, 25_000), 7, 40, 40),
+        ((0, 25_000), 7, 3, 7),  # no better the second time
+        ((0, 25_000), 25, 40, 25),  # enough for a slow speaker
+        ((0, 5_900), 1, 9, 1),  # too short to say
+    ],
+)
+def test_where_the_model_ends_before_the_speech_does_it_is_heard_again(
+    span: tuple[int, int], heard: int, again: int, kept: int
+) -> None:
+    step = (span[1] - span[0]) // heard
+    words = [Word("first", step * n, step * n + 100, 0.9) for n in range(heard)]
+    behind = Word("behind", span[1] + 500, span[1] + 900, 0.9)
+
+    found = more_of(
+        span, [*words, behind], lambda _: [Word("second", n, n, 0.9) for n in range(again)]
+    )
+
+    assert len(found) == kept + 1
+    assert behind in found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -18,10 +19,11 @@ from tests.web.conftest import add, problem, signed_in
 
 from askfirst.model import Utterance
 from askfirst.rules import packaged
-from askfirst.server import account, accounts, transcripts
+from askfirst.server import account, accounts, contacts, transcripts
 from askfirst.server.access import UserRole
 from askfirst.server.clock import utc_now
-from askfirst.server.database import calls, reading, transaction
+from askfirst.server.contactcard import Draft, Number
+from askfirst.server.database import calls, parties, reading, transaction
 from askfirst.server.listening import Listening
 from askfirst.server.node import Node
 from askfirst.server.recordingreader import stretches_of
@@ -395,3 +397,27 @@ def test_garbage_is_refused_and_never_breaks_anything(shared: Office, content: b
 
     assert answer.status_code in (403, 422)
     assert shared.words()[0] == WRONG
+
+
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        ("", "Heard as English. That the contact speaks it is written down nowhere."),
+        ("nb", "Heard as English. That the contact speaks it is written down nowhere."),
+        ("en", "Heard as English, which the contact speaks."),
+    ],
+)
+def test_the_page_says_as_which_language_it_was_heard_and_whether_that_is_known(
+    office: Office, spoken: str, said: str
+) -> None:
+    with transaction(office.site.store.engine) as connection:
+        number = connection.execute(
+            sa.select(parties.c.number).where(parties.c.call == office.recorded.call)
+            .where(parties.c.role == "contact")
+        ).scalar_one()  # fmt: skip
+        draft = Draft("Ola", language=spoken, numbers=(Number(number),))
+        contacts.add(connection, draft, utc_now())
+
+    page = office.agent.post(f"{office.page}/listen", data=form())
+
+    assert said in page.text

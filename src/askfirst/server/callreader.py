@@ -179,6 +179,12 @@ def call_of(connection: sa.Connection, recording: str) -> str:
     return found
 
 
+def language_of(connection: sa.Connection, call: str) -> str:
+    """The language that a call is announced and heard in."""
+    query = sa.select(calls.c.language).where(calls.c.id == call)
+    return str(connection.execute(query).scalar_one())
+
+
 def ensure_reaches(
     connection: sa.Connection, person: Person, permission: Permission, call: str
 ) -> None:

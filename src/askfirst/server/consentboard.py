@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 import sqlalchemy as sa
 
+from askfirst import model
 from askfirst.gate import State
 from askfirst.model import Mode, OutcomeCode, Proof, Role, Verdict
 from askfirst.server.activityboard import HIGH, MEDIAN
@@ -121,12 +122,17 @@ def _placed(
         return {}
     ids, mode, outcome, proof, verdict, codes = zip(*rows, strict=True)
     facts = list(zip(mode, outcome, proof, verdict, strict=True))
-    known = {each: frozenset(json.loads(each or "[]") or ()) for each in set(codes)}
+    known = {each: _read(each) for each in set(codes)}
     counts = Counter[tuple[Facts, frozenset[str]]]()
     for (fact, code), count in Counter(zip(facts, codes, strict=True)).items():
         counts[fact, known[code]] += count
     _join(counts, ids, facts, [known[each] for each in codes])
     return +counts
+
+
+def _read(codes: str | None) -> frozenset[str]:
+    """The codes of a contact's places; the one that stands for an unknown place is none."""
+    return frozenset(json.loads(codes or "[]") or ()) - {model.UNKNOWN}
 
 
 def _join(

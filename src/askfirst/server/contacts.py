@@ -230,6 +230,17 @@ def holders(connection: sa.Connection, numbers: Iterable[str]) -> dict[str, str]
     return found
 
 
+def languages(connection: sa.Connection, call: str) -> frozenset[str]:
+    """The languages that are written down for the contacts of a call; none where nobody knows."""
+    query = (
+        sa.select(contacts.c.language)
+        .join(contact_numbers, contact_numbers.c.contact == contacts.c.id)
+        .join(parties, parties.c.number == contact_numbers.c.number)
+        .where(parties.c.call == call, parties.c.role != Role.AGENT.value)
+    )
+    return frozenset(each for each in connection.execute(query).scalars() if each)
+
+
 def users_exist(connection: sa.Connection, ids: Iterable[str | None]) -> None:
     """Return if every id is that of a user, None aside; raises NotFound otherwise."""
     wanted = {each for each in ids if each is not None}

@@ -61,17 +61,23 @@ class Finishing:
         """Hear whether the notice was given, set the proof, and release or quarantine."""
         for recording in self._recordings(call, RecordingState.SEALED, RecordingState.CHECKING):
             self._set_state(recording, RecordingState.CHECKING)
-            own = self._heard(recording, transcripts.OWN, "agent", own_side=True)
+            own = None
+            if self._understands(call):
+                own = self._heard(recording, transcripts.OWN, "agent", own_side=True)
             self._judge(call, recording, own)
 
-    def transcribe(self, call: str) -> None:
-        """Transcribe the contact's side of what is ready, where it may be, and make its peaks."""
+    def transcribe(self, call: str) -> bool:
+        """Transcribe the contact's side of what is ready, where it may be, and make its peaks.
+
+        False where the recogniser does not know the language of the call, and nothing has words.
+        """
+        understands = self._understands(call)
         for recording in self._recordings(call, RecordingState.READY):
             with reading(self.store.engine) as connection:
                 may = connection.execute(
                     sa.select(recordings.c.may_transcribe).where(recordings.c.id == recording)
                 ).scalar_one()
-            if may:
+            if may and understands:
                 known = self._vocabulary()
                 # What the notice was checked against is heard without names and terms: nothing that
                 # an account writes may make a notice more likely to be heard. It stays as it is.
@@ -90,8 +96,15 @@ class Finishing:
                 )
             redacting.redact(self.store, recording, utc_now())
             peaks.prepare(self.store, recording)
+        return understands
 
-    def _judge(self, call: str, recording: str, own: Sequence[Utterance]) -> None:
+    def _understands(self, call: str) -> bool:
+        with reading(self.store.engine) as connection:
+            query = sa.select(calls.c.language).where(calls.c.id == call)
+            language = connection.execute(query).scalar_one()
+        return language in self.recognizer.capabilities.languages
+
+    def _judge(self, call: str, recording: str, own: Sequence[Utterance] | None) -> None:
         with reading(self.store.engine) as connection:
             row = noticechecks.call_of(connection, recording)
         found = noticechecks.checked(row, own)

@@ -375,8 +375,10 @@ def _check(call: str) -> None:
 def _transcribe(call: str) -> None:
     jobs = _jobs()
     transcribing.begin(jobs.store, call, utc_now())
-    jobs.finishing.transcribe(call)
+    understands = jobs.finishing.transcribe(call)
     transcribing.end(jobs.store, call, utc_now())
+    if not understands:
+        transcribing.give_up(jobs.store, call, utc_now())
 
 
 @DBOS.step(name="hear-failed")

@@ -63,6 +63,9 @@ class KeptCheck:
         return next((each for each in self.replies if each["from_ms"] >= begins), None)
 
 
+_NOT_UNDERSTOOD = "und"  # as ISO 639-2 has it: no language that anybody knows
+
+
 def owed(decision: Mapping[str, Any] | None) -> frozenset[Element] | None:
     """The elements that a stored decision owes; None where nothing is owed to anybody."""
     requirements = (decision or {}).get("requirements", [])
@@ -71,13 +74,18 @@ def owed(decision: Mapping[str, Any] | None) -> frozenset[Element] | None:
     return frozenset(Element(name) for each in requirements for name in each["elements"])
 
 
-def checked(call: Any, said: Sequence[Utterance], rules: Rulebook | None = None) -> CallCheck:
-    """Check words of a recording; `call` is as `call_of` gives it, `rules` as for `check_call`."""
+def checked(
+    call: Any, said: Sequence[Utterance] | None, rules: Rulebook | None = None
+) -> CallCheck:
+    """Check words of a recording; `call` is as `call_of` gives it, `rules` as for `check_call`.
+
+    None: nobody here understands the language of the call, so that nothing can be told.
+    """
     required = owed(call.decision)
     return check_call(
-        said,
+        said or (),
         required=required or frozenset(),
-        language=call.language,
+        language=_NOT_UNDERSTOOD if said is None else call.language,
         first_contact_frame_ms=call.first_contact_ms,
         needed=required is not None,
         rules=rules,

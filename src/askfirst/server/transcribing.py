@@ -90,6 +90,21 @@ def end(store: Store, call: str, at: datetime) -> None:
         store.ledger.append(connection, Kind.OUTCOME_SETTLED, at, call=call, data=data)
 
 
+def give_up(store: Store, call: str, at: datetime) -> None:
+    """Say that what is ready of a call has no words: its language is not known to the recogniser.
+
+    Whoever has fetched another model may order it again.
+    """
+    with transaction(store.engine) as connection:
+        ready = sa.select(recordings.c.id).where(
+            recordings.c.call == call,
+            recordings.c.state == RecordingState.READY.value,
+            recordings.c.may_transcribe,
+        )
+        if connection.execute(ready).first() is not None:
+            _say(connection, call, at, Fault.LANGUAGE)
+
+
 def fail(connection: sa.Connection, call: str, fault: Fault, at: datetime) -> None:
     """Say, in the caller's transaction, that it failed, if it had begun."""
     connection.execute(

@@ -6,7 +6,8 @@ configured CTranslate2 directory, else the packaged English one; `whispermodels`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from askfirst.speech.whispermodels import (
 from askfirst.speech.worker import Engine, EngineProcess, check
 
 if TYPE_CHECKING:  # end-pointing loads numpy, which only the child needs
-    from askfirst.speech.endpointing import Span
+    from askfirst.speech.endpointing import Span, Window
 
 BATCH_NICENESS = 10
 """By how much the transcribing of recordings gives way to calls that go on and their captions."""
@@ -36,6 +37,7 @@ _LONGEST_REPEAT_WORDS = 8
 _PAUSE_MS = 2000
 _WHOLE_WORD_MS = 1000
 _TIMELESS_WORDS = 3
+_LONG_MS = 6000
 _BEFORE_A_WORD, _AFTER_A_WORD = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 _FRAMES_PER_S = 100
 _SHORTEST_FRAMES = 10 * _FRAMES_PER_S
@@ -175,6 +177,24 @@ def is_out_of_step(words: Sequence[Word], spans: Sequence[Span]) -> bool:
     return False
 
 
+def more_of(
+    span: Span, words: Sequence[Word], hear: Callable[[Span], Iterable[Word]]
+) -> Sequence[Word]:
+    """Words of a channel, with more of one stretch where the model ended before its speech did.
+
+    It may take the end of a sentence for the end of all, and spread the words that it has over the
+    rest. People say two or three words a second; a long stretch with less than one is heard again
+    by `hear`.
+    """
+    low, high = span
+    others = [word for word in words if not low <= word.start_ms <= high]
+    there = len(words) - len(others)
+    if high - low < _LONG_MS or there * 1000 >= high - low:
+        return words
+    again = list(hear(span))
+    return [*others, *again] if len(again) > there else words
+
+
 def hear_briefly(model: Any, audio: Any, language: str) -> Iterator[Word]:
     """Words of a few seconds of audio (floats from -1 to 1), times from its start.
 
@@ -212,6 +232,17 @@ def hear_briefly(model: Any, audio: Any, language: str) -> Iterator[Word]:
         if text := word["word"].strip():
             times = round(float(word["start"]) * 1000), round(float(word["end"]) * 1000)
             yield Word(text, *times, round(float(word["probability"]), 3))
+
+
+def _spoken(segments: Iterable[Any], window: Window) -> Iterator[Word]:
+    """Words of the engine's segments on a channel, without those that it doubts itself."""
+    for segment in segments:
+        if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOW_LOG_PROBABILITY:
+            continue
+        for heard in segment.words or ():
+            start, end = window.on_channel(round(heard.start * 1000), round(heard.end * 1000))
+            if text := heard.word.strip():
+                yield Word(text, start, end, round(float(heard.probability), 3))
 
 
 def engine(options: Mapping[str, Any]) -> Engine:
@@ -259,30 +290,39 @@ def engine(options: Mapping[str, Any]) -> Engine:
             word_timestamps=True,
             hotwords=hints,
         )
-        for segment in segments:
-            if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOW_LOG_PROBABILITY:
-                continue
-            for heard in segment.words or ():
-                start, end = window.on_channel(round(heard.start * 1000), round(heard.end * 1000))
-                if text := heard.word.strip():
-                    yield Word(text, start, end, round(float(heard.probability), 3))
+        yield from _spoken(segments, window)
+
+    def hear_span(pcm: bytes, language: str, hints: str | None, span: Span) -> Iterator[Word]:
+        """With time marks, which take longer: after each the model goes on, up to the end."""
+        segments, _ = model.transcribe(
+            endpointing.samples(endpointing.cut_out(pcm, span)),
+            language=language,
+            beam_size=1,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            hotwords=hints,
+        )
+        yield from _spoken(segments, endpointing.Window((span,)))
 
     def recognise(pcm: bytes, language: str, vocabulary: Sequence[str] = ()) -> list[Word]:
         hints = ", ".join(vocabulary) or None
         spans = endpointing.speech_spans(pcm)
-        words: list[Word] = []
+        words: Sequence[Word] = []
         for window in endpointing.windows(spans):
             heard = list(hear(pcm, window, language, hints))
             if len(window.spans) > 1 and is_out_of_step(heard, window.spans):
                 alone = [endpointing.Window((span,)) for span in window.spans]
                 heard = [word for each in alone for word in hear(pcm, each, language, hints)]
-            words += heard
+            words = [*words, *heard]
         # The model may skip one of the joined stretches, above all one that repeats another;
         # a skipped no would be a lost objection, so these are heard once more by themselves.
         left = [s for s in spans if not any(s[0] <= word.start_ms <= s[1] for word in words)]
         if len(left) < len(spans):
             parts = endpointing.windows(left)
-            words += [word for part in parts for word in hear(pcm, part, language, hints)]
+            more = (word for part in parts for word in hear(pcm, part, language, hints))
+            words = [*words, *more]
+        for span in spans:
+            words = more_of(span, words, partial(hear_span, pcm, language, hints))
         return without_loops(sorted(words, key=lambda word: word.start_ms))
 
     reason = endpointing.detector().reason

@@ -8,16 +8,20 @@ from datetime import datetime
 from enum import StrEnum
 
 from askfirst.model import Utterance
-from askfirst.server import accounts, corrections, transcripts
+from askfirst.server import accounts, contacts, corrections, transcripts
 from askfirst.server.access import Permission
-from askfirst.server.callreader import reaches
+from askfirst.server.callreader import language_of, reaches
 from askfirst.server.database import reading
 from askfirst.server.transcripts import Origin, Revision
 from askfirst.web import words as marks
+from askfirst.web.settingwords import NOTICE_LANGUAGES
 from askfirst.web.visit import Visit
 
 FAULTS: Mapping[str, str] = {
     "recogniser": marks.mark("The recogniser did not answer."),
+    "language": marks.mark(
+        "The recogniser does not know the language of this call; another model may."
+    ),
     "key": marks.mark("Its key cannot be read."),
     "spool": marks.mark("The recording could not be put together."),
     "program": marks.mark("Something is wrong with the program."),
@@ -80,7 +84,8 @@ class Words:
     """What is shown of the words of a recording, and what the person may do with them.
 
     `revision` is the newest; `lost` are lines that somebody typed and for which there is no place
-    any more.
+    any more. `language` is what it was heard as, by its own name; `is_assumed` is whether nobody
+    had written down that the contact speaks it.
     """
 
     show: Show
@@ -93,6 +98,8 @@ class Words:
     may_write: bool
     draft: Draft | None = None
     lost: Sequence[str] = field(default=())
+    language: str = ""
+    is_assumed: bool = False
 
     @property
     def is_unsure(self) -> bool:
@@ -109,6 +116,8 @@ def words(visit: Visit, call: str, recording: str, show: Show, draft: Draft | No
             connection, visit.who.person, Permission.TRANSCRIPTS_WRITE, call
         ) and corrections.may_change(connection, recording)
         name = accounts.names(connection).get(newest.person or "", "") if newest else ""
+        language = language_of(connection, call)
+        is_assumed = language not in contacts.languages(connection, call)
     if newest is None:
         return Words(Show.WORDS, 0, Origin.MACHINE, "", None, (), False, may_write, draft)
     machine = newest if newest.number == 0 else transcripts.revision(store, recording, 0)
@@ -132,6 +141,8 @@ def words(visit: Visit, call: str, recording: str, show: Show, draft: Draft | No
         may_write=may_write,
         draft=draft,
         lost=() if is_same else list(typed.values()),
+        language=NOTICE_LANGUAGES.get(language, language),
+        is_assumed=is_assumed,
     )
 
 
