@@ -14,11 +14,12 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 from tests.sip.oversip import OverSip
+from tests.twilio.overtwilio import OverTwilio
 
 from askfirst.audio.container import encode_wav
 from askfirst.audio.mixing import in_frames, to_pcm
 from askfirst.audio.tone import tone
-from askfirst.clock import LoopClock, run_virtual
+from askfirst.clock import LoopClock, run, run_virtual
 from askfirst.errors import InvalidInput
 from askfirst.model import FRAME_BYTES, FRAME_MS, Frame
 from askfirst.ports import CallEvent, CallEventKind, EndCause, TelephonyCall, TelephonyCapabilities
@@ -126,6 +127,14 @@ class _WithMicrophone:
         speaking.cancel()
 
 
+def over_twilio(is_real: bool) -> Callable[[Path, str], Dialling]:
+    def make(folder: Path, callee: str) -> Dialling:
+        simulator(None)(folder, callee)  # writes voice and script
+        return OverTwilio(folder, is_real=is_real)
+
+    return make
+
+
 PROVIDERS = {
     "conversation": Provider(_WithMicrophone),
     "simulator": Provider(simulator(None)),
@@ -136,7 +145,13 @@ PROVIDERS = {
     "sip": Provider(
         OverSip, asyncio.run, frozenset({JOINS, MACHINE}), late_ms=500, end=OverSip.close
     ),
+    "twilio": Provider(over_twilio(False), lacks=frozenset({JOINS, MACHINE}), end=OverTwilio.close),
+    # The same over real sockets and in real time.
+    "twilio-sockets": Provider(
+        over_twilio(True), run, frozenset({JOINS, MACHINE}), late_ms=500, end=OverTwilio.close
+    ),
 }
+REAL = ("sip", "twilio-sockets")
 
 
 @dataclass(frozen=True)
@@ -186,7 +201,7 @@ class Bench:
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=[pytest.mark.full] if name == "sip" else []) for name in PROVIDERS
+        pytest.param(name, marks=[pytest.mark.full] if name in REAL else []) for name in PROVIDERS
     ]
 )
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:

@@ -10,8 +10,8 @@ from askfirst.clock import LoopClock, run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import CallEventKind, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
+from askfirst.telephony.phonecall import HANDLED_MS
 from askfirst.telephony.progress import SILENCE, ringback
-from askfirst.telephony.sipleg import HANDLED_MS
 from askfirst.telephony.sipprovider import SipCall, addressed
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk
 

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 from askfirst.model import Frame
 from askfirst.ports import Clock, EndCause
 from askfirst.telephony.framegrid import FrameGrid
+from askfirst.telephony.phonecall import HANDLED_MS
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.sipidentity import is_same
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, end_cause
 
-HANDLED_MS = 20
-"""How much later than ours a reader's zero may be, who counts from when it took the answer. Frames
-count as so much older, or one from before a permit could pass for newer."""
+WAY_OUT_MS = 100
+"""How long the last of what we play may take until the other side has it: what waits in the stack,
+and a packet."""
 
 
 class Telephoned(Protocol):
@@ -115,6 +116,19 @@ class SipLeg:
     def send(self, pcm: bytes) -> None:
         """Let it hear 20 ms."""
         self._link.send(self._number, pcm)
+
+    def drop_sent(self) -> None:
+        """Forget what waits in the stack to be sent."""
+        self.tell("flush")
+
+    async def sent_was_heard(self) -> bool:
+        """True, when the last of what was sent must have arrived."""
+        await self._clock.sleep_until(self._clock.now_ms() + WAY_OUT_MS)
+        return True
+
+    def press(self, digits: str) -> None:
+        """Let it hear keys (RFC 4733)."""
+        self.tell("dtmf", digits=digits)
 
     def next_heard(self) -> bytes:
         """20 ms of what it says, silence where there is none."""
