@@ -30,9 +30,9 @@ from askfirst.server.store import Store
 from askfirst.server.twilioevents import StreamSocket
 from askfirst.server.twiliotables import twilio_events
 from askfirst.telephony import twiliosignature
-from askfirst.web.api_twilio import PROGRESS
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
+from askfirst.web.twiliopaths import PROGRESS
 from askfirst.web.visit import Site
 from bench.measure import Line
 

@@ -47,10 +47,10 @@ from askfirst.twilioemulator.webhooks import (
     progress,
 )
 from askfirst.web import api_twilio
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, STREAM, VOICE
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.guard import RateLimit
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, STREAM, VOICE
 from askfirst.web.visit import Site
 
 FROM, TO = "+15550100123", "+4721000000"

@@ -25,8 +25,8 @@ from askfirst.server.twilioaccount import TwilioAccount, in_force
 from askfirst.server.twiliocheck import REGION_URLS, Addresses, client, look
 from askfirst.twilioemulator.kept import Account, Fault, KeptNumber, KeptRecording
 from askfirst.twilioemulator.resources import Resources
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, VOICE
 from askfirst.web.carrying import Carrier
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, VOICE
 from askfirst.web.visit import Site
 
 PAGE = "/settings/providers/twilio"

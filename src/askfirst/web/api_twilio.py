@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["Twilio"])
 
-VOICE, PROGRESS, FALLBACK, STREAM = (f"{SIGNED}{name}" for name in
-                                     ("voice", "progress", "fallback", "stream"))  # fmt: skip
-"""Where Twilio reaches us; each is a path below the public address."""
-
 LARGEST_BYTES = 65_536
 READ_WITHIN_S = 5.0
 UNSIGNED_A_MINUTE = 60

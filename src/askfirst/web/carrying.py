@@ -26,9 +26,11 @@ from askfirst.server.reception import Reception
 from askfirst.server.settings import Settings
 from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
+from askfirst.server.twiliocarrying import open_carrier
 from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.running import RunningCall, running_calls
+from askfirst.web.twiliopaths import PROGRESS, STREAM
 
 
 @dataclass(slots=True)
@@ -72,7 +74,14 @@ class Carrier:
     def _open_desk(self, node: Node) -> None:
         """Carry calls in this process."""
         clock = LoopClock()
-        outside = None if self.trunk is None else load(TELEPHONY, "sip")(clock, self.trunk)
+        outside: Outside | None = None
+        if self.trunk is not None:
+            outside = load(TELEPHONY, "sip")(clock, self.trunk)
+        elif self.settings is not None and self.settings.public_url is not None:
+            origin = self.settings.origin
+            stream = f"ws{origin.removeprefix('http')}{STREAM}"
+            over = open_carrier(node.store, clock, origin + PROGRESS, stream, self.twilio_url)
+            outside, self.twilio = over, over
         self._desk = Desk(node, clock, outside=outside, most_calls=self.most_calls)
         reception = self._reception = Reception(self._desk)
 
@@ -122,6 +131,7 @@ class Carrier:
         workers, self.workers = self.workers, None
         if workers is not None:
             await workers.close()
+        self.twilio = None
         desk, self._desk = self._desk, None
         if desk is not None:
             await desk.close()

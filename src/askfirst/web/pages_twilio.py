@@ -23,10 +23,11 @@ from askfirst.server.twiliocheck import Addresses
 from askfirst.telephony.twiliovalues import checked_sid
 from askfirst.web import twiliowords
 from askfirst.web.api_account import changed
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, VOICE, intake_of
+from askfirst.web.api_twilio import intake_of
 from askfirst.web.bodies import Filled
 from askfirst.web.placewords import every_place
 from askfirst.web.settingsframe import Reader, Writer, setting
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, VOICE
 from askfirst.web.visit import Visit
 
 router = APIRouter()
