@@ -31,7 +31,7 @@ from askfirst.telephony.twiliosignature import Signed
 
 log = logging.getLogger(__name__)
 
-ANSWERS_WITHIN_S = 0.02
+ANSWERS_WITHIN_S = 0.01
 """How long an answer waits for the disk; the event is held in memory meanwhile, and after."""
 
 GAP_S = 0.4
