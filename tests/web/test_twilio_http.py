@@ -433,6 +433,18 @@ def test_an_upgrade_that_is_signed_well_or_not_at_all_goes_to_who_carries_calls(
     assert upgrade(running) == "heard 2"
 
 
+def test_more_unsigned_upgrades_than_there_are_calls_are_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = RateLimit(most=2, seconds=60.0, clock=lambda: 0.0)
+    monkeypatch.setattr(api_twilio, "upgrades", few)
+    assert [upgrade(running) for _ in range(2)] == ["heard 1", "heard 2"]
+    with pytest.raises((InvalidStatus, ConnectionClosed)):
+        upgrade(running)
+    url = f"wss://phone.example{STREAM}"
+    assert upgrade(running, twiliosignature.make(twiliorig.TOKEN, url)) == "heard 3"
+
+
 def test_without_anybody_who_carries_calls_there_are_no_streams(
     store: Store, tmp_path: Path
 ) -> None:

@@ -46,6 +46,9 @@ REFUSED = 1008
 LANGUAGES: Mapping[str, str] = {"en": "en-US", "nb": "nb-NO"}
 NOBODY = words.mark("This call cannot be connected at the moment. Please try again later.")
 
+upgrades = RateLimit(most=300, seconds=60.0, clock=time.monotonic)
+"""Streams that one address may open without a signature; the token is checked after that."""
+
 unsigned = RateLimit(most=UNSIGNED_A_MINUTE, seconds=60.0, clock=time.monotonic)
 
 
@@ -107,7 +110,7 @@ async def stream(socket: WebSocket) -> None:
     try:
         if twiliosignature.HEADER in socket.headers:
             await _check_upgrade(socket, intake)
-        elif not unsigned.allows(f"stream {_address(socket)}"):
+        elif not upgrades.allows(_address(socket)):
             raise Unverified("too many upgrades without a signature")
         if calls is None:
             raise Unavailable("no calls are carried over Twilio here")

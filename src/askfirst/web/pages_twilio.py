@@ -83,7 +83,7 @@ def keep(visit: Writer, request: Request, form: Filled) -> Response:
     with transaction(store.engine) as connection:
         twilioaccount.keep(connection, store.keys, made, visit.who.id, utc_now())
     changed(visit, {twilioaccount.SETTING: made.id})
-    _settled(visit, request)
+    intake_of(request).forget_account()
     return RedirectResponse(f"{PAGE}?saved=1", status_code=303)
 
 
@@ -91,7 +91,7 @@ def keep(visit: Writer, request: Request, form: Filled) -> Response:
 def remove(visit: Writer, request: Request) -> Response:
     """Take the credentials out of force, and wipe their secrets."""
     changed(visit, {twilioaccount.SETTING: None})
-    _settled(visit, request)
+    intake_of(request).forget_account()
     return RedirectResponse(f"{PAGE}?saved=1", status_code=303)
 
 
@@ -156,13 +156,6 @@ def _with_kept(visit: Visit, typed: Mapping[str, str]) -> dict[str, str]:
 def _in_force(visit: Visit) -> TwilioAccount | None:
     with reading(visit.site.store.engine) as connection:
         return twilioaccount.in_force(connection, visit.site.store.keys)
-
-
-def _settled(visit: Visit, request: Request) -> None:
-    """Wipe what nothing names any more, and let webhooks be checked by what is in force now."""
-    with transaction(visit.site.store.engine) as connection:
-        twilioaccount.wipe(connection)
-    intake_of(request).forget_account()
 
 
 def _keep_checks(
