@@ -28,6 +28,7 @@ NAMES = (
     "delay",
     "hearing",
     "search",
+    "webhooks",
 )
 
 

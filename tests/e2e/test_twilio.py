@@ -26,7 +26,7 @@ from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.store import Store
 from askfirst.server.twiliotables import twilio_calls
-from askfirst.web.api_twilio import PROGRESS, VOICE
+from askfirst.web.twiliopaths import PROGRESS, VOICE
 
 pytestmark = pytest.mark.full
 

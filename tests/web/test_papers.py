@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from tests.server import twiliorig
 from tests.web.conftest import add, set_up, signed_in
 
 from askfirst.server import account, accounts
@@ -192,6 +193,20 @@ def test_an_installation_that_is_joined_to_nothing_says_so(ready: Site) -> None:
 
     assert "No telephone exchange" in said
     assert ".example" not in said
+
+
+def test_twilio_carries_the_sound_of_calls_unless_a_trunk_does(ready: Site) -> None:
+    secure = replace(ready, settings=replace(ready.settings, public_url="https://phone.example"))
+    assert "Twilio" not in " ".join(texts_of(made(secure, PaperKind.PROCESSORS)))
+    made_one = twiliorig.set_up(ready.store)
+    said = " ".join(texts_of(made(secure, PaperKind.PROCESSORS)))
+    assert "Twilio" in said
+    assert "sound of all calls, encrypted" in said
+    assert made_one.account_sid not in said
+
+    trunk = Trunk(server="exchange.example")
+    both = replace(secure, settings=replace(secure.settings, sip=trunk))
+    assert "Twilio" not in " ".join(texts_of(made(both, PaperKind.PROCESSORS)))
 
 
 def test_duties_are_those_of_the_sites_with_source_and_date(full: Site) -> None:

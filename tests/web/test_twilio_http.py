@@ -47,11 +47,11 @@ from askfirst.twilioemulator.webhooks import (
     progress,
 )
 from askfirst.web import api_twilio
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, STREAM, VOICE
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
 from askfirst.web.guard import RateLimit
 from askfirst.web.overtwilio import OverTwilio
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, STREAM, VOICE
 from askfirst.web.visit import Site
 
 FROM, TO = "+15550100123", "+4721000000"
@@ -224,7 +224,7 @@ def test_without_an_account_nothing_is_taken(tmp_path: Path) -> None:
     with serving(bare, tmp_path / "bare", Recorded()) as running:
         assert running.send(voice()).status == 200  # Twilio's fallback, asked after the refusal
         assert running.calls.calls == []
-        assert running.intake.tally == {"refused": 1, "fallback": 1}
+        assert running.intake.tally == {"refused": 1}
     bare.close()
 
 
@@ -380,6 +380,8 @@ def test_what_nobody_could_take_is_handed_on_after_the_next_start(
 def test_a_call_that_nobody_can_take_is_told_so_and_hung_up(store: Store, tmp_path: Path) -> None:
     with serving(store, tmp_path / "data", None) as idle:
         answer = idle.send(Webhook(PUBLIC + VOICE, voice().fields))
+        idle.send(Webhook(PUBLIC + FALLBACK, voice().fields))
+        assert idle.intake.tally == {"not taken": 1, "fallback": 1}
     assert answer.status == 200
     assert "cannot be connected" in answer.body
     assert "<Hangup/>" in answer.body
@@ -432,6 +434,18 @@ def test_an_upgrade_that_is_signed_well_or_not_at_all_goes_to_who_carries_calls(
     url = f"wss://phone.example{STREAM}{end}"
     assert upgrade(running, twiliosignature.make(twiliorig.TOKEN, url)) == "heard 1"
     assert upgrade(running) == "heard 2"
+
+
+def test_more_unsigned_upgrades_than_there_are_calls_are_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = RateLimit(most=2, seconds=60.0, clock=lambda: 0.0)
+    monkeypatch.setattr(api_twilio, "upgrades", few)
+    assert [upgrade(running) for _ in range(2)] == ["heard 1", "heard 2"]
+    with pytest.raises((InvalidStatus, ConnectionClosed)):
+        upgrade(running)
+    url = f"wss://phone.example{STREAM}"
+    assert upgrade(running, twiliosignature.make(twiliorig.TOKEN, url)) == "heard 3"
 
 
 def test_without_anybody_who_carries_calls_there_are_no_streams(

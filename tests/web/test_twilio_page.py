@@ -25,8 +25,8 @@ from askfirst.server.twilioaccount import TwilioAccount, in_force
 from askfirst.server.twiliocheck import REGION_URLS, Addresses, client, look
 from askfirst.twilioemulator.kept import Account, Fault, KeptNumber, KeptRecording
 from askfirst.twilioemulator.resources import Resources
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, VOICE
 from askfirst.web.carrying import Carrier
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, VOICE
 from askfirst.web.visit import Site
 
 PAGE = "/settings/providers/twilio"
@@ -179,6 +179,8 @@ def test_the_checks_say_what_twilio_says(ready: Site, boss: TestClient, there: A
                   "Norway", "ordinary numbers", "United States", "often misused"):  # fmt: skip
         assert words in said, words
     assert "Korea" not in said
+    row = said[said.index("United States") :]
+    assert "Ask first the strictest of its parts" in row, "some states ask for consent"
     assert "the credentials work" in shown(boss.get("/settings/providers").text)
     assert "provider.checked" in audited(ready)
     assert there.captures == []

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from askfirst.errors import Refused
 from askfirst.ledger import Kind
-from askfirst.server import account, approvals
+from askfirst.server import account, approvals, twilioaccount
 from askfirst.server.access import Permission, Person
 from askfirst.server.account import Account
 from askfirst.server.accountkeys import SECOND_FACTOR
@@ -204,10 +204,11 @@ def _enter_provider(
     person: str,
     at: datetime,
 ) -> None:
-    """Let the ledger say which credentials of a provider are in force, by their id."""
+    """Let the ledger say which credentials of a provider are in force, and wipe the others."""
     if before.twilio != after.twilio:
         data = {"provider": "twilio", "credentials": after.twilio or "none", "person": person}
         store.ledger.append(connection, Kind.PROVIDER_CHANGED, at, data=data)
+        twilioaccount.wipe(connection)
 
 
 def _guarded(before: Account) -> frozenset[str]:

@@ -115,7 +115,7 @@ def grounds(store: Store, settings: Settings, rules: Rulebook, now: datetime) ->
     settled = sites.settled(kept, rules, wants.policy(), now.date())
     return Grounds(
         account=wants,
-        joined=_joined(store, settings, has_dialer=has_dialer),
+        joined=_joined(store, settings, wants, has_dialer=has_dialer),
         sites=places,
         called=called,
         duties=_duties(rules, wants, [*places, *called], now.date()),
@@ -142,14 +142,15 @@ def years(wants: Account, regime: str) -> int:
     return stated if isinstance(stated, int) else MANDATORY_YEARS[Mandatory(regime)]
 
 
-def _joined(store: Store, settings: Settings, *, has_dialer: bool) -> Joined:
+def _joined(store: Store, settings: Settings, wants: Account, *, has_dialer: bool) -> Joined:
+    over_twilio = settings.sip is None and wants.twilio is not None  # a trunk goes before it
     trunk, points, sign_on = settings.sip, settings.checkpoints, settings.oidc
     wrapped = place_of(store.folder / "keys")
     return Joined(
-        exchange=None if trunk is None else trunk.server,
-        is_exchange_encrypted=trunk is not None
-        and trunk.transport == "tls"
-        and trunk.security != "none",
+        exchange="Twilio" if over_twilio else None if trunk is None else trunk.server,
+        is_exchange_encrypted=settings.is_secure
+        if over_twilio
+        else trunk is not None and trunk.transport == "tls" and trunk.security != "none",
         keys=None if wrapped is None else _host(wrapped.address),
         mail=points.smtp_host if points.mail_to else None,
         webhook=_host(points.webhook_url),

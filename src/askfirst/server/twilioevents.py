@@ -31,7 +31,7 @@ from askfirst.telephony.twiliosignature import Signed
 
 log = logging.getLogger(__name__)
 
-ANSWERS_WITHIN_S = 0.02
+ANSWERS_WITHIN_S = 0.01
 """How long an answer waits for the disk; the event is held in memory meanwhile, and after."""
 
 GAP_S = 0.4
@@ -138,6 +138,11 @@ class Intake:
             self._is_ending = True
             self._work.set()
             await writing
+            try:
+                while self._held or self._done:
+                    await self._flush()
+            except Unavailable:
+                log.error("twilio.events-lost count=%d", len(self._held))
             self._writer.shutdown()
 
     async def account(self) -> TwilioAccount | None:

@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["Twilio"])
 
-VOICE, PROGRESS, FALLBACK, STREAM = (f"{SIGNED}{name}" for name in
-                                     ("voice", "progress", "fallback", "stream"))  # fmt: skip
-"""Where Twilio reaches us; each is a path below the public address."""
-
 LARGEST_BYTES = 65_536
 READ_WITHIN_S = 5.0
 UNSIGNED_A_MINUTE = 60
@@ -49,6 +45,9 @@ REFUSED = 1008
 
 LANGUAGES: Mapping[str, str] = {"en": "en-US", "nb": "nb-NO"}
 NOBODY = words.mark("This call cannot be connected at the moment. Please try again later.")
+
+upgrades = RateLimit(most=300, seconds=60.0, clock=time.monotonic)
+"""Streams that one address may open without a signature; the token is checked after that."""
 
 unsigned = RateLimit(most=UNSIGNED_A_MINUTE, seconds=60.0, clock=time.monotonic)
 
@@ -95,7 +94,10 @@ async def fallback(request: Request) -> Response:
 
     The same for everybody, signed or not: it has to work where the secrets are the trouble.
     """
-    intake_of(request).tally["fallback"] += 1
+    if twiliosignature.HEADER in request.headers:
+        with suppress(AskfirstError, ClientDisconnect):
+            await _signed(request, intake_of(request))
+            intake_of(request).tally["fallback"] += 1
     return await _nobody(request)
 
 
@@ -108,7 +110,7 @@ async def stream(socket: WebSocket) -> None:
     try:
         if twiliosignature.HEADER in socket.headers:
             await _check_upgrade(socket, intake)
-        elif not unsigned.allows(f"stream {_address(socket)}"):
+        elif not upgrades.allows(_address(socket)):
             raise Unverified("too many upgrades without a signature")
         if calls is None:
             raise Unavailable("no calls are carried over Twilio here")

@@ -28,9 +28,9 @@ from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
 from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
-from askfirst.web.guard import SIGNED
 from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.running import RunningCall, running_calls
+from askfirst.web.twiliopaths import PROGRESS, STREAM
 
 
 @dataclass(slots=True)
@@ -90,8 +90,8 @@ class Carrier:
                 node.store,
                 self._desk,
                 self.settings.origin,
-                f"{SIGNED}stream",
-                f"{SIGNED}progress",
+                STREAM,
+                PROGRESS,
                 reception.arrive,
                 self.twilio_url,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,15 +18,16 @@ from askfirst.server import audit, twilioaccount, twiliocheck
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading, transaction
 from askfirst.server.settings import Settings
-from askfirst.server.twilioaccount import Shown, TwilioAccount
+from askfirst.server.twilioaccount import REGIONS, Shown, TwilioAccount
 from askfirst.server.twiliocheck import Addresses
 from askfirst.telephony.twiliovalues import checked_sid
 from askfirst.web import twiliowords
 from askfirst.web.api_account import changed
-from askfirst.web.api_twilio import FALLBACK, PROGRESS, VOICE, intake_of
+from askfirst.web.api_twilio import intake_of
 from askfirst.web.bodies import Filled
 from askfirst.web.placewords import every_place
 from askfirst.web.settingsframe import Reader, Writer, setting
+from askfirst.web.twiliopaths import FALLBACK, PROGRESS, VOICE
 from askfirst.web.visit import Visit
 
 router = APIRouter()
@@ -38,17 +39,22 @@ SECRET = {"auth_token": "", "api_secret": "api_key", "signing_secret": "signing_
 """Fields that are never shown, each with that of whose name it is the secret ("": the account)."""
 
 CHECKS_WITHIN_S = 40.0
+_STRICTNESS = ("auto", "ask", "forbid")
 
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country that Twilio lets the account call, with what our rules ask there."""
+    """A country that Twilio lets the account call, with the most that our rules ask there.
+
+    `varies` is whether parts of it ask for different things.
+    """
 
     name: str
     is_risky: bool
     mode: str
     tells: bool
     is_known: bool
+    varies: bool
 
 
 def addresses(settings: Settings) -> Addresses | None:
@@ -77,7 +83,7 @@ def keep(visit: Writer, request: Request, form: Filled) -> Response:
     with transaction(store.engine) as connection:
         twilioaccount.keep(connection, store.keys, made, visit.who.id, utc_now())
     changed(visit, {twilioaccount.SETTING: made.id})
-    _settled(visit, request)
+    intake_of(request).forget_account()
     return RedirectResponse(f"{PAGE}?saved=1", status_code=303)
 
 
@@ -85,7 +91,7 @@ def keep(visit: Writer, request: Request, form: Filled) -> Response:
 def remove(visit: Writer, request: Request) -> Response:
     """Take the credentials out of force, and wipe their secrets."""
     changed(visit, {twilioaccount.SETTING: None})
-    _settled(visit, request)
+    intake_of(request).forget_account()
     return RedirectResponse(f"{PAGE}?saved=1", status_code=303)
 
 
@@ -152,13 +158,6 @@ def _in_force(visit: Visit) -> TwilioAccount | None:
         return twilioaccount.in_force(connection, visit.site.store.keys)
 
 
-def _settled(visit: Visit, request: Request) -> None:
-    """Wipe what nothing names any more, and let webhooks be checked by what is in force now."""
-    with transaction(visit.site.store.engine) as connection:
-        twilioaccount.wipe(connection)
-    intake_of(request).forget_account()
-
-
 def _keep_checks(
     visit: Visit, known: TwilioAccount, found: Mapping[str, Any], configured: str | None = None
 ) -> None:
@@ -214,7 +213,8 @@ def _page(
 
 
 def _kept(known: Shown | None) -> dict[str, str]:
-    return {key: str(getattr(known, key, None) or "") for key in FIELDS}
+    kept = {key: str(getattr(known, key, None) or "") for key in FIELDS}
+    return {**kept, "region": kept["region"] or REGIONS[0]}
 
 
 def _said(
@@ -258,8 +258,12 @@ def _tally(visit: Visit, counted: Mapping[str, int]) -> list[tuple[str, str]]:
 
 
 @cache
-def _ruled(rules: Rulebook) -> Mapping[str, RulebookRow]:
-    return {row.code: row for row in rulebook_rows(rules)}
+def _ruled(rules: Rulebook) -> Mapping[str, Sequence[RulebookRow]]:
+    """The rules of every country and of its parts, which may ask for more than the country."""
+    found: dict[str, list[RulebookRow]] = {}
+    for row in rulebook_rows(rules):
+        found.setdefault(row.code.partition("-")[0], []).append(row)
+    return found
 
 
 def _countries(visit: Visit, found: Mapping[str, str]) -> list[Country]:
@@ -267,9 +271,10 @@ def _countries(visit: Visit, found: Mapping[str, str]) -> list[Country]:
     names, ruled = every_place(visit.site.rules, visit.language), _ruled(visit.site.rules)
     shown = []
     for code, state in found.items():
-        row = ruled.get(code)
-        mode = "ask" if row is None else row.mode
-        tells = row is not None and row.form == "told"
+        rows = ruled.get(code, ())
+        mode = max((row.mode for row in rows), key=_STRICTNESS.index, default="ask")
+        tells = any(row.form for row in rows)
+        varies = len({(row.mode, row.form) for row in rows}) > 1
         name = names.get(code, code)
-        shown.append(Country(name, state == "risky", mode, tells, row is not None))
+        shown.append(Country(name, state == "risky", mode, tells, bool(rows), varies))
     return sorted(shown, key=lambda each: each.name)

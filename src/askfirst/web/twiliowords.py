@@ -53,7 +53,7 @@ ANSWERED_BY: Mapping[str, Said] = {
     "bound": (*BAD, words.mark("belongs to an application or trunk there")),
 }
 REGIONS: Mapping[str, str] = {
-    "": words.mark("United States (us1), as Twilio has it by default"),
+    "us1": words.mark("United States (us1), as Twilio has it by default"),
     "ie1": words.mark("Ireland (ie1)"),
     "au1": words.mark("Australia (au1)"),
 }
