@@ -174,7 +174,8 @@ def test_the_checks_say_what_twilio_says(ready: Site, boss: TestClient, there: A
     assert boss.post(f"{PAGE}/check").status_code == 303
 
     said = texts(boss)
-    for words in ("the credentials work", "public_url is not https", "no recording there",
+    for words in ("do not go over Twilio", "the credentials work", "public_url is not https",
+                  "no recording there",
                   "+4721000001", "not answered", "answered elsewhere", "application or trunk there",
                   "Norway", "ordinary numbers", "United States", "often misused"):  # fmt: skip
         assert words in said, words

@@ -49,6 +49,7 @@ ACCOUNT_FRESH_S = 2.0
 _Given = TypeVar("_Given")
 _CALL = re.compile(r"CA[0-9a-f]{32}")
 _RECORDING = re.compile(r"RE[0-9a-f]{32}")
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _STATUS = re.compile(r"[a-z-]{1,24}")
 
 
@@ -231,8 +232,8 @@ class Intake:
             # Nobody here has ever asked for one.
             log.warning("twilio.recording-elsewhere recording=%s state=%s", recording, state)
             self.tally["recordings"] += 1
-        elif "StreamSid" not in fields and number.isascii() and number.isdigit():
-            place = int(number[:6])
+        elif "StreamSid" not in fields and _NUMBER.fullmatch(number):
+            place = int(number)
             key = f"progress/{sid}/{place}"
         else:
             key, place = f"other/{signed.mark}", None

@@ -227,8 +227,9 @@ def _said(
 def _checks(visit: Visit, found: Mapping[str, Any]) -> list[tuple[str, twiliowords.Said]]:
     if not found:
         return []
-    asked = "not-asked"
+    asked, carried = "not-asked", "no" if visit.site.carrier.twilio is None else "yes"
     return [
+        (visit.say("Calls of this process"), _said(visit, twiliowords.CARRIED, carried)),
         (visit.say("Credentials"), _said(visit, twiliowords.LOGIN, found.get("login"))),
         (
             visit.say("Our public address"),

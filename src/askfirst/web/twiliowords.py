@@ -18,6 +18,10 @@ _TROUBLE: Mapping[str, Said] = {
     "wrong": (*BAD, words.mark("Twilio does not know these credentials")),
     "failed": (*BAD, words.mark("Twilio answered something unexpected")),
 }
+CARRIED: Mapping[str, Said] = {
+    "yes": (*GOOD, words.mark("go over Twilio")),
+    "no": (*PLAIN, words.mark("do not go over Twilio, see below")),
+}
 LOGIN: Mapping[str, Said] = {
     **_TROUBLE,
     "found": (*GOOD, words.mark("the credentials work")),
