@@ -20,6 +20,7 @@ NAMES = (
     "memory",
     "demo",
     "contacts",
+    "callpage",
     "captions",
     "pages",
     "dashboards",

@@ -6,7 +6,7 @@ Written or spelled out. Checksums are not asked for: recognisers lose digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from askfirst.digitwords import Atom, Piece, Sort
 from askfirst.spoken import SpokenWord
@@ -58,33 +58,27 @@ def addresses(words: Sequence[SpokenWord]) -> list[tuple[int, int]]:
     return found
 
 
-def ibans(atoms: Sequence[Atom], read: Sequence[Piece], raw: Sequence[str]) -> list[range]:
-    """Which atoms are account numbers; `raw` is each atom's word as it was written."""
+Code = tuple[str, Sequence[Piece]]
+"""Letters and digits without a word between, and the piece that each one comes from."""
+
+
+def ibans(every: Iterable[Code]) -> list[range]:
+    """Which atoms are account numbers."""
     return [
         span
-        for text, span in _matches(_IBAN, atoms, read, raw)
+        for text, span in _matches(_IBAN, every)
         if sum(each.isdigit() for each in text) >= _FEWEST_IBAN_DIGITS
     ]
 
 
-def insurances(atoms: Sequence[Atom], read: Sequence[Piece], raw: Sequence[str]) -> list[range]:
+def insurances(every: Iterable[Code]) -> list[range]:
     """Which atoms are national insurance numbers with a letter in them."""
-    return [span for _, span in _matches(_INSURANCE, atoms, read, raw)]
+    return [span for _, span in _matches(_INSURANCE, every)]
 
 
-def _matches(
-    pattern: re.Pattern[str], atoms: Sequence[Atom], read: Sequence[Piece], raw: Sequence[str]
-) -> Iterator[tuple[str, range]]:
-    for code, places in _codes(atoms, read, raw):
-        for match in pattern.finditer(code):
-            first, last = places[match.start()], places[match.end() - 1]
-            yield match.group(), range(first.first, last.last + 1)
-
-
-def _codes(
-    atoms: Sequence[Atom], read: Sequence[Piece], raw: Sequence[str]
-) -> Iterator[tuple[str, list[Piece]]]:
-    """Letters and digits without a word between, and the piece that each one comes from."""
+def codes(atoms: Sequence[Atom], read: Sequence[Piece], raw: Sequence[str]) -> list[Code]:
+    """All that may be a code; `raw` is each atom's word as it was written."""
+    found: list[Code] = []
     code, places = "", list[Piece]()
     for piece in read:
         text = atoms[piece.first].text
@@ -94,10 +88,18 @@ def _codes(
             code += letters
             places += [piece] * len(letters)
         elif piece.sort is not Sort.FILLER and code:
-            yield code, places
+            found.append((code, places))
             code, places = "", []
     if code:
-        yield code, places
+        found.append((code, places))
+    return found
+
+
+def _matches(pattern: re.Pattern[str], every: Iterable[Code]) -> Iterator[tuple[str, range]]:
+    for code, places in every:
+        for match in pattern.finditer(code):
+            first, last = places[match.start()], places[match.end() - 1]
+            yield match.group(), range(first.first, last.last + 1)
 
 
 def _letters(text: str, raw: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from askfirst.digitwords import Atom, Piece, Sort, pieces
 from askfirst.model import Utterance
@@ -109,52 +109,69 @@ class Chunk:
         return "".join(self.parts)
 
 
-Line = Sequence[tuple[int, int, SpokenWord]]
-"""The words of one speaker in order, each with its utterance and its number in that."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All that one speaker says, in order; `places` names utterance and word of each word.
+
+    `own` are its atoms in the language of the call; `foreign` are those where it is read as another
+    language, of which words that are common elsewhere are no digits. `masks` are the times of what
+    was taken out.
+    """
+
+    words: Sequence[SpokenWord]
+    places: Sequence[tuple[int, int]]
+    own: Sequence[Atom]
+    foreign: Sequence[Atom]
+    masks: Sequence[int] = field(repr=False)
 
 
-def lines(said: Sequence[Utterance]) -> dict[str, Line]:
-    """The line of each speaker, across all utterances."""
-    found: dict[str, list[tuple[int, int, SpokenWord]]] = {}
+def lines(said: Sequence[Utterance], mask: str) -> dict[str, Line]:
+    """The line of each speaker, across all utterances; `mask` stands for what was taken out."""
+    found: dict[str, list[tuple[tuple[int, int], SpokenWord]]] = {}
     for number in sorted(range(len(said)), key=lambda at: (said[at].start_ms, said[at].end_ms, at)):
         own = found.setdefault(said[number].speaker, [])
-        own += [(number, at, word) for at, word in enumerate(words_of(said[number]))]
-    return dict(found)
+        own += [((number, at), word) for at, word in enumerate(words_of(said[number]))]
+    return {
+        speaker: _line([word for _, word in own], [place for place, _ in own], mask)
+        for speaker, own in found.items()
+    }
 
 
-def heard(every: Mapping[str, Line], language: str, mask: str, *, is_own: bool) -> list[Speech]:
-    """What each speaker says, read as numbers of a language.
+def heard(every: Mapping[str, Line], language: str, *, is_own: bool) -> list[Speech]:
+    """What each speaker says, read as numbers of a language, that of the call where `is_own`."""
+    found = []
+    for speaker, line in every.items():
+        atoms = line.own if is_own else line.foreign
+        read = pieces(atoms, language)
+        talk_ms = sorted(
+            line.words[atoms[piece.first].word].start_ms
+            for piece in read
+            if piece.sort is not Sort.DIGITS
+        )
+        found.append(Speech(speaker, line.words, line.places, atoms, read, line.masks, talk_ms))
+    return found
 
-    Where that is not the language of the call (`is_own` false), words of it that are common words
-    elsewhere are no digits.
-    """
-    return [_speech(speaker, own, language, mask, is_own) for speaker, own in every.items()]
 
-
-def _speech(speaker: str, line: Line, language: str, mask: str, is_own: bool) -> Speech:
-    words = [word for _, _, word in line]
+def _line(words: Sequence[SpokenWord], places: Sequence[tuple[int, int]], mask: str) -> Line:
     atoms: list[Atom] = []
     for at, word in enumerate(words):
         follows = words[at + 1] if at + 1 < len(words) else None
         is_parted = (
             follows is None
-            or line[at][0] != line[at + 1][0]
+            or places[at][0] != places[at + 1][0]
             or follows.start_ms - word.end_ms >= _PART_MS
             or _ENDS.search(word.text) is not None
         )
         is_measure = _MEASURE.search(word.text) is not None or mask in word.text
         texts = word.plain or (("",) if is_measure else ())
         for number, text in enumerate(texts):
-            if not is_own and text in _COMMON_ELSEWHERE:
-                text = f"{text}'"
             atoms.append(Atom(text, at, is_parted and number == len(texts) - 1, is_measure))
-    read = pieces(atoms, language)
-    talk_ms = sorted(
-        words[atoms[piece.first].word].start_ms for piece in read if piece.sort is not Sort.DIGITS
-    )
+    foreign = [
+        replace(atom, text=f"{atom.text}'") if atom.text in _COMMON_ELSEWHERE else atom
+        for atom in atoms
+    ]
     masks = sorted(word.start_ms for word in words if mask in word.text)
-    places = [(number, at) for number, at, _ in line]
-    return Speech(speaker, words, places, atoms, read, masks, talk_ms)
+    return Line(words, places, atoms, foreign, masks)
 
 
 _COMMON_ELSEWHERE = frozenset({"to", "for", "o", "oh", "en", "ein", "eine", "ett", "ti", "elf"})

@@ -83,14 +83,7 @@ def find(said: Sequence[Utterance], language: str) -> tuple[Finding, ...]:
 
     `language` is a BCP 47 tag; numbers spoken in another known language are found as well.
     """
-    found: dict[Finding, None] = {}
-    agreeing = [_agreeing(each) for each in said]
-    every, asked = lines(agreeing), cues(agreeing)
-    for each in _order(language):
-        speeches = heard(every, each, MASK, is_own=each == _primary(language))
-        for finding in _find(agreeing, speeches, asked):
-            found.setdefault(finding)
-    return tuple(sorted(found, key=_by_place))
+    return _all([_agreeing(each) for each in said], language)
 
 
 def redacted(
@@ -103,11 +96,26 @@ def redacted(
     An utterance whose text says something else than its words loses the words.
     """
     hidden: dict[int, set[int]] = {}
-    for finding in find(said, language):
+    agreeing = [_agreeing(each) for each in said]
+    for finding in _all(agreeing, language):
         if finding.kind in kinds:
             words = range(finding.first_word, finding.last_word + 1)
             hidden.setdefault(finding.utterance, set()).update(words)
-    return [_masked(_agreeing(each), hidden.get(number, set())) for number, each in enumerate(said)]
+    return [_masked(each, hidden.get(number, set())) for number, each in enumerate(agreeing)]
+
+
+def _all(said: Sequence[Utterance], language: str) -> tuple[Finding, ...]:
+    """Everything in utterances whose words are what their text says."""
+    found: dict[Finding, None] = {}
+    every, asked = lines(said, MASK), cues(said)
+    speeches: Sequence[Speech] = ()
+    for each in _order(language):
+        speeches = heard(every, each, is_own=each == _primary(language))
+        found.update(dict.fromkeys(_find(said, speeches, asked)))
+    for speech in speeches:  # an address is spelled the same in every language
+        for first, last in identifiers.addresses(speech.words):
+            found.update(dict.fromkeys(_found(FindingKind.EMAIL, said, speech, first, last)))
+    return tuple(sorted(found, key=_by_place))
 
 
 def _by_place(finding: Finding) -> tuple[int, int, int, str]:
@@ -166,15 +174,14 @@ def _identified(
                 FindingKind.NATIONAL_ID, said, speech, chunk.first_word, chunk.last_word
             )
     raw = [speech.words[atom.word].text for atom in speech.atoms]
+    codes = identifiers.codes(speech.atoms, speech.pieces, raw)
     for kind, spans in (
-        (FindingKind.IBAN, identifiers.ibans(speech.atoms, speech.pieces, raw)),
-        (FindingKind.NATIONAL_ID, identifiers.insurances(speech.atoms, speech.pieces, raw)),
+        (FindingKind.IBAN, identifiers.ibans(codes)),
+        (FindingKind.NATIONAL_ID, identifiers.insurances(codes)),
     ):
         for span in spans:
             first, last = speech.atoms[span[0]].word, speech.atoms[span[-1]].word
             yield from _found(kind, said, speech, first, last)
-    for first, last in identifiers.addresses(speech.words):
-        yield from _found(FindingKind.EMAIL, said, speech, first, last)
 
 
 def _is_near(cue_ms: int, cards: Sequence[Span]) -> bool:

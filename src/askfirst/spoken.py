@@ -145,6 +145,8 @@ def shared_ms(first: Iterable[Span], second: Iterable[Span]) -> int:
 
 def plain(text: str) -> tuple[str, ...]:
     """The parts of a text as they are compared: NFKC, case folded, without punctuation."""
+    if text.isascii():  # most words: there is nothing to normalise
+        return tuple(_PLAIN.findall(text.replace("`", "'").lower()))
     same = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold()
     return tuple(_PLAIN.findall(unicodedata.normalize("NFC", same)))
 

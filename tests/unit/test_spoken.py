@@ -225,3 +225,8 @@ def test_a_zero_length_word_keeps_its_place() -> None:
     said = Utterance("agent", 5, 5, "b a", (Word("b", 5, 5, 1.0), Word("a", 5, 5, 1.0)))
     (run,) = runs([said], WHOLE)
     assert [word.text for word in run.words] == ["b", "a"]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_text_of_ascii_is_taken_apart_as_any_other(text: str) -> None:
+    assert plain(text) == plain(f"{text} ø")[:-1]
