@@ -10,7 +10,7 @@ from askfirst.clock import LoopClock, run_virtual
 from askfirst.model import FRAME_BYTES, FRAME_MS
 from askfirst.ports import CallEventKind, EndCause
 from askfirst.telephony.memoryleg import MemoryLeg
-from askfirst.telephony.phonecall import HANDLED_MS
+from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.progress import SILENCE, ringback
 from askfirst.telephony.sipprovider import SipCall, addressed
 from askfirst.telephony.siptrunk import BUFFERED_MS, Trunk

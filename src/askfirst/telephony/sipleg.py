@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from askfirst.model import Frame
 from askfirst.ports import Clock, EndCause
 from askfirst.telephony.framegrid import FrameGrid
-from askfirst.telephony.phonecall import HANDLED_MS
+from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.sipidentity import is_same
 from askfirst.telephony.siplink import SipLink

@@ -8,7 +8,8 @@ from typing import Any
 from askfirst.errors import Refused
 from askfirst.ports import AgentLeg, Clock, EndCause, TelephonyCapabilities
 from askfirst.telephony.framegrid import GAP_MS
-from askfirst.telephony.phonecall import HANDLED_MS, PhoneCall
+from askfirst.telephony.phonecall import PhoneCall
+from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.sipleg import SipLeg
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptrunk import BUFFERED_MS, READ_MS, Trunk, number_in

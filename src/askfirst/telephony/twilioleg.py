@@ -25,7 +25,7 @@ from askfirst.ports import Clock, EndCause
 from askfirst.telephony import twiliostream as wire
 from askfirst.telephony.agentsound import LeastTransit
 from askfirst.telephony.framegrid import FrameGrid
-from askfirst.telephony.phonecall import HANDLED_MS
+from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.playout import Playout
 from askfirst.telephony.twiliocauses import ANSWERED, RINGING, end_cause
 from askfirst.telephony.twilioline import TwilioLine
@@ -88,7 +88,7 @@ class Carrier(Protocol):
 
 
 class TwilioLeg:
-    """`phonecall.PhoneLeg` of one telephone; made by a call, and by nobody else.
+    """`phoneleg.PhoneLeg` of one telephone; made by a call, and by nobody else.
 
     `sid` is its call at Twilio, None before Twilio has said so. `dropped` counts messages of sound
     from before the answer or of a hold, `late` those that came twice or out of order, `garbage`

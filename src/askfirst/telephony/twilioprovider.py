@@ -14,7 +14,8 @@ from askfirst.errors import InvalidInput, Refused
 from askfirst.model import FRAME_MS
 from askfirst.ports import AgentLeg, Clock, EndCause, TelephonyCapabilities
 from askfirst.telephony.framegrid import GAP_MS
-from askfirst.telephony.phonecall import HANDLED_MS, PhoneCall
+from askfirst.telephony.phonecall import PhoneCall
+from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.progress import ringback
 from askfirst.telephony.twilioleg import MediaSocket, TwilioLeg
 from askfirst.telephony.twilioline import TwilioLine
