@@ -30,7 +30,6 @@ from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.running import RunningCall, running_calls
-from askfirst.web.twiliopaths import PROGRESS, STREAM
 
 
 @dataclass(slots=True)
@@ -90,8 +89,6 @@ class Carrier:
                 node.store,
                 self._desk,
                 self.settings.origin,
-                STREAM,
-                PROGRESS,
                 reception.arrive,
                 self.twilio_url,
             )

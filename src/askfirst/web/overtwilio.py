@@ -21,6 +21,7 @@ from askfirst.server.twilioaccount import TwilioAccount
 from askfirst.server.twilioevents import StreamSocket
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twilioline import TwilioLine
+from askfirst.web.twiliopaths import PROGRESS, STREAM, VOICE
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ class OverTwilio:
     """Gives a desk its provider, and that what Twilio tells (`twilioevents.TwilioCalls`).
 
     `begin` it on the desk's loop and `close` it there, after the desk. `origin` is our public
-    address, at which `stream` and `status` are paths; `base_url` is that of an emulator; `on_call`
-    is told of calls from outside.
+    address, at which Twilio reaches us; `base_url` is that of an emulator; `on_call` is told of
+    calls from outside.
     """
 
     def __init__(
@@ -41,15 +42,12 @@ class OverTwilio:
         store: Store,
         desk: Desk,
         origin: str,
-        stream: str,
-        status: str,
         on_call: Callable[[Any], bool],
         base_url: str | None = None,
     ) -> None:
         self._provider: Any = None
         self._store, self._desk = store, desk
-        self._stream = f"ws{origin.removeprefix('http')}{stream}"
-        self._status = f"{origin}{status}"
+        self._origin = origin
         self._on_call, self._base_url = on_call, base_url
         self._named: str | None = None
         self._client: TwilioClient | None = None
@@ -137,7 +135,12 @@ class OverTwilio:
             return twilioaccount.in_force(connection, self._store.keys)
 
     def _take(self, known: TwilioAccount, sender: str) -> None:
-        line = TwilioLine(sender=sender, stream_url=self._stream, status_url=self._status)
+        line = TwilioLine(
+            sender=sender,
+            stream_url=f"ws{self._origin.removeprefix('http')}{STREAM}",
+            status_url=f"{self._origin}{PROGRESS}",
+            voice_url=f"{self._origin}{VOICE}",
+        )
         self._client = twiliocheck.client(known, self._base_url)
         self._provider = load(TELEPHONY, "twilio")(LoopClock(), self._client, line)
         self._provider.on_call = self._on_call
