@@ -62,7 +62,7 @@ def test_a_call_is_learnt_from_and_erased_everywhere(
     listen(lead, call)
     marked = page.locator(".line-trackers")
     assert marked.count() >= 1
-    assert "Headsets" in marked.first.inner_text()
+    assert "Headsets" in marked.all_text_contents()[0]
 
     page.locator("[role=slider]").press("ArrowRight")
     page.locator("[data-now=comment-at]").click()

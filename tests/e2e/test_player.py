@@ -68,7 +68,7 @@ def test_the_slider_moves_by_keys_and_says_where_it_is(
 ) -> None:
     found = opened(window, installation)
     slider = found.page.locator("[role=slider]")
-    first = found.page.locator(".player-jump").first.inner_text()
+    first = found.page.locator(".player-jump").all_text_contents()[0]
 
     slider.press("ArrowRight")
     assert at(found) == first, "what comes before the recording is skipped"
@@ -105,7 +105,7 @@ def test_what_is_searched_for_is_marked_and_counted(
     window: Open, installation: Installation
 ) -> None:
     found = opened(window, installation)
-    word = (found.page.locator(".line-text").first.inner_text().split())[0].strip(".,")
+    word = found.page.locator(".line-text").all_text_contents()[0].split()[0].strip(".,")
 
     found.page.locator("#find").fill(word.upper())
 
