@@ -33,6 +33,8 @@ from askfirst.model import FRAME_BYTES, SAMPLE_RATE_HZ
 from askfirst.ports import AgentLeg, AgentSound
 from askfirst.telephony.webrtc import WebRtcLeg, _InOrder
 
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
+
 SAID_HZ = 440
 PLAYED_HZ = 700
 DEADLINE_S = 20
@@ -162,7 +164,6 @@ def test_it_is_an_agent_leg() -> None:
     assert run(check()).is_connected is False
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["pcmu", "opus"])
 def test_what_the_browser_says_arrives_at_its_own_pitch(codec: str) -> None:
     async def check() -> list[AgentSound]:
@@ -178,7 +179,6 @@ def test_what_the_browser_says_arrives_at_its_own_pitch(codec: str) -> None:
     assert find_tone(samples, SAMPLE_RATE_HZ, [PLAYED_HZ]) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["pcmu", "opus"])
 def test_what_is_played_is_heard_in_the_browser_at_its_own_pitch(codec: str) -> None:
     async def play(leg: AgentLeg) -> None:
@@ -202,7 +202,6 @@ def test_what_is_played_is_heard_in_the_browser_at_its_own_pitch(codec: str) -> 
     assert find_tone(samples, rate, [SAID_HZ]) == []
 
 
-@pytest.mark.slow
 def test_capture_times_lie_before_arrival_by_the_declared_lag_and_advance_by_a_frame() -> None:
     async def check() -> tuple[list[tuple[int, int]], int]:
         async with connected("pcmu") as (leg, _):
@@ -220,7 +219,6 @@ def test_capture_times_lie_before_arrival_by_the_declared_lag_and_advance_by_a_f
     assert sum(steps) == pytest.approx(20 * len(steps), abs=60)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("flushed", "loud_ms"), [(False, 60), (True, 0)])
 def test_sixty_ms_of_what_is_played_wait_and_a_flush_forgets_them(
     flushed: bool, loud_ms: int
@@ -240,7 +238,6 @@ def test_sixty_ms_of_what_is_played_wait_and_a_flush_forgets_them(
     assert bool(np.abs(samples).max() > 1_000) is not flushed
 
 
-@pytest.mark.slow
 def test_a_browser_that_goes_away_is_no_longer_connected_and_the_leg_goes_on() -> None:
     async def check() -> None:
         async with connected("pcmu") as (leg, browser):
@@ -253,7 +250,6 @@ def test_a_browser_that_goes_away_is_no_longer_connected_and_the_leg_goes_on() -
     run(check())
 
 
-@pytest.mark.slow
 def test_a_browser_that_dies_without_a_word_is_no_longer_connected() -> None:
     async def check() -> None:
         async with connected("pcmu") as (leg, browser):
@@ -265,7 +261,6 @@ def test_a_browser_that_dies_without_a_word_is_no_longer_connected() -> None:
     run(check())
 
 
-@pytest.mark.slow
 def test_closing_twice_is_safe_and_ends_the_sounds() -> None:
     async def check() -> bool:
         async with connected("pcmu") as (leg, _):
@@ -388,7 +383,6 @@ def broken(offer: str) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 def test_whatever_line_of_an_offer_is_broken_it_is_answered_or_invalid_input() -> None:
     async def check() -> tuple[int, int]:
         good = bad = 0
