@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.server.postgresrig import postgres
 
 from askfirst.errors import Misconfigured, Unavailable
+from askfirst.server import searchpostgres
 from askfirst.server.searchindex import (
     NEWEST,
     Damaged,
@@ -213,6 +214,16 @@ def test_another_process_sees_what_one_has_learnt(make: Make) -> None:
     make(KEY).learn([learnt("rec1", "wombat")])
 
     assert found(make(KEY), "wombat") == ["rec1@0"]
+
+
+def test_what_is_said_seldom_is_found_behind_the_newest_rows(
+    index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchpostgres, "_ROWS", 2)
+    index.learn([learnt("old", "wombat"), *(learnt(f"rec{n}", "call", hour=n) for n in (1, 2, 3))])
+
+    assert found(index, "wombat") == ["old@0"]
+    assert found(index, "call") == ["rec3@0", "rec2@0", "rec1@0"]
 
 
 WORDS = ("record", "recording", "call", "calls", "samtale", "samtalen", "gespräch", "x", "42")

@@ -42,11 +42,24 @@ _TABLES = (
     """CREATE TABLE state (format integer NOT NULL, fitting text NOT NULL,
         is_ordered boolean NOT NULL)""",
 )
-_HITS = sa.text(
-    """SELECT id, recording, speaker, start_ms FROM segments
-    WHERE words @@ CAST(:expression AS tsquery) AND id >= :above AND id < :below
-    ORDER BY id DESC LIMIT :most"""
+_NEWEST = sa.text(
+    """SELECT id, recording, speaker, start_ms FROM (
+        SELECT * FROM segments WHERE id >= :above AND id < :below ORDER BY id DESC LIMIT :rows
+    ) AS newest
+    WHERE words @@ CAST(:expression AS tsquery) ORDER BY id DESC LIMIT :most"""
 )
+_EVERY = sa.text(
+    """WITH found AS MATERIALIZED (
+        SELECT id, recording, speaker, start_ms FROM segments
+        WHERE words @@ CAST(:expression AS tsquery) AND id >= :above AND id < :below
+    )
+    SELECT * FROM found ORDER BY id DESC LIMIT :most"""
+)
+_ROWS = 20_000
+"""Newest utterances that are looked through one by one before the index of words is asked. What is
+said often is found among them, and what is not has few places in the index. Left to itself, the
+planner reads every row from the newest on for a word that is nowhere."""
+
 _WEIGHTS = {SPEAKERS[0]: "A", SPEAKERS[1]: "B", "": "AB"}
 """What marks the words of our side, of the others, and those of both in a query."""
 _WHOSE = "C"
@@ -101,7 +114,10 @@ class PostgresIndex:
         self._ready()
         wanted = {"expression": expression, "above": above, "below": below, "most": most}
         with self._reading() as connection:
-            return [Hit(*row) for row in connection.execute(_HITS, wanted)]
+            found = connection.execute(_NEWEST, {**wanted, "rows": _ROWS}).all()
+            if len(found) < most:
+                found = connection.execute(_EVERY, wanted).all()
+        return [Hit(*row) for row in found]
 
     def recordings(self) -> frozenset[str]:
         """Every recording that is in the index."""
