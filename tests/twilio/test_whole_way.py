@@ -17,6 +17,7 @@ from tests.server import twiliorig
 from tests.server.rig import rows
 
 from askfirst.clock import LoopClock
+from askfirst.errors import Unavailable
 from askfirst.rules import packaged
 from askfirst.server import account, twilioaccount, twiliocalls
 from askfirst.server.accounts import User
@@ -229,3 +230,22 @@ def test_which_call_of_ours_is_at_twilio_is_written_down(node: Node, kari: User)
     assert row.call == call
     assert twiliocalls.call_of(node.store, row.sid) == call
     assert twiliocalls.call_of(node.store, "CA" + "f" * 32) is None
+
+
+def test_a_database_that_does_not_answer_takes_nobody_off_the_line(
+    node: Node, kari: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_connection: sa.Connection) -> str:
+        raise Unavailable("no disk")
+
+    async def scenario() -> None:
+        async with office(node) as ours:
+            over, before = ours.site.carrier._over_twilio, ours.site.carrier.desk.outside
+            assert over is not None
+            with monkeypatch.context() as patch:
+                patch.setattr(twilioaccount, "identity", fails)
+                await over.look()
+            assert ours.site.carrier.desk.outside is before
+            assert ours.site.carrier.twilio is over
+
+    asyncio.run(scenario())

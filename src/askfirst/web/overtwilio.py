@@ -89,7 +89,11 @@ class OverTwilio:
 
     async def look(self) -> None:
         """Take the credentials in force, unless calls go on with those from before."""
-        named = await asyncio.to_thread(self._identity)
+        try:
+            named = await asyncio.to_thread(self._identity)
+        except AskfirstError as error:  # what carries calls now goes on
+            log.warning("twilio.not-looked error=%s", type(error).__name__)
+            return
         if named == self._named or self._desk.busy:
             return
         await self._leave()
