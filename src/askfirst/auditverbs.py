@@ -17,10 +17,20 @@ from typing import Any
 
 from askfirst import ruleverbs
 from askfirst.auditing import Audited, Law, to_json
-from askfirst.console import FAULT, MISUSE, NO, YES, add_verb, print_json, read_toml, today
+from askfirst.console import (
+    FAULT,
+    MISUSE,
+    NO,
+    YES,
+    add_verb,
+    heard_language,
+    place_named,
+    print_json,
+    read_toml,
+    today,
+)
 from askfirst.errors import InvalidInput, NotInstalled
-from askfirst.hearing import LANGUAGES as SPOKEN
-from askfirst.policy import PLACE_CODE, Policy
+from askfirst.policy import Policy
 from askfirst.wording import LANGUAGES
 
 
@@ -60,7 +70,7 @@ def _audit(chosen: argparse.Namespace) -> int:
         rules,
         Policy.parse(policy),
         ruleverbs.overrides(chosen, rules),
-        None if chosen.recorder is None else _place("recorder", chosen.recorder),
+        None if chosen.recorder is None else place_named("recorder", chosen.recorder),
         chosen.lang,
     )
     try:
@@ -92,11 +102,11 @@ def _wanted(chosen: argparse.Namespace, auditrun: Any) -> Iterator[Any]:
         name="",
         path=Path(),
         numbers=tuple(chosen.contact),
-        agent=None if chosen.agent is None else _place("agent", chosen.agent),
+        agent=None if chosen.agent is None else place_named("agent", chosen.agent),
         on=_day(chosen.on),
-        language=_language(chosen.language),
+        language=heard_language(chosen.language),
         is_inbound=chosen.inbound,
-        contact_places=tuple(_place("contact-place", each) for each in chosen.contact_place),
+        contact_places=tuple(place_named("contact-place", each) for each in chosen.contact_place),
     )
     if folders or chosen.numbers is not None:
         yield from _of_folder(chosen, auditrun, common)
@@ -127,20 +137,6 @@ def _of_folder(chosen: argparse.Namespace, auditrun: Any, common: Any) -> Iterat
         ) from error
     numbers = import_module("askfirst.server.auditnumbers")
     yield from auditrun.listed(chosen.file[0], numbers.read_numbers(content), common)
-
-
-def _place(option: str, text: str) -> str:
-    if not PLACE_CODE.fullmatch(text):
-        raise InvalidInput(f"--{option} is {text!r}; expected an ISO 3166 code such as NO or US-CA")
-    return text
-
-
-def _language(text: str) -> str:
-    if text not in SPOKEN:
-        raise InvalidInput(
-            f"--language is {text!r}; notices can be heard in {', '.join(sorted(SPOKEN))}"
-        )
-    return text
 
 
 def _day(text: str | None) -> date:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from askfirst.errors import InvalidInput
+from askfirst.hearing import LANGUAGES
+from askfirst.policy import PLACE_CODE
 
 YES, NO, MISUSE, FAULT = 0, 1, 2, 3
 """Exit status: yes, no, the caller's mistake, ours."""
@@ -31,6 +33,22 @@ def add_verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int], to
 def today() -> date:
     """The day in UTC."""
     return datetime.now(UTC).date()
+
+
+def place_named(option: str, text: str) -> str:
+    """A code of a place that an option names. Raises InvalidInput."""
+    if not PLACE_CODE.fullmatch(text):
+        raise InvalidInput(f"--{option} is {text!r}; expected an ISO 3166 code such as NO or US-CA")
+    return text
+
+
+def heard_language(text: str) -> str:
+    """A language in which a notice can be heard. Raises InvalidInput."""
+    if text not in LANGUAGES:
+        raise InvalidInput(
+            f"--language is {text!r}; notices can be heard in {', '.join(sorted(LANGUAGES))}"
+        )
+    return text
 
 
 def read_toml(path: Path, what: str) -> dict[str, object]:

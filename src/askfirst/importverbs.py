@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from askfirst.auditing import Law
-from askfirst.console import FAULT, NO, YES, add_verb, print_json
+from askfirst.console import FAULT, NO, YES, add_verb, heard_language, place_named, print_json
 from askfirst.errors import InvalidInput, Misconfigured, NotInstalled, Refused
-from askfirst.hearing import LANGUAGES as SPOKEN
-from askfirst.policy import PLACE_CODE
 
 ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 KEY, SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
@@ -79,10 +77,10 @@ def _twilio(chosen: argparse.Namespace) -> int:
     client = _client(os.environ)
     twilioimport, report = _part("twilioimport"), _part("importreport")
     wish = twilioimport.Wish(
-        agent=_place("agent", chosen.agent),
+        agent=place_named("agent", chosen.agent),
         since=_since(chosen.since),
         ours=frozenset(chosen.ours),
-        language=_language(chosen.language),
+        language=heard_language(chosen.language),
         is_dry=chosen.dry_run,
         deletes=chosen.delete_at_source,
     )
@@ -103,7 +101,7 @@ def _twilio(chosen: argparse.Namespace) -> int:
 
 def _hubspot(chosen: argparse.Namespace) -> int:
     hubspotimport, report = _part("hubspotimport"), _part("importreport")
-    agent, spoken = _place("agent", chosen.agent), _language(chosen.language)
+    agent, spoken = place_named("agent", chosen.agent), heard_language(chosen.language)
     if not chosen.audio.is_dir():
         raise InvalidInput(f"--audio is {chosen.audio}; expected the folder with the recordings")
     try:
@@ -136,7 +134,7 @@ def _importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
         rules = _part("node").rules_of(chosen.data)
         with _part("database").reading(store.engine) as connection:
             policy = _part("account").account(connection).policy()
-        recorder = None if chosen.recorder is None else _place("recorder", chosen.recorder)
+        recorder = None if chosen.recorder is None else place_named("recorder", chosen.recorder)
         overrides = _part("overrideregister").counting(store, rules)
         law = Law(rules, policy, overrides, recorder)
 
@@ -159,22 +157,6 @@ def _tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source:
     if any(each.error or each.deletion not in ("", "deleted") for each in lines):
         return FAULT
     return NO if any(each.outcome == "quarantined" for each in lines) else YES
-
-
-def _place(option: str, text: str) -> str:
-    """A place that an argument names. Raises InvalidInput."""
-    if not PLACE_CODE.fullmatch(text):
-        raise InvalidInput(f"--{option} is {text!r}; expected an ISO 3166 code such as NO or US-CA")
-    return text
-
-
-def _language(text: str) -> str:
-    """A language in which a notice can be heard. Raises InvalidInput."""
-    if text not in SPOKEN:
-        raise InvalidInput(
-            f"--language is {text!r}; notices can be heard in {', '.join(sorted(SPOKEN))}"
-        )
-    return text
 
 
 def _client(environment: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.twilio.test_import import (
+from tests.twilio.importrig import (
     AGENT_HZ,
     BERLIN,
     CALIFORNIA,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-from tests.twilio.serving import serving
-from tests.twilio.test_import import (
+from tests.twilio.importrig import (
     BERLIN,
     CALIFORNIA,
     NOW,
@@ -17,6 +16,7 @@ from tests.twilio.test_import import (
     Hearing,
     mono,
 )
+from tests.twilio.serving import serving
 from tests.web.conftest import add, opened, set_up, signed_in
 
 from askfirst.server import recordingselsewhere

@@ -201,6 +201,7 @@ class TwilioLink:
         try:
             leg = self.on_incoming(sid, fields.get("From", ""), fields.get("To", ""))
         except Exception:
+            # It rings nowhere and its caller hears that it is busy; the calls that go on do.
             log.exception("twilio.incoming-failed")
             leg = None
         if leg is None or leg.cause is not None:
