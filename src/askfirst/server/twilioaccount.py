@@ -2,7 +2,8 @@
 
 Each set of credentials is a row that never changes, and the setting ``twilio`` names the one in
 force, so that exchanging credentials is guarded, and written down, as any other guarded setting is:
-by its id. Secrets of rows that nothing names any more are wiped. Nothing here shows or logs one.
+by its id. Secrets of rows that nothing names any more are wiped, but for those that calls which go
+on began under (`twilioexchange`). Nothing here shows or logs one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from askfirst.errors import InvalidRequest, KeyUnreadable
+from askfirst.server import twilioexchange
 from askfirst.server.accounttables import settings
 from askfirst.server.approvals import open_proposals
 from askfirst.server.ids import new_id
@@ -119,7 +121,7 @@ def keep(
     connection: sa.Connection, keys: KeyStore, made: TwilioAccount, by: str, at: datetime
 ) -> None:
     """Keep credentials, not yet in force; secrets of those that nothing names are wiped."""
-    wipe(connection)
+    wipe(connection, at)
     connection.execute(
         twilio_accounts.insert().values(
             id=made.id,
@@ -135,14 +137,28 @@ def keep(
     )
 
 
-def wipe(connection: sa.Connection) -> None:
-    """Wipe the secrets of credentials that are not in force and that no open proposal names."""
-    named = {identity(connection)}
+def wipe(connection: sa.Connection, now: datetime) -> None:
+    """Wipe the secrets of credentials that are not in force, that no open proposal names and under
+    which no call goes on."""
+    exchanged = twilioexchange.kept(connection, now)
+    named = {identity(connection), None if exchanged is None else exchanged.id}
     named |= {str(each.after.get(SETTING)) for each in open_proposals(connection)}
     table = twilio_accounts
     connection.execute(
         table.update()
         .where(table.c.id.not_in([each for each in named if each]), table.c.sealed.is_not(None))
+        .values(sealed=None)
+    )
+
+
+def wipe_exchanged(connection: sa.Connection, now: datetime) -> None:
+    """Wipe the secrets of credentials that went out of force, once no call under them goes on."""
+    exchanged, table = twilioexchange.kept(connection, now), twilio_accounts
+    named = {identity(connection), None if exchanged is None else exchanged.id}
+    connection.execute(
+        table.update()
+        .where(table.c.ended_at.is_not(None), table.c.sealed.is_not(None))
+        .where(table.c.id.not_in([each for each in named if each]))
         .values(sealed=None)
     )
 
@@ -161,9 +177,24 @@ def in_force(connection: sa.Connection, keys: KeyStore) -> TwilioAccount | None:
     Raises KeyUnreadable where the key store does not fit.
     """
     named = identity(connection)
-    if named is None:
+    return None if named is None else _read(connection, keys, named)
+
+
+def earlier(
+    connection: sa.Connection, keys: KeyStore, call_sid: str, now: datetime
+) -> TwilioAccount | None:
+    """The credentials from before, where a call goes on that began under them; else None.
+
+    Raises KeyUnreadable where the key store does not fit.
+    """
+    found = twilioexchange.kept(connection, now)
+    if found is None or not twilioexchange.goes_on(connection, found, call_sid):
         return None
-    query = sa.select(twilio_accounts).where(twilio_accounts.c.id == named)
+    return _read(connection, keys, found.id)
+
+
+def _read(connection: sa.Connection, keys: KeyStore, which: str) -> TwilioAccount | None:
+    query = sa.select(twilio_accounts).where(twilio_accounts.c.id == which)
     row = connection.execute(query).one_or_none()
     if row is None or row.sealed is None:
         return None

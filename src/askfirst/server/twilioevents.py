@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from askfirst.errors import InvalidInput, Refused, Unavailable
-from askfirst.server import twilioaccount
+from askfirst.server import twilioaccount, twilioexchange
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.store import Store
@@ -118,7 +118,7 @@ class Intake:
         self._is_ending = False
         self._work = asyncio.Event()
         self._writer: ThreadPoolExecutor | None = None
-        self._account: tuple[float, TwilioAccount | None] | None = None
+        self._account: tuple[float, TwilioAccount | None, bool] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -150,8 +150,19 @@ class Intake:
         """The credentials in force, as of `ACCOUNT_FRESH_S` seconds ago at most."""
         now = asyncio.get_running_loop().time()
         if self._account is None or now - self._account[0] > ACCOUNT_FRESH_S:
-            self._account = now, await asyncio.to_thread(self._read_account)
+            self._account = now, *await asyncio.to_thread(self._read_account)
         return self._account[1]
+
+    async def earlier(self, call_sid: str) -> TwilioAccount | None:
+        """The credentials from before, where a call goes on that began under them; else None."""
+        if self._account is not None and not self._account[2]:
+            return None  # so that what anybody sends costs no question each
+        return await asyncio.to_thread(self._read_earlier, call_sid)
+
+    async def came_before(self, signed: Signed) -> bool:
+        """Whether a request with this signature was taken."""
+        event = Event(f"other/{signed.mark}", signed.mark, "", None, "", {}, utc_now())
+        return event.mark in self._marks or await asyncio.to_thread(self._journal.knows, event)
 
     def forget_account(self) -> None:
         """Read the credentials anew; they were changed. From any thread."""
@@ -283,9 +294,14 @@ class Intake:
         assert self._writer is not None  # noqa: S101 - running
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
 
-    def _read_account(self) -> TwilioAccount | None:
+    def _read_account(self) -> tuple[TwilioAccount | None, bool]:
         with reading(self._store.engine) as connection:
-            return twilioaccount.in_force(connection, self._store.keys)
+            known = twilioaccount.in_force(connection, self._store.keys)
+            return known, twilioexchange.kept(connection, utc_now()) is not None
+
+    def _read_earlier(self, call_sid: str) -> TwilioAccount | None:
+        with reading(self._store.engine) as connection:
+            return twilioaccount.earlier(connection, self._store.keys, call_sid, utc_now())
 
     # Handing on
 

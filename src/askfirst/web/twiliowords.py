@@ -66,6 +66,7 @@ TALLY: Mapping[str, str] = {
     "not taken": words.mark("Calls that nobody could take"),
     "taken": words.mark("Events of calls"),
     "repeated": words.mark("Repeated, and counted once"),
+    "earlier": words.mark("Of calls that began with the credentials from before"),
     "void": words.mark("Too late to matter"),
     "replayed": words.mark("Old requests that came again, refused"),
     "refused": words.mark("Refused: the signature does not hold, or is missing"),
