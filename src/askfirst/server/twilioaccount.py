@@ -35,7 +35,9 @@ SETTING = "twilio"
 REGIONS = ("us1", "ie1", "au1")
 """Twilio's regions; without one it is us1."""
 
-_NAME = "twilio-account"
+SCOPE = "twilio-account"
+"""Of the salt in the key store under which the secrets are sealed."""
+
 _NONCE_BYTES = 12
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 _API_KEY = re.compile(r"SK[0-9a-f]{32}")
@@ -205,8 +207,21 @@ def _read(connection: sa.Connection, keys: KeyStore, which: str) -> TwilioAccoun
         signing_key=row.signing_key,
         region=row.region,
         sender=row.sender,
-        **_opened(keys, row),
+        **opened(keys.salt(SCOPE), row.id, row.sealed),
     )
+
+
+def opened(salt: bytes, which: str, sealed: bytes) -> dict[str, str]:
+    """The secrets of credentials by their fields. Raises KeyUnreadable for another salt."""
+    nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    try:
+        found: dict[str, str] = json.loads(AESGCM(salt).decrypt(nonce, text, which.encode()))
+    except InvalidTag as error:
+        raise KeyUnreadable(
+            "the credentials of Twilio cannot be opened with this key store: restore both from the "
+            "same backup, or type them in again under Settings, Providers"
+        ) from error
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,20 +275,7 @@ def _sealed(keys: KeyStore, made: TwilioAccount) -> bytes:
         "signing_secret": made.signing_secret,
     }
     text = json.dumps(held).encode()
-    return nonce + AESGCM(keys.salt(_NAME)).encrypt(nonce, text, made.id.encode())
-
-
-def _opened(keys: KeyStore, row: sa.Row[Any]) -> dict[str, str]:
-    nonce, text = row.sealed[:_NONCE_BYTES], row.sealed[_NONCE_BYTES:]
-    try:
-        opened = AESGCM(keys.salt(_NAME)).decrypt(nonce, text, row.id.encode())
-    except InvalidTag as error:
-        raise KeyUnreadable(
-            "the credentials of Twilio cannot be opened with this key store: restore both from the "
-            "same backup, or type them in again under Settings, Providers"
-        ) from error
-    found: dict[str, str] = json.loads(opened)
-    return found
+    return nonce + AESGCM(keys.salt(SCOPE)).encrypt(nonce, text, made.id.encode())
 
 
 def _ensure(form: re.Pattern[str], typed: Mapping[str, str], key: str, expected: str) -> None:
