@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from fastapi import APIRouter, Request, WebSocket
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
+from starlette.websockets import WebSocketDisconnect
 
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable, Unverified
 from askfirst.server.account import account
@@ -140,7 +141,8 @@ async def _carry_at(workers: MediaWorkers | None, worker: str, socket: WebSocket
     if workers is None:
         raise NotFound("no media workers carry calls here")
     scope = {**socket.scope, "path": "/worker/twilio/stream", "raw_path": b""}
-    await hand_on(workers, workers.get(worker), scope, socket.receive, socket.send)
+    with suppress(WebSocketDisconnect):  # Twilio is gone, and the worker hears of it
+        await hand_on(workers, workers.get(worker), scope, socket.receive, socket.send)
 
 
 async def _checked(

@@ -130,7 +130,7 @@ class Worker:
     def _board(self, doorman: Doorman) -> dict[str, Any]:
         """What is carried here; a user who has hung up is on no call, settled or not."""
         self._sequence += 1
-        desk = self._carrier.desk
+        desk = doorman.desk  # also while the carrier closes it
         stands = standing(desk.providers)
         return {
             "sequence": self._sequence,
