@@ -103,7 +103,7 @@ def boss(running: TestClient, live: Site) -> TestClient:
 def at_twilio(site: Site, error: AskfirstError | None = None) -> Ringing:
     """Let the desk call over a Twilio at which every call rings, or is refused."""
     asked = Ringing(error)
-    site.carrier.desk.outside = TwilioProvider(LoopClock(), asked, LINE)
+    site.carrier.desk.providers.connect(TwilioProvider(LoopClock(), asked, LINE))
     return asked
 
 
