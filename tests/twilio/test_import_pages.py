@@ -108,12 +108,42 @@ def test_the_queue_tells_of_what_twilio_keeps_and_of_a_check_that_failed(
     recordingselsewhere.run(ready.store, watch(case), NOW)
     page = officer.get("/compliance").text
     assert sid in page
-    assert "nobody here asked for" in page
+    assert "belongs to none of our calls" in page
+    assert "/calls/None" not in page
     case.account.secret = "another"  # noqa: S105 - of the emulator
     recordingselsewhere.run(ready.store, watch(case), NOW)
     page = officer.get("/compliance").text
     assert "Not known whether Twilio records" in page
     assert sid in page
+
+
+def test_what_belongs_to_no_call_of_ours_has_decisions_of_its_own(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    sid = case.add(1, CALIFORNIA)
+    recordingselsewhere.run(ready.store, watch(case), NOW)
+    found = officer.get(f"{API}/queue", params={"reason": "elsewhere-no-call"}).json()
+    (item,) = found["items"]
+    assert (item["call"], item["recording"], item["agent"], item["evidence"]) == (None,) * 4
+    assert item["elsewhere"]["recording"] == sid
+    assert item["decisions"] == ["deleted-there", "known"]
+    assert found["counts"]["elsewhere-no-call"] == 1
+    path = f"/compliance/items/{item['id']}"
+    page = officer.get(path).text
+    assert sid in page
+    assert "/calls/" not in page.partition("<main")[2]
+    assert officer.get(f"{path}/sound").status_code == 403
+    auditor = signed_in(ready, add(ready, UserRole.AUDITOR))
+    assert auditor.get(path).status_code == 200
+    answer = {"decision": "known", "comment": "our queue system makes it, contract of 2024"}
+    assert auditor.post(path, data=answer).status_code == 403
+    assert officer.post(path, data={**answer, "comment": ""}).status_code == 422
+    assert officer.post(path, data=answer).status_code == 303
+    page = officer.get(path).text
+    assert "ours, and known" in page
+    assert "contract of 2024" in page
+    assert officer.get("/compliance").status_code == 200
+    assert sid in officer.get("/compliance?decided=yes").text
 
 
 def test_an_alarm_about_our_call_names_it_and_the_recording(
