@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,8 +18,9 @@ from tests.twilio.serving import serving
 
 from askfirst.errors import InvalidRequest
 from askfirst.ledger import Kind
-from askfirst.server import queue, queuedecision, queuetexts, recordingselsewhere
+from askfirst.server import elsewherereport, queue, queuedecision, queuetexts, recordingselsewhere
 from askfirst.server.access import Person, UserRole
+from askfirst.server.boards import Period
 from askfirst.server.checkup import State
 from askfirst.server.database import calls, open_engine, reading, transaction
 from askfirst.server.elsewherereport import elsewhere
@@ -27,8 +28,9 @@ from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs
 from askfirst.server.queue import ItemState, Reason, Wanted
 from askfirst.server.queuedecision import Decision, Wish
-from askfirst.server.recordingselsewhere import Watch, run, state
+from askfirst.server.recordingselsewhere import FRESH, Watch, run, state
 from askfirst.server.store import Store
+from askfirst.server.systemboard import Lines, system
 from askfirst.speech.scripted import Scripted
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCredentials
@@ -196,6 +198,43 @@ def test_what_is_deleted_there_is_told_no_more(
     assert finding.state is State.OK
     (finding,) = elsewhere(store.folder, AT + timedelta(days=3))
     assert finding.state is State.WARNING
+
+
+# What may be said of it
+
+
+@pytest.mark.parametrize("fault", [Fault.NONSENSE, Fault.BROKEN])
+def test_the_dashboard_has_no_number_after_a_check_that_failed(
+    store: Store, account: Account, watch: Watch, fault: Fault
+) -> None:
+    assert board(store, AT) == ["never", None, None, None]
+    run(store, watch, AT)
+    assert board(store, AT) == ["nothing", 0, AT, AT]
+    later = AT + timedelta(days=1)
+    account.faults = [("Recordings", fault)] * 8
+    run(store, watch, later)
+    state, *others = board(store, later)
+    assert state in ("answer", "unreachable")
+    assert others == [None, later, AT]
+
+
+def test_the_dashboard_has_no_number_of_a_check_that_is_too_old(
+    store: Store, account: Account, watch: Watch
+) -> None:
+    keep(account, 1, THEIRS)
+    run(store, watch, AT)
+    assert board(store, AT + FRESH) == ["found", 1, AT, AT]
+    assert board(store, AT + FRESH + timedelta(minutes=1)) == ["stale", None, AT, AT]
+    assert elsewherereport.FRESH == FRESH
+
+
+def board(store: Store, now: datetime) -> Sequence[object]:
+    with reading(store.engine) as connection:
+        shown = system(connection, store.folder, Lines(), Period(AT.date(), AT.date()), now)
+    (table,) = [each for each in shown.tables if each.key == "elsewhere"]
+    ((what, *cells),) = table.rows
+    assert what == "twilio"
+    return cells
 
 
 # What belongs to none of our calls

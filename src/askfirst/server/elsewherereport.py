@@ -11,7 +11,7 @@ from pathlib import Path
 from askfirst.server.checkup import Finding, ok, warning
 
 FRESH = timedelta(days=2)
-"""A check is made daily; older than this it says nothing of now."""
+"""As `recordingselsewhere.FRESH`, which needs more than the standard library."""
 
 _DO = {
     "credentials": "mend the credentials of Twilio",

@@ -12,7 +12,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,11 +38,28 @@ ATTEMPTS = 2
 GONE, BROUGHT = "gone", "brought-over"
 """How an item of its own ends by itself: it is there no more, or it has a call of ours by now."""
 
-_PROBLEMS: tuple[tuple[type[AskfirstError], str], ...] = (
-    (Misconfigured, "credentials"),
-    (Refused, "refused"),
-    (Unavailable, "unreachable"),
-    (PeerError, "answer"),
+FRESH = timedelta(days=2)
+"""A check is made daily; older than this it says nothing of now."""
+
+
+class Standing(StrEnum):
+    """What is known of recordings there, and if nothing, why."""
+
+    NEVER = "never"
+    CREDENTIALS = "credentials"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    ANSWER = "answer"
+    STALE = "stale"
+    FOUND = "found"
+    NOTHING = "nothing"
+
+
+_PROBLEMS: tuple[tuple[type[AskfirstError], Standing], ...] = (
+    (Misconfigured, Standing.CREDENTIALS),
+    (Refused, Standing.REFUSED),
+    (Unavailable, Standing.UNREACHABLE),
+    (PeerError, Standing.ANSWER),
 )
 
 Client = Callable[[], TwilioClient | None]
@@ -71,6 +89,21 @@ class Elsewhere:
     strangers: int = 0
     ours: int = 0
 
+    def standing(self, now: datetime) -> Standing:
+        """What may be said now; that nothing is there only after a whole and fresh check."""
+        if self.problem is not None:
+            return Standing(self.problem)
+        if self.done_at is None:
+            return Standing.NEVER
+        if now - self.done_at > FRESH:
+            return Standing.STALE
+        return Standing.FOUND if self.strangers or self.ours else Standing.NOTHING
+
+    def count(self, now: datetime) -> int | None:
+        """How many recordings are there; None where that is not known now."""
+        is_known = self.standing(now) in (Standing.FOUND, Standing.NOTHING)
+        return self.strangers + self.ours if is_known else None
+
 
 def run(store: Store, watch: Watch, at: datetime) -> int | None:
     """Check once; how many are new, None where there is no account or the check failed.
@@ -83,10 +116,12 @@ def run(store: Store, watch: Watch, at: datetime) -> int | None:
     try:
         found = asyncio.run(_listed(client))
     except AskfirstError as error:
-        problem = next((word for kind, word in _PROBLEMS if isinstance(error, kind)), "answer")
-        log.error("elsewhere.check-failed problem=%s", problem)
+        problem = next(
+            (word for kind, word in _PROBLEMS if isinstance(error, kind)), Standing.ANSWER
+        )
+        log.error("elsewhere.check-failed problem=%s", problem.value)
         with transaction(store.engine) as connection:
-            _note(connection, {"tried_at": at, "problem": problem})
+            _note(connection, {"tried_at": at, "problem": problem.value})
         return None
     with transaction(store.engine) as connection:
         raised = _keep(store, connection, found, watch.call_of, at)
