@@ -119,6 +119,7 @@ class Case:
                     client,
                     Wish(agent="US-TX", **wish),
                     Law(packaged(), self.policy),
+                    self.store,
                     importer,
                     lambda: NOW,
                 )

@@ -27,7 +27,7 @@ from askfirst.explain import to_json as decision_to_json
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, Purpose, RecordingState, Verdict
 from askfirst.ports import Recognizer
-from askfirst.server import auditrun, periods, restrictions
+from askfirst.server import auditrun, importbars, periods, restrictions
 from askfirst.server.auditrun import Existing, Reach
 from askfirst.server.database import (
     assets,
@@ -39,6 +39,7 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.ids import new_id
+from askfirst.server.importbars import Bar
 from askfirst.server.importtables import BROUGHT_OVER, imports
 from askfirst.server.playback import Playback
 from askfirst.server.queue import NOTICE_MS, Finding, Reason, raise_item
@@ -81,9 +82,11 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What became of one recording: of `outcome` planned, ready, quarantined, known or error.
+    """What became of one recording: of `outcome` planned, ready, quarantined, refused, known or
+    error.
 
-    `asked` is what the law asked. `deletion` is "", deleted, or why it was not.
+    `asked` is what the law asked. `deletion` is "", deleted, or why it was not. `refused` is why
+    it may not come at all.
     """
 
     ref: str
@@ -96,6 +99,7 @@ class Line:
     recording: str | None = None
     deletion: str = ""
     error: str = ""
+    refused: Bar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +113,19 @@ class Importer:
 
     def known(self, source: str, ref: str) -> Any | None:
         """What is written of a recording that was brought over before; None for a new one."""
-        query = sa.select(imports).where(
-            imports.c.source == source, imports.c.ref == ref, imports.c.state != BEGUN
-        )
-        with reading(self.store.engine) as connection:
-            return connection.execute(query).one_or_none()
+        return brought_before(self.store, source, ref)
 
     def bring(self, existing: Existing, origin: Origin, at: datetime) -> Brought:
         """Audit a recording and keep it. Raises InvalidInput for what is no whole sound.
 
-        Raises Refused where it was brought before, Unavailable where the disk, a key or the
-        recogniser fails, Unverified where what was kept reads back otherwise.
+        Raises Refused where it was brought before or may not come (`importbars`), Unavailable
+        where the disk, a key or the recogniser fails, Unverified where what was kept reads back
+        otherwise.
         """
         if self.known(origin.source, origin.ref) is not None:
             raise Refused("this recording was brought over before; there is no second copy")
+        with reading(self.store.engine) as connection:
+            self._ensure_may_come(connection, existing, origin)
         audited = auditrun.audit(existing, self.law, self.reach, self.recognizer)
         if audited.seconds is None or audited.decision is None:
             raise InvalidInput(audited.error or "the sound cannot be read")
@@ -135,6 +138,8 @@ class Importer:
         kept = put_beside(self.store, recording, AUDIT, _told(audited, origin))
         length_ms = samples.shape[1] // _PER_MS
         with transaction(self.store.engine) as connection:
+            # Asked again: listening takes long, and somebody may have said no meanwhile.
+            self._ensure_may_come(connection, existing, origin)
             _write_call(connection, call, existing, origin, audited, length_ms, self.law)
             is_shown = is_in_order(audited)
             connection.execute(
@@ -234,6 +239,13 @@ class Importer:
                     data={"source": origin.source, "ref": origin.entered_as},
                 )
 
+    def _ensure_may_come(
+        self, connection: sa.Connection, existing: Existing, origin: Origin
+    ) -> None:
+        found = importbars.bar(self.store, connection, existing, origin.at)
+        if found is not None:
+            raise Refused(importbars.SAID[found])
+
     def _begin(
         self, origin: Origin, call: str, recording: str, original: str, at: datetime
     ) -> None:
@@ -297,6 +309,13 @@ class Importer:
                 **({} if audited.decision is None else {"mode": audited.decision.mode.word}),
             },
         )
+
+
+def brought_before(store: Store, source: str, ref: str) -> Any | None:
+    """What is written of a recording that was brought over before; None for a new one."""
+    query = sa.select(imports).where(_key(source, ref), imports.c.state != BEGUN)
+    with reading(store.engine) as connection:
+        return connection.execute(query).one_or_none()
 
 
 def is_in_order(audited: Audited) -> bool:
