@@ -307,7 +307,7 @@ def test_a_notice_that_is_heard_opens_it_with_the_agents_channel_alone(case: Cas
     assert (line.outcome, line.deletion, line.recording is None) == ("ready", "deleted", False)
     assert case.hearing.given == [AGENT_HZ]
     (row,) = case.rows(recordings)
-    assert (row.state, row.may_transcribe, row.may_analyse) == ("ready", False, False)
+    assert (row.state, row.may_transcribe, row.may_analyse) == ("ready", True, True)
     assert row.expires_at is not None
     (call,) = case.rows(calls)
     assert (call.provider, call.direction, call.proof) == ("import", "outbound", 2)

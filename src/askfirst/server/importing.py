@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from askfirst import auditing, outcome
+from askfirst.audio import soundfile
 from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.audio.tone import find_key_tones
 from askfirst.auditing import Audited, Law
@@ -27,7 +28,7 @@ from askfirst.explain import to_json as decision_to_json
 from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, Purpose, RecordingState, Verdict
 from askfirst.ports import Recognizer
-from askfirst.server import auditrun, importbars, periods, restrictions
+from askfirst.server import auditrun, importbars, periods, restrictions, transcribing
 from askfirst.server.auditrun import Existing, Reach
 from askfirst.server.database import (
     assets,
@@ -40,14 +41,13 @@ from askfirst.server.database import (
 )
 from askfirst.server.ids import new_id
 from askfirst.server.importbars import Bar
-from askfirst.server.importtables import BROUGHT_OVER, imports
+from askfirst.server.importtables import BROUGHT_OVER, SEGMENT, imports
 from askfirst.server.playback import Playback
 from askfirst.server.queue import NOTICE_MS, Finding, Reason, raise_item
 from askfirst.server.sealing import put_beside
 from askfirst.server.store import Store
 
 BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
-SEGMENT = "imported"
 METADATA_DAYS = 40
 """For so long Twilio still tells of a recording that was deleted there (its documentation)."""
 
@@ -131,9 +131,13 @@ class Importer:
             raise InvalidInput(audited.error or "the sound cannot be read")
         original = existing.path.read_bytes()
         samples = _placed(decode(original, SAMPLE_RATE_HZ)[0], existing, origin)
+        is_mixed = soundfile.examine(existing.path).is_mixed
+        # What was heard allows these as it allows the recording: the law asks for all of them at
+        # once. Of a mix the contact's words are read, so that rests on what was stated, or is not.
+        may_read = not is_mixed or self.reach.basis is not None
         sound = encode_ogg_opus(samples)
         call, recording = new_id("call"), new_id("rec")
-        self._begin(origin, call, recording, hashlib.sha256(original).hexdigest(), at)
+        self._begin(origin, call, recording, hashlib.sha256(original).hexdigest(), is_mixed, at)
         audio = put_beside(self.store, recording, "audio", sound)
         kept = put_beside(self.store, recording, AUDIT, _told(audited, origin))
         length_ms = samples.shape[1] // _PER_MS
@@ -150,8 +154,8 @@ class Importer:
                     state=RecordingState.READY.value,
                     purpose=(self.law.policy.purpose or Purpose.QUALITY).value,
                     mandatory=None,
-                    may_transcribe=False,
-                    may_analyse=False,
+                    may_transcribe=may_read,
+                    may_analyse=may_read,
                     is_truncated=False,
                     legal_hold=False,
                     lost_frames=0,
@@ -177,6 +181,7 @@ class Importer:
                 self.store.ledger.append(
                     connection, Kind.RECORDING_READY, at, call=call, recording=recording
                 )
+                transcribing.have_heard(connection, call, at, is_spoken=may_read)
             else:
                 # Locks it in the same transaction: it is at no time open.
                 begin, end = _heard(audited, length_ms)
@@ -247,7 +252,13 @@ class Importer:
             raise Refused(importbars.SAID[found])
 
     def _begin(
-        self, origin: Origin, call: str, recording: str, original: str, at: datetime
+        self,
+        origin: Origin,
+        call: str,
+        recording: str,
+        original: str,
+        is_mixed: bool,
+        at: datetime,
     ) -> None:
         key = _key(origin.source, origin.ref)
         with transaction(self.store.engine) as connection:
@@ -265,6 +276,7 @@ class Importer:
                     call=call,
                     recording=recording,
                     original_sha256=original,
+                    is_mixed=is_mixed,
                     begun_at=at,
                 )
             )
