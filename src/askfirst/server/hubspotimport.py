@@ -106,7 +106,7 @@ def run(
             each.id, path, (each.contact,), agent, each.at.date(), language, each.is_inbound
         )
         origin = _origin(each)
-        line = planned(store, law, existing, origin, each.id)
+        line = planned(store, law, existing, origin, each.id, now())
         if importer is None or line.outcome != "planned":
             yield line
             continue

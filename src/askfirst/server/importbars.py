@@ -1,21 +1,21 @@
 """What may not be brought over at all, whatever is heard in it: asked before its sound is fetched.
 
 Whoever is never to be recorded, and whoever was forgotten after the call, has said so to us; their
-sound does not come here by another way.
+sound does not come here by another way. Nor does what would have been erased here by now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from askfirst.auditing import Law
-from askfirst.model import Decision
-from askfirst.server import objections
+from askfirst.model import Decision, Purpose
+from askfirst.server import objections, periods
 from askfirst.server.account import account
 from askfirst.server.auditrun import Existing
 from askfirst.server.contactcard import standard
@@ -28,20 +28,28 @@ class Bar(StrEnum):
 
     NEVER = "never-record"
     FORGOTTEN = "forgotten"
+    TOO_OLD = "too-old"
 
 
 SAID: Mapping[Bar, str] = {
     Bar.NEVER: "somebody on the call is never to be recorded; its sound stays out",
     Bar.FORGOTTEN: "somebody on the call asked to be forgotten after it; its sound stays out",
+    Bar.TOO_OLD: "it is older than such recordings are kept here; its sound stays out",
 }
 
 
 def bar(
-    store: Store, connection: sa.Connection, existing: Existing, called_at: datetime
+    store: Store,
+    connection: sa.Connection,
+    law: Law,
+    existing: Existing,
+    called_at: datetime,
+    now: datetime,
 ) -> Bar | None:
     """Why a recording of a call at a time (aware) is refused; None where it may come.
 
     Asked is everybody whose number is known: a withheld one is nobody who could be looked up.
+    How long it is kept counts from the call, with the rules of its day.
     """
     region = account(connection).region
     written = {each for one in existing.numbers for each in _spellings(one, region)}
@@ -51,7 +59,23 @@ def bar(
     marks = (forgotten.get(store.erasures.number_mark(each)) for each in written)
     if any(at is not None and called_at <= at for at in marks):
         return Bar.FORGOTTEN
-    return None
+    decision = law.decide(existing.parties, existing.on)
+    codes = {place.code for located in decision.parties for place in located.places}
+    kept = periods.of(
+        connection,
+        sorted(codes),
+        purpose_of(law),
+        called_at.date(),
+        law.rules,
+        law.policy,
+        store.retention,
+    )
+    return Bar.TOO_OLD if called_at + timedelta(days=kept.days) <= now else None
+
+
+def purpose_of(law: Law) -> Purpose:
+    """For what a recording that is brought over is kept: the account's main purpose."""
+    return law.policy.purpose or Purpose.QUALITY
 
 
 def decided(law: Law, existing: Existing, found: Bar | None) -> Decision:

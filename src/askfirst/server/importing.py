@@ -26,9 +26,9 @@ from askfirst.auditing import Audited, Law
 from askfirst.errors import InvalidInput, NotFound, Refused, Unverified
 from askfirst.explain import to_json as decision_to_json
 from askfirst.ledger import Kind
-from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, Purpose, RecordingState, Verdict
+from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, RecordingState, Verdict
 from askfirst.ports import Recognizer
-from askfirst.server import auditrun, importbars, periods, restrictions, transcribing
+from askfirst.server import auditrun, importbars, importleft, periods, restrictions, transcribing
 from askfirst.server.auditrun import Existing, Reach
 from askfirst.server.database import (
     assets,
@@ -41,13 +41,12 @@ from askfirst.server.database import (
 )
 from askfirst.server.ids import new_id
 from askfirst.server.importbars import Bar
-from askfirst.server.importtables import BROUGHT_OVER, SEGMENT, imports
+from askfirst.server.importtables import BEGUN, BROUGHT_OVER, DELETED, KEPT, SEGMENT, imports
 from askfirst.server.playback import Playback
 from askfirst.server.queue import NOTICE_MS, Finding, Reason, raise_item
 from askfirst.server.sealing import put_beside
 from askfirst.server.store import Store
 
-BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
 METADATA_DAYS = 40
 """For so long Twilio still tells of a recording that was deleted there (its documentation)."""
 
@@ -125,7 +124,7 @@ class Importer:
         if self.known(origin.source, origin.ref) is not None:
             raise Refused("this recording was brought over before; there is no second copy")
         with reading(self.store.engine) as connection:
-            self._ensure_may_come(connection, existing, origin)
+            self._ensure_may_come(connection, existing, origin, at)
         audited = auditrun.audit(existing, self.law, self.reach, self.recognizer)
         if audited.seconds is None or audited.decision is None:
             raise InvalidInput(audited.error or "the sound cannot be read")
@@ -143,7 +142,7 @@ class Importer:
         length_ms = samples.shape[1] // _PER_MS
         with transaction(self.store.engine) as connection:
             # Asked again: listening takes long, and somebody may have said no meanwhile.
-            self._ensure_may_come(connection, existing, origin)
+            self._ensure_may_come(connection, existing, origin, at)
             _write_call(connection, call, existing, origin, audited, length_ms, self.law)
             is_shown = is_in_order(audited)
             connection.execute(
@@ -152,7 +151,7 @@ class Importer:
                     call=call,
                     created_at=origin.at,
                     state=RecordingState.READY.value,
-                    purpose=(self.law.policy.purpose or Purpose.QUALITY).value,
+                    purpose=importbars.purpose_of(self.law).value,
                     mandatory=None,
                     may_transcribe=may_read,
                     may_analyse=may_read,
@@ -245,9 +244,9 @@ class Importer:
                 )
 
     def _ensure_may_come(
-        self, connection: sa.Connection, existing: Existing, origin: Origin
+        self, connection: sa.Connection, existing: Existing, origin: Origin, at: datetime
     ) -> None:
-        found = importbars.bar(self.store, connection, existing, origin.at)
+        found = importbars.bar(self.store, connection, self.law, existing, origin.at, at)
         if found is not None:
             raise Refused(importbars.SAID[found])
 
@@ -265,7 +264,7 @@ class Importer:
             query = sa.select(imports.c.recording).where(key, imports.c.state == BEGUN)
             left = connection.execute(query).scalar()
         if left is not None:
-            self._drop(left)
+            importleft.drop(self.store, left)
         with transaction(self.store.engine) as connection:
             connection.execute(imports.delete().where(key, imports.c.state == BEGUN))
             connection.execute(
@@ -280,13 +279,6 @@ class Importer:
                     begun_at=at,
                 )
             )
-
-    def _drop(self, recording: str) -> None:
-        """Destroy what a try that was cut off has left: keys first."""
-        self.store.keys.destroy_recording(recording)
-        for name in self.store.blobs.names():
-            if name.startswith(f"{recording}/"):
-                self.store.blobs.delete(name)
 
     def _enter(
         self,

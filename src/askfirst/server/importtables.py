@@ -6,6 +6,9 @@ import sqlalchemy as sa
 
 from askfirst.server.database import UtcDateTime, metadata
 
+BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
+"""How far one is: nothing stands yet, it is here, and it was deleted at its source besides."""
+
 SEGMENT = "imported"
 """The kind of the one segment of a recording that was brought over: no gate ever opened for it."""
 

@@ -19,8 +19,9 @@ from typing import BinaryIO
 from askfirst.auditing import Law
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
 from askfirst.server.auditrun import Existing
-from askfirst.server.importing import DELETED, Brought, Importer, Line, Origin
+from askfirst.server.importing import Brought, Importer, Line, Origin
 from askfirst.server.importplan import planned
+from askfirst.server.importtables import DELETED
 from askfirst.server.store import Store
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCall, TwilioRecording
@@ -80,7 +81,7 @@ async def run(
         except AskfirstError as error:
             yield _failed(found, error)
             continue
-        line = planned(store, law, existing, origin, found.call_sid)
+        line = planned(store, law, existing, origin, found.call_sid, now())
         if wish.is_dry or importer is None or line.refused is not None:
             yield line
             continue
