@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.server.people import KARI, employ
-from tests.twilio.importrig import BERLIN, CALIFORNIA, NOW, OURS, Case, sound
+from tests.twilio.importrig import BERLIN, CALIFORNIA, NOW, OURS, Case, Full, sound
 from tests.twilio.serving import serving
 
 from askfirst.auditing import Law
@@ -20,7 +20,6 @@ from askfirst.policy import Policy
 from askfirst.rules import packaged
 from askfirst.server import account, erasure, importbars, importleft, importreport, sweep
 from askfirst.server.auditrun import Existing, Reach
-from askfirst.server.blobs import LocalBlobs, disk_trouble
 from askfirst.server.database import reading, recordings, transaction
 from askfirst.server.importbars import Bar
 from askfirst.server.importing import Importer, Origin
@@ -151,18 +150,6 @@ def test_an_account_that_lets_nothing_age_keeps_it_to_the_end_of_its_period(case
 
 
 # What was cut off
-
-
-class Full(LocalBlobs):
-    """A disk with no room left for a second object."""
-
-    room = 1
-
-    def put_new(self, name: str, data: bytes) -> None:
-        if not self.room:
-            raise disk_trouble("write", OSError(28, "No space left on device"))
-        self.room -= 1
-        super().put_new(name, data)
 
 
 def test_what_was_cut_off_and_never_tried_again_goes_after_a_day(case: Case) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.twilio.importrig import (
     BERLIN,
     CALIFORNIA,
     CONTACT_HZ,
+    NOW,
     OURS,
     Case,
     Hearing,
@@ -29,7 +31,9 @@ from tests.web.conftest import add, opened, set_up, signed_in
 
 from askfirst import vcon
 from askfirst.audio.container import decode
+from askfirst.model import Utterance
 from askfirst.ports import RecognizerCapabilities
+from askfirst.rules import packaged
 from askfirst.server import transcribing, transcripts
 from askfirst.server.access import UserRole
 from askfirst.server.analysistables import call_figures
@@ -39,6 +43,8 @@ from askfirst.server.database import assets, calls, reading, recordings, transac
 from askfirst.server.export import vcon_of
 from askfirst.server.finishing import Finishing
 from askfirst.server.jobs import Jobs
+from askfirst.server.rechecking import check_again
+from askfirst.server.sealing import write_asset
 from askfirst.server.searchupkeep import keep_up
 from askfirst.server.sweep import sweep
 from askfirst.server.transcribing import Progress
@@ -213,6 +219,44 @@ def test_an_objection_that_only_the_contacts_side_has_locks_it(
     assert item["reason"] == "objection-heard"
 
 
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_a_notice_that_is_not_heard_any_more_locks_it_unless_somebody_let_it_go(
+    case: Case, officer: TestClient, is_mixed: bool
+) -> None:
+    case.reach = BASIS
+    recording = brought(case, wav=mono() if is_mixed else None)
+    assert row(case, recording).state == "ready"
+    deaf = Hearing("Good morning, how are you today.", SAID)
+    work(case, deaf)
+    assert row(case, recording).state == "quarantined"
+    (item,) = officer.get(f"{API}/queue").json()["items"]
+    assert item["reason"] == "imported"
+    assert (item["evidence"] is None) is is_mixed
+    decided = {"decision": "given", "comment": "a signed consent is on file"}
+    officer.post(f"{API}/queue/{item['id']}/decision", json=decided)
+    work(case, deaf)
+    check_again(case.store, packaged(), recording, NOW)
+    assert row(case, recording).state == "ready"
+
+
+def test_a_newer_detector_that_hears_no_notice_locks_it(case: Case) -> None:
+    recording = brought(case)
+    work(case)
+    deaf = Hearing("Good morning, how are you today.", SAID)
+    said = [replace(each, text=deaf.lines[AGENT_HZ]) for each in own(case, recording)]
+    with transaction(case.store.engine) as connection:
+        kept = (assets.c.recording == recording) & (assets.c.kind == transcripts.MACHINE)
+        connection.execute(assets.delete().where(kept))
+    write_asset(case.store, recording, transcripts.MACHINE, transcripts.to_bytes(said), NOW)
+    assert check_again(case.store, packaged(), recording, NOW) == 1
+    assert row(case, recording).state == "quarantined"
+
+
+def own(case: Case, recording: str) -> list[Utterance]:
+    said = transcripts.machine(case.store, recording) or []
+    return [each for each in said if each.speaker == "agent"]
+
+
 # What is done with it
 
 
@@ -306,6 +350,7 @@ def test_it_is_cut_as_a_call_of_our_own_and_heard_anew(case: Case, officer: Test
     case.hearing.given.clear()
     work(case)
     assert case.hearing.given == [AGENT_HZ, CONTACT_HZ]
+    assert row(case, recording).state == "ready"
     (said,) = [
         each for each in transcripts.current(case.store, recording) or [] if each.speaker == "agent"
     ]
