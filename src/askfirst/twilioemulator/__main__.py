@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -25,7 +25,7 @@ from askfirst.telephony import twiliosignature
 from askfirst.telephony.persona import Persona, packaged_persona
 from askfirst.twilioemulator.app import LOOPBACK, TwilioEmulator, posted, served
 from askfirst.twilioemulator.asked import Form
-from askfirst.twilioemulator.kept import Account, KeptNumber
+from askfirst.twilioemulator.kept import Account, KeptCall, KeptNumber
 from askfirst.twilioemulator.resources import Resources
 
 NUMBER = "+4721000000"
@@ -62,11 +62,18 @@ class Program:
             more=[
                 Route("/emulator", self._told),
                 Route("/emulator/calls", self._call_in, methods=["POST"]),
-                *Resources(self.account).routes(),
+                *Resources(self.account, self._carried).routes(),
             ],
             post=signing.post,
         )
         self.emulator.exchange.headers = signing.headers
+
+    def _carried(self) -> Iterator[KeptCall]:
+        for call in self.emulator.exchange.calls.values():
+            parent = None if call.parent is None else call.parent.sid
+            yield KeptCall(
+                call.sid, call.sender, call.to, call.made_at, call.direction, call.status, parent
+            )
 
     async def _told(self, _: Request) -> Response:
         asked = self.emulator.asked

@@ -39,10 +39,10 @@ class KeptNumber:
             "sid": self.sid,
             "phone_number": self.number,
             "capabilities": {"voice": True, "sms": False, "mms": False, "fax": False},
-            "voice_url": self.voice_url,
+            "voice_url": self.voice_url or None,
             "voice_method": "POST",
-            "voice_fallback_url": self.fallback,
-            "status_callback": self.status_callback,
+            "voice_fallback_url": self.fallback or None,
+            "status_callback": self.status_callback or None,
             "voice_application_sid": None,
             "trunk_sid": self.trunk_sid,
         }

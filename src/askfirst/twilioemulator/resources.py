@@ -10,14 +10,14 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from askfirst.twilioemulator.kept import Account, Fault, KeptRecording, Seen
+from askfirst.twilioemulator.kept import Account, Fault, KeptCall, KeptRecording, Seen
 
 PREFIX = "/2010-04-01/Accounts/{account}"
 _CAPTURES = ("Recordings", "Transcriptions", "Siprec", "Streams")
@@ -28,10 +28,16 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 class Resources:
-    """The routes of one emulated account; give `routes()` to a Starlette application."""
+    """The routes of one emulated account; give `routes()` to a Starlette application.
 
-    def __init__(self, account: Account) -> None:
+    `carried` gives the calls of an exchange, which are told of like those that are kept.
+    """
+
+    def __init__(
+        self, account: Account, carried: Callable[[], Iterable[KeptCall]] | None = None
+    ) -> None:
         self.account = account
+        self._carried = carried or tuple
 
     def routes(self) -> list[Route]:
         """The routes, in an order in which the first that fits is the one."""
@@ -138,7 +144,7 @@ class Resources:
         since, parent = query.get("StartTime>", ""), query.get("ParentCallSid")
         found = [
             each
-            for each in self.account.calls.values()
+            for each in self._every_call().values()
             if each.at.date().isoformat() >= since and parent in (None, each.parent)
         ]
         found.sort(key=lambda each: each.at, reverse=True)
@@ -146,10 +152,13 @@ class Resources:
         return self._page(request, "calls", told, {"StartTime>", "ParentCallSid"})
 
     async def _call(self, request: Request) -> Response:
-        call = self.account.calls.get(request.path_params["sid"])
+        call = self._every_call().get(request.path_params["sid"])
         if call is None:
             return refused(404, 20404, "not found")
         return JSONResponse(call.to_json())
+
+    def _every_call(self) -> Mapping[str, KeptCall]:
+        return {**self.account.calls, **{each.sid: each for each in self._carried()}}
 
     async def _recordings(self, request: Request) -> Response:
         query = request.query_params
