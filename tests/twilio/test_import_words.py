@@ -205,6 +205,15 @@ def test_of_a_mix_with_a_basis_nobody_guesses_who_said_what(
     assert row(case, recording).state == "ready"
     (call,) = case.rows(calls)
     assert call.verdict == "heard"
+    page = officer.get(f"/calls/{call.id}").text
+    assert "somebody, with everybody on one channel" in page
+    assert "its sides are on one channel" in page
+    (checked,) = [
+        json.dumps(entry)
+        for _, entry in case.store.ledger.entries(call.id)
+        if entry["kind"] == "recording.checked"
+    ]
+    assert '"by": "mixed"' in checked
 
 
 def test_an_objection_that_only_the_contacts_side_has_locks_it(

@@ -30,8 +30,9 @@ from askfirst.server.recordingreader import is_mixed, stretches_of
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
-ANNOUNCEMENT = "announcement"
-"""Who gave a notice that no agent spoke."""
+ANNOUNCEMENT, MIXED = "announcement", "mixed"
+"""Who gave a notice that no agent spoke, and one on a channel with everybody on it: nobody can say.
+"""
 
 DOUBTS = (Verdict.NOT_HEARD, Verdict.CANNOT_TELL)
 """Verdicts with which a recording that rests on the agent's word is not heard by anybody."""
@@ -190,6 +191,8 @@ def keep(
     `call` is the call's row, `proof` the call's after the check.
     """
     said_by = _said_by(store, call.id, found)
+    if said_by is not None and is_mixed(connection, recording):
+        said_by = MIXED
     values = {
         "detector": hearing.VERSION,
         "rules": hearing.fingerprint(),
