@@ -38,6 +38,7 @@ from askfirst.server import (
     cutting,
     dailycheckpoints,
     erasure,
+    importleft,
     queuecheck,
     recordingselsewhere,
     redacting,
@@ -472,6 +473,7 @@ def _sweep_step() -> None:
     jobs = _jobs()
     erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
+    importleft.sweep(jobs.store, utc_now())
     backupkeys.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
