@@ -18,6 +18,7 @@ from tests.server import twiliorig
 from tests.server.twiliocrash import STATES
 from tests.server.twiliorig import Recorded, call_sid
 
+from askfirst.errors import Unavailable
 from askfirst.server.database import reading, transaction
 from askfirst.server.store import Store
 from askfirst.server.twilioevents import FOLDER, Intake
@@ -145,3 +146,30 @@ def test_garbage_is_passed_over_and_what_is_whole_before_it_is_not(
     path = tmp_path_factory.getbasetemp() / "broken.events"
     path.write_bytes(_line(event(1)) + _line(event(2))[: cut - 100] + b"\n" + garbage)
     assert keys(_read(path))[:1] == ["k1"]
+
+
+def test_an_event_that_comes_while_the_program_ends_is_refused_and_none_before_it_is_lost(
+    tmp_path: Path,
+) -> None:
+    store, calls = Store.open(tmp_path), Recorded()
+
+    def signed(number: int) -> Signed:
+        fields = {
+            "CallSid": call_sid(1),
+            "CallStatus": STATES[number],
+            "SequenceNumber": str(number),
+        }
+        return Signed(tuple(fields.items()), f"{number:064x}")
+
+    async def end() -> None:
+        intake = Intake(store, lambda: calls)
+        async with intake.running():
+            late = asyncio.create_task(intake.progress(signed(0)))
+            await asyncio.sleep(0)
+        await late
+        with pytest.raises(Unavailable, match="ending"):
+            await intake.progress(signed(1))
+
+    asyncio.run(end())
+    assert calls.states(call_sid(1)) == [STATES[0]]
+    store.close()

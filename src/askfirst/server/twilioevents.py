@@ -234,6 +234,8 @@ class Intake:
         if event.mark in self._marks:
             self.tally["repeated"] += 1
             return False
+        if self._is_ending:
+            raise Unavailable("the program is ending, and nobody takes events any more; try again")
         if len(self._held) >= MOST_HELD:
             self.tally["full"] += 1
             raise Unavailable("too many events wait for the disk; try again")

@@ -99,6 +99,7 @@ class Spooling:
         self._waiting: list[tuple[Event, asyncio.Future[None]]] = []
         self._adding: asyncio.Task[None] | None = None
         self._is_used = False
+        self._is_closed = False
 
     async def start(self) -> list[Event]:
         """What processes left that are gone."""
@@ -108,8 +109,11 @@ class Spooling:
         return found
 
     def keep(self, event: Event) -> asyncio.Future[None]:
-        """Put an event on the disk; done when it is there."""
+        """Put an event on the disk; done when it is there. `close` has put there what was left."""
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._is_closed:
+            kept.set_result(None)
+            return kept
         self._waiting.append((event, kept))
         if self._adding is None:
             self._adding = asyncio.create_task(self._add())
@@ -123,6 +127,7 @@ class Spooling:
 
     async def close(self, left: Sequence[Event]) -> None:
         """Close it. Where events are `left` that the database has not taken, they stay here."""
+        self._is_closed = True
         if self._adding is not None:
             await self._adding
         if left:
