@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,23 @@ from urllib.request import Request, urlopen
 import httpx
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Response, expect
+from tests.e2e.browsing import Window
 from tests.e2e.conftest import Open, running
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone, at_phone
+from tests.twilio.closedlists import Shown
+from tests.twilio.onlooker import Onlooker, looked_on
+from tests.twilio.onlooker import onlooker as onlooker
 
 from askfirst.server import account, twilioaccount
 from askfirst.server.clock import utc_now
 from askfirst.server.database import calls, reading, recordings, transaction
 from askfirst.server.store import Store
 from askfirst.server.twiliotables import twilio_calls
+from askfirst.telephony.persona import packaged_persona
+from askfirst.twilioemulator.__main__ import Program
+from askfirst.twilioemulator.app import served
 from askfirst.web.twiliopaths import PROGRESS, VOICE
 
 pytestmark = pytest.mark.full
@@ -35,7 +43,7 @@ OSLO, OURS = "+4722222222", "+4721000000"
 
 @dataclass(frozen=True)
 class Emulator:
-    """An emulated Twilio in a process of its own, whose only callee is in Oslo."""
+    """An emulated Twilio on a loop of its own, whose only callee is in Oslo."""
 
     address: str
     sid: str
@@ -65,27 +73,34 @@ class Emulator:
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    process = subprocess.Popen(  # noqa: S603 - ourselves
-        [
-            sys.executable, "-m", "askfirst.twilioemulator",
-            "--number", OURS, "--callee", f"{OSLO}=presses-one",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
+def emulator(onlooker: Onlooker) -> Iterator[Emulator]:
+    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    told: list[str] = []
+
+    async def run() -> None:
+        program = Program(OURS, {OSLO: packaged_persona("presses-one")})
+        before = looked_on(program.emulator.app, program.emulator.exchange)
+        async with served(before) as port:
+            account = program.account
+            told.extend((f"http://127.0.0.1:{port}", account.sid, account.secret))
+            ready.set()
+            await ended.wait()
+            await program.emulator.close()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    assert ready.wait(30)
     try:
-        yield Emulator(*process.stdout.readline().split())
+        yield Emulator(*told)
     finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture
 def office(
-    chromium: str, furnished: Path, tmp_path: Path, emulator: Emulator
+    chromium: str, furnished: Path, tmp_path: Path, emulator: Emulator, onlooker: Onlooker
 ) -> Iterator[Installation]:
     """A server that has credentials at that Twilio."""
     folder = tmp_path / "office"
@@ -100,7 +115,31 @@ def office(
         account.change(connection, {twilioaccount.SETTING: made.id}, None, utc_now())
     store.close()
     with running(folder) as found:
+        onlooker.seen.ours.add(found.origin.removeprefix("http://"))
         yield found
+    onlooker.seen.logged += (folder / "server.log").read_text().splitlines()
+
+
+@pytest.fixture
+def window(window: Open, onlooker: Onlooker) -> Iterator[Open]:
+    """Windows whose pages, answers and messages are written down as well."""
+    answers: list[Response] = []
+
+    def make(person: str, *, at: Installation) -> Window:
+        found = window(person, at=at)
+        found.page.on("response", lambda answer: answers.append(answer))
+        network = found.context.new_cdp_session(found.page)
+        for event in ("Network.eventSourceMessageReceived", "Network.webSocketFrameReceived"):
+            network.on(event, lambda told: onlooker.seen.shown.append(Shown("", str(told))))
+        network.send("Network.enable")
+        return found
+
+    yield make
+    for each in answers:
+        if each.headers.get("content-type", "").startswith(("text/html", "application/json")):
+            with suppress(Error):  # the browser has left it already
+                onlooker.seen.shown.append(Shown(each.url, f"{each.headers} {each.text()}"))
+    assert sum(len(each.text) for each in onlooker.seen.shown) > 10_000
 
 
 def rows(office: Installation, table: sa.Table) -> list[Any]:

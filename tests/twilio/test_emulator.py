@@ -1,8 +1,13 @@
-"""The emulated Twilio takes what Twilio takes and no more, and tells what it was asked for."""
+"""The emulated Twilio takes what Twilio takes and no more, and tells what it was asked for.
+
+Nothing of ours asks here, so that no onlooker stands before it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -258,6 +263,20 @@ def test_a_dialled_number_is_a_call_of_its_own_that_ends_with_the_first(tmp_path
             return other.status, other.direction
 
     assert run_virtual(scenario()) == ("completed", "outbound-dial")
+
+
+def test_as_a_program_it_says_where_it_is_and_ends_when_it_is_told_to() -> None:
+    command = [sys.executable, "-m", "askfirst.twilioemulator", "--callee", f"{OSLO}=refuses"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        address, account, secret = process.stdout.readline().split()
+        told = httpx2.get(f"{address}/emulator", trust_env=False).json()
+        path = f"{address}/2010-04-01/Accounts/{account}.json"
+        known = httpx2.get(path, auth=(account, secret), trust_env=False)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert told == {"calls": 0, "captures": [], "streams": [], "recordings": 0}
+    assert known.json()["status"] == "active"
 
 
 @pytest.mark.parametrize(
