@@ -191,6 +191,10 @@ class Exchange:
     async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Any:
         raise AssertionError("nobody is called here")
 
+    def shows(self, number: str) -> bool:
+        """No number is its own."""
+        return False
+
     async def close(self) -> None: ...
 
 

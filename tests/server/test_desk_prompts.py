@@ -65,6 +65,10 @@ class Telephones:
         """Start a call."""
         return await self._calls.dial(number, leg)
 
+    def shows(self, number: str) -> bool:
+        """No number is its own."""
+        return False
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -109,7 +113,7 @@ def called(
     made: list[str] = []
 
     async def scenario(desk: Desk) -> None:
-        desk.outside = Telephones(LoopClock(), persona)
+        desk.providers.connect(Telephones(LoopClock(), persona))
         live = await desk.place(user, number, MemoryLeg())
         made.append(live.id)
         await until(live, has(answered=True))

@@ -160,5 +160,9 @@ class Exchange:
         self.calls.append((number, Callee(leg, self.does)))
         return self.calls[-1][1]
 
+    def shows(self, number: str) -> bool:
+        """No number is its own."""
+        return False
+
     async def close(self) -> None:
         """Nothing is to be ended."""

@@ -60,7 +60,7 @@ class Recorded:
             self.events.append((call_sid, dict(fields)))
             self._came.notify_all()
 
-    def incoming(self, fields: Mapping[str, str]) -> str:
+    async def incoming(self, fields: Mapping[str, str], worker: str | None = None) -> str:
         """Write a call down, and give TwiML that says how many there were."""
         self.calls.append(dict(fields))
         return f"<Response><Pause length='{len(self.calls)}'/></Response>"

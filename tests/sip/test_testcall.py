@@ -85,7 +85,7 @@ async def report_of(node: Node, port: int, **trunk: object) -> Report:
     try:
         tester.start(boss_of(node), OSLO, None)
         await tester.finished()
-        stands = standing(desk.outside)
+        stands = standing(desk.providers)
         assert stands is not None
         assert (stands.state, stands.calls, stands.restarts) == ("open", 0, 0)
         assert tester.last is not None

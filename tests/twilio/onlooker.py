@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -38,10 +39,12 @@ MOST_BYTES = 65_536
 class Onlooker:
     """Everything that was said in a test.
 
-    `forgives` is for tests that plant a fault; what they ask for is not ours.
+    `forgives` is for tests that plant a fault; what they ask for is not ours. `logs` are files of
+    servers in other processes, read at the end.
     """
 
     seen: Seen = field(default_factory=Seen)
+    logs: list[Path] = field(default_factory=list)
     forgives: bool = False
 
     def before(self, app: ASGIApp) -> ASGIApp:
@@ -126,6 +129,8 @@ def onlooker() -> Iterator[Onlooker]:
             yield made
     finally:
         _present.remove(made)
+    for each in made.logs:
+        made.seen.logged += each.read_text().splitlines()
     found = [] if made.forgives else made.faults()
     assert not found, "\n".join(found)
 
@@ -161,7 +166,8 @@ def _showing(seen: Seen, call: Callable[..., Any]) -> Callable[..., Any]:
     """An application of ours, with what it answers kept, but for the sound of calls."""
 
     async def shown(app: FastAPI, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] == STREAM:
+        is_stream = scope.get("path", "").startswith((STREAM, "/worker/"))
+        if scope["type"] not in ("http", "websocket") or is_stream:
             await call(app, scope, receive, send)
             return
         page = Shown(scope["path"])

@@ -39,6 +39,7 @@ from askfirst.twilioemulator.webhooks import Webhook, WebhookPlayer
 from askfirst.web import overtwilio
 from askfirst.web.app import create_app
 from askfirst.web.carrying import Carrier
+from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.twiliopaths import PROGRESS, STREAM, VOICE
 from askfirst.web.visit import Site
 
@@ -193,7 +194,7 @@ def test_exchanged_credentials_count_once_no_call_goes_on(node: Node, kari: User
     async def scenario() -> None:
         async with office(node) as ours:
             over = ours.site.carrier._over_twilio
-            assert over is not None
+            assert isinstance(over, OverTwilio)
             first = ours.site.carrier.desk.outside
             live = await ours.site.carrier.desk.place(kari, NUMBER, MemoryLeg())
             await until(live, lambda state: state["answered"])
@@ -243,7 +244,7 @@ def test_a_database_that_does_not_answer_takes_nobody_off_the_line(
     async def scenario() -> None:
         async with office(node) as ours:
             over, before = ours.site.carrier._over_twilio, ours.site.carrier.desk.outside
-            assert over is not None
+            assert isinstance(over, OverTwilio)
             with monkeypatch.context() as patch:
                 patch.setattr(twilioaccount, "identity", fails)
                 await over.look()

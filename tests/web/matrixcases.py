@@ -127,6 +127,7 @@ _PUBLIC = {
     ("POST", "/shared/{token}"): Case(rule=Rule.PUBLIC, good=403, form={"code": "12345678"}),
     ("GET", "/shared/{token}/audio"): Case(rule=Rule.PUBLIC, good=403),
     ("POST", "/setup/{token}"): Case(rule=Rule.PUBLIC, good=403, form={"name": "Somebody"}),
+    ("POST", f"{API}/twilio/voice/{{worker}}"): Case(rule=Rule.PUBLIC, good=403),
 }
 _RECORDED = {
     ("GET", "/calls/{call}"): Case((P.CALLS_READ,)),
@@ -425,5 +426,5 @@ SOCKETS: Mapping[str, Case] = {
 }
 """The same of every socket."""
 
-SIGNED_SOCKETS = frozenset({f"{API}/twilio/stream"})
+SIGNED_SOCKETS = frozenset({f"{API}/twilio/stream", f"{API}/twilio/stream/{{worker}}"})
 """Sockets to which nobody signs in; whoever opens them proves otherwise who they are."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from askfirst.errors import PeerError, Unavailable
@@ -214,6 +216,53 @@ def test_a_worker_that_is_not_there_or_dies_before_it_answers_is_unavailable(
         asyncio.run(forward(SCOPE, _nothing, None, str(tmp_path / "none"), lambda _: None))  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="nothing is recorded without it"):
         broken(tmp_path, SCOPE, _dies)
+
+
+def test_an_answer_that_is_there_before_the_request_was_told_whole_is_not_lost(
+    tmp_path: Path,
+) -> None:
+    app = Starlette(routes=[Route("/calls/{call}", PlainTextResponse("so it is"))])
+    ready, answered, ends = threading.Event(), threading.Event(), asyncio.Event()
+
+    def respond_first(app: ASGIApp) -> ASGIApp:
+        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(scope, receive, send)
+            # One round more, in which a worker that does not wait for us would close.
+            asyncio.get_running_loop().call_later(0, answered.set)
+
+        return told
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer(respond_first(app), reader, writer, dict)
+
+    async def work() -> None:
+        async with await asyncio.start_unix_server(respond, tmp_path / "wire"):
+            ready.set()
+            await ends.wait()
+
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        assert answered.wait(10)  # the whole loop stands still meanwhile
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    with asyncio.Runner() as working, ThreadPoolExecutor(1) as thread:
+        worker = thread.submit(working.run, work())
+        assert ready.wait(10)
+        try:
+            asyncio.run(
+                forward(
+                    {**SCOPE, "method": "GET"}, receive, send, str(tmp_path / "wire"), told.append
+                )
+            )
+        finally:
+            working.get_loop().call_soon_threadsafe(ends.set)
+        worker.result()
+
+    assert [each["body"] for each in told if "body" in each] == [b"so it is"]
 
 
 def test_an_answer_that_a_worker_breaks_off_ends(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_the_card_offers_the_numbers_that_may_be_shown_to_a_telephone(
     with site.store.engine.begin() as connection:
         for number, team in (("+4721000000", None), ("+4721000001", "elsewhere")):
             ownnumbers.keep(connection, OwnNumber(number, "Support", team), None, utc_now())
-    site.carrier.desk.outside = Exchange()
+    site.carrier.desk.providers.connect(Exchange())
     shown = card(browser, "+4722222222")
     assert '<option value="+4721000000">+4721000000 Support</option>' in shown
     assert "+4721000001" not in shown

@@ -40,7 +40,7 @@ def running(live: Site) -> Iterator[TestClient]:
 def at_trunk(site: Site, does: str = "echoes", **trunk: Any) -> Exchange:
     """Let the desk call over an exchange that does as it is told."""
     exchange = Exchange(does, **trunk)
-    site.carrier.desk.outside = exchange
+    site.carrier.desk.providers.connect(exchange)
     return exchange
 
 

@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def agent(site: Site) -> Iterator[TestClient]:
     """An agent's browser at a server to which an exchange sends calls."""
     with browser_at(site) as client:
-        site.carrier.desk.outside = Exchange()
+        site.carrier.desk.providers.connect(Exchange())
         client.agent = sign_in(client, site, UserRole.AGENT, "kari")  # type: ignore[attr-defined]  # for the tests
         yield client
 

@@ -373,6 +373,7 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/look"): ANYBODY,
     # Whoever asks these signs each request, and is no user.
     ("POST", "/api/v1/twilio/voice"): ANYBODY,
+    ("POST", "/api/v1/twilio/voice/{worker}"): ANYBODY,
     ("POST", "/api/v1/twilio/progress"): ANYBODY,
     ("GET", "/api/v1/twilio/fallback"): ANYBODY,
     ("POST", "/api/v1/twilio/fallback"): ANYBODY,

@@ -34,6 +34,7 @@ from askfirst.server.ownprompts import OwnPrompts, Placeholder
 from askfirst.server.precall import PreCall, colleague, look_up, prepare
 from askfirst.server.privatecall import ensure_may_be_private
 from askfirst.server.prompts import packaged_prompt
+from askfirst.server.providers import Providers
 from askfirst.server.reportingcall import ReportingCall
 from askfirst.server.request import INBOUND, CallRequest, Known, Prompts
 from askfirst.server.simulation import DEMO_FACTS
@@ -70,8 +71,9 @@ class Desk:
     """Every live call of one process; make one, and `close` it before the node.
 
     `personas` are whom the simulator calls, by name; by default the packaged ones. `outside` calls
-    everybody else; it is closed with the desk. `prompts` are announcements to personas; telephones
-    hear the account's own ones, or the voice of `placeholder`. `most_calls` go on at one time.
+    everybody else, like whoever is connected to `providers`; they are closed with the desk.
+    `prompts` are announcements to personas; telephones hear the account's own ones, or the voice of
+    `placeholder`. `most_calls` go on at one time.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Desk:
         self.personas = packaged_personas() if personas is None else personas
         self._prompts = prompts
         self.own_prompts: Prompts = OwnPrompts(node.store.engine, placeholder)
-        self.outside = outside
+        self.providers = Providers(outside)
         self.most_calls = most_calls
         self._calls: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +128,9 @@ class Desk:
         callee = self._callee(to, persona, provider)
         with self._only_call_of(user):
             if callee is None:
-                return await self._dial_out(user, to, leg, has_browser, caller_id, is_private)
+                return await self._dial_out(
+                    user, to, leg, has_browser, provider, caller_id, is_private
+                )
             if caller_id is not None:
                 raise InvalidInput("found a caller id; demo contacts see none, so leave it out")
             return await self._dial(user, callee, leg, has_browser, is_private)
@@ -219,8 +223,12 @@ class Desk:
         for each in self._carried():
             await each.hangup()
         await asyncio.gather(*self._tasks)
-        if self.outside is not None:
-            await self.outside.close()
+        await self.providers.close()
+
+    @property
+    def outside(self) -> Outside | None:
+        """Who usually calls telephones."""
+        return self.providers.usual
 
     def callee(self, to: str) -> Persona | None:
         """Whom the simulator calls by a number in any usual spelling, None for nobody's."""
@@ -229,7 +237,7 @@ class Desk:
     def _callee(self, to: str, persona: str | None, provider: str | None) -> Persona | None:
         """Whom the simulator is to call, None for a telephone."""
         callee = self.callee(to)
-        if provider not in (None, SIMULATOR, getattr(self.outside, "name", None)):
+        if provider not in (None, SIMULATOR) and self.providers.get(provider) is None:
             raise Unavailable(f"no line of the provider {provider} is set up here")
         if callee is None:
             if self.outside is None or persona is not None or provider == SIMULATOR:
@@ -267,21 +275,22 @@ class Desk:
         to: str,
         leg: AgentLeg,
         has_browser: bool,
+        provider: str | None,
         caller_id: str | None,
         is_private: bool,
     ) -> LiveCall:
         """Call a telephone."""
-        outside = self.outside
-        assert outside is not None  # noqa: S101 - `_callee` has looked
+        outside = self.providers.choose(provider, caller_id)
         beginning = await self.begin(user, to, is_private)
         ensure_dialable(beginning.start.number)
         if caller_id is not None:
             await asyncio.to_thread(self._ensure_shown, user, caller_id)
         line = await outside.dial(beginning.start.number, leg, caller_id)
-        return await self._by_telephone(user, beginning, line, leg, has_browser)
+        return await self._by_telephone(outside, user, beginning, line, leg, has_browser)
 
     async def _by_telephone(
         self,
+        outside: Outside,
         user: User,
         beginning: Beginning,
         line: Line,
@@ -290,8 +299,7 @@ class Desk:
         **own: Any,
     ) -> LiveCall:
         """Carry a call with a telephone; `own` is what else it starts from."""
-        outside, start = self.outside, beginning.start
-        assert outside is not None  # noqa: S101 - the line is its own
+        start = beginning.start
         language = start.language
         request = self.request(
             user,
@@ -343,10 +351,13 @@ class Desk:
             own: dict[str, Any] = {"direction": INBOUND, "own_number": start.standard(line.called)}
             if start.awaits_review:
                 own["recording_switch"] = False
+            outside = self.providers.of(line)
             await line.take(leg)
             try:
                 beginning = Beginning(start, heard)
-                return await self._by_telephone(user, beginning, line, leg, has_browser, **own)
+                return await self._by_telephone(
+                    outside, user, beginning, line, leg, has_browser, **own
+                )
             except BaseException:
                 await line.hangup()  # nobody carries it, and nobody may be left on a dead line
                 raise
@@ -422,8 +433,7 @@ class Desk:
 
     def _unattended(self, line: IncomingLine, start: PreCall, **own: Any) -> ReportingCall:
         """A call from outside that no agent has."""
-        outside = self.outside
-        assert outside is not None  # noqa: S101 - the line is its own
+        outside = self.providers.of(line)
         request = CallRequest(
             number=start.number,
             agent_places=start.agent_places,

@@ -24,6 +24,10 @@ class Outside(Protocol):
         """Start a call; the leg stays the caller's. `caller_id` is a number of ours to show."""
         ...
 
+    def shows(self, number: str) -> bool:
+        """Whether a number is one of its own, so that only it can show it to who is called."""
+        ...
+
     async def close(self) -> None:
         """End every call and whatever carries them."""
         ...

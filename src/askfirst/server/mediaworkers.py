@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,8 +37,8 @@ class MediaWorker:
     """One worker as its master knows it. `calls` are those with an agent, by id; `busy` counts all,
     and `beginning` those that it was asked for and has not told of.
 
-    `lines` are the telephones that it has on the trunk, whose state is `trunk`. `settled` is set
-    once it is ready, or will not be.
+    `lines` are the telephones that it has, by provider; `trunk` is the trunk's state. `settled` is
+    set once it is ready, or will not be.
     """
 
     id: str
@@ -53,7 +54,7 @@ class MediaWorker:
     calls: dict[str, str] = field(default_factory=dict)
     busy: int = 0
     beginning: int = 0
-    lines: int = 0
+    lines: Mapping[str, int] = field(default_factory=dict)
     trunk: str | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     _told: int = 0
@@ -74,7 +75,7 @@ class MediaWorker:
             return
         self._told = int(board["sequence"])
         self.calls = {str(call): str(user) for call, user in board["calls"]}
-        self.busy, self.lines = int(board["busy"]), int(board["lines"])
+        self.busy, self.lines = int(board["busy"]), dict(board["lines"])
         self.trunk = board["trunk"]
 
 
@@ -339,9 +340,9 @@ class MediaWorkers:
         lines = worker.lines
         worker.learn(board)
         if worker.lines != lines:
-            used = sum(each.lines for each in self._workers.values())
+            used = sum((Counter(each.lines) for each in self.all()), Counter[str]())
             for each in self.all():
-                each.link.tell(elsewhere=used - each.lines)
+                each.link.tell(elsewhere=dict(used - Counter(each.lines)))
         self._look(worker)
 
     def _look(self, worker: MediaWorker) -> None:

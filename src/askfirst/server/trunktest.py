@@ -24,6 +24,7 @@ from askfirst.server.database import transaction
 from askfirst.server.desk import Desk
 from askfirst.server.lines import Outside, ensure_dialable
 from askfirst.server.livecall import Line
+from askfirst.server.providers import Providers
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptest import LISTENS_MS, Counted, Heard, TestLeg, counted
 from askfirst.telephony.siptrunk import Trunk
@@ -97,9 +98,9 @@ class Counting(Protocol):
         ...
 
 
-def standing(outside: Outside | None) -> Standing | None:
-    """How the trunk of a provider stands; None where there is no trunk. On the loop only."""
-    link = getattr(outside, "link", None)
+def standing(providers: Providers) -> Standing | None:
+    """How the trunk stands; None where there is none. On the loop only."""
+    link = getattr(providers.get("sip"), "link", None)
     if not isinstance(link, SipLink):
         return None
     used = link.calls + link.elsewhere
@@ -132,7 +133,8 @@ class TrunkTester:
         Raises InvalidInput for what cannot be called from here, Unavailable without a trunk,
         Refused while another test call is under way or all lines are busy.
         """
-        stands, outside = standing(self._desk.outside), self._desk.outside
+        providers = self._desk.providers
+        stands, outside = standing(providers), providers.get("sip")
         if stands is None or outside is None:
             raise Unavailable("no trunk is set up; put a table [sip] into askfirst.toml")
         number = standard(to, region) or to
@@ -172,7 +174,9 @@ class TrunkTester:
             found = _Found(outcome=NO_LINE)
         finally:  # written down also where the program ends meanwhile
             await leg.close()
-            state = (standing(outside) or stands).state  # by now a registration has been answered
+            state = (
+                standing(self._desk.providers) or stands
+            ).state  # by now a registration has been answered
             self.last = Report(at=at, by=by, state=state, **found)
             await asyncio.to_thread(self._note, self.last)
 

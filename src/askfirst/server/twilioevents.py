@@ -80,8 +80,11 @@ class TwilioCalls(Protocol):
         """
         ...
 
-    def incoming(self, fields: Mapping[str, str]) -> str:
-        """The TwiML for a call that comes in; comes once for each request, and never waits."""
+    async def incoming(self, fields: Mapping[str, str], worker: str | None = None) -> str:
+        """The TwiML for a call that comes in, or back to the media `worker` that had handed it on.
+
+        Comes once for each request. Raises Unavailable, NotFound where nobody carries it.
+        """
         ...
 
     async def stream(self, socket: StreamSocket) -> None:
@@ -166,11 +169,13 @@ class Intake:
         if await self._took(event):
             self.tally["taken"] += 1
 
-    async def voice(self, signed: Signed) -> str:
+    async def voice(self, signed: Signed, worker: str | None = None) -> str:
         """The TwiML for a call that comes in; the same again where Twilio asks the same again.
 
-        Raises Refused for a request that was answered long ago, Unavailable where nobody carries
-        calls or they do not answer, InvalidInput for what is no such request.
+        `worker` is the media worker that it comes back to.
+
+        Raises Refused for a request that was answered long ago, Unavailable and NotFound where
+        nobody carries calls or they do not answer, InvalidInput for what is no such request.
         """
         fields = signed.as_map()
         sid = _sid(fields)
@@ -182,14 +187,14 @@ class Intake:
         key = f"{VOICE}{sid}/{signed.mark[:32]}"
         event = Event(key, signed.mark, sid, None, "", {}, utc_now())
         # Before anything is awaited: the same request may come again meanwhile.
-        answer = asyncio.create_task(self._answer(event, fields))
+        answer = asyncio.create_task(self._answer(event, fields, worker))
         answer.add_done_callback(_seen)
         self._answers[signed.mark] = now, answer
         while len(self._answers) > ANSWERS_KEPT:
             self._answers.popitem(last=False)
         return await asyncio.shield(answer)
 
-    async def _answer(self, event: Event, fields: Mapping[str, str]) -> str:
+    async def _answer(self, event: Event, fields: Mapping[str, str], worker: str | None) -> str:
         if await asyncio.to_thread(self._journal.knows, event):
             self.tally["replayed"] += 1
             raise Refused("this request was answered before; each call is asked about once")
@@ -199,7 +204,7 @@ class Intake:
         if calls is None:
             raise Unavailable("no calls are carried over Twilio here at the moment")
         self.tally["calls"] += 1
-        return calls.incoming(fields)
+        return await calls.incoming(fields, worker)
 
     async def _took(self, event: Event) -> bool:
         """Hold an event until it is written, waiting for that a moment; False if it is known."""

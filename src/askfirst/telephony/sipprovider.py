@@ -52,6 +52,10 @@ class SipProvider:
         await call.begin(*addressed(self.link.trunk, number, caller_id), leg)
         return call
 
+    def shows(self, number: str) -> bool:
+        """Whether a number is the trunk's own."""
+        return number == self.link.trunk.caller_id
+
     def _incoming(self, call: int, caller: str, called: str) -> SipLeg | None:
         numbers = number_in(caller) or "", number_in(called) or ""
         found = IncomingSipCall(self._clock, self.link, call, *numbers)

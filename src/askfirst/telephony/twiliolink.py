@@ -82,12 +82,14 @@ class TwilioLink:
     """The telephones of one line at Twilio; `close` it when no calls are wanted any more.
 
     `on_incoming` gives who is to be told of a call from outside (its id, caller and called
-    number), None where nobody takes it. `refused` counts sockets that were sent away.
+    number), None where nobody takes it. `refused` counts sockets that were sent away; `elsewhere`
+    are telephones of the same line in other processes.
     """
 
     def __init__(self, clock: Clock, requests: Requests, line: TwilioLine) -> None:
         self.line = line
         self.refused = 0
+        self.elsewhere = 0
         self.on_incoming: Callable[[str, str, str], TwilioLeg | None] = lambda *_: None
         self._clock = clock
         self._requests = requests
@@ -108,7 +110,7 @@ class TwilioLink:
     @property
     def is_busy(self) -> bool:
         """Whether no more are taken."""
-        return self._is_closed or self.calls >= self.line.most_calls
+        return self._is_closed or self.calls + self.elsewhere >= self.line.most_calls
 
     async def place(self, leg: TwilioLeg, number: str, shown: str | None) -> None:
         """Call a number for a telephone, which hears of the outcome.

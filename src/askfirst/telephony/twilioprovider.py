@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from askfirst.errors import InvalidInput, Refused
 from askfirst.model import FRAME_MS
@@ -37,8 +37,8 @@ class TwilioProvider:
     """Calls over one line at Twilio. Make it on the loop that carries the calls, `close` it there.
 
     `on_call` is told of each call from outside and says whether it is to ring; none does before it
-    is set. Whoever serves Twilio's webhooks checks their signatures and calls `incoming`, `status`
-    and `stream`.
+    is set. `numbers` are what the account owns beside the line's sender. Whoever serves Twilio's
+    webhooks checks their signatures and calls `incoming`, `status` and `stream`.
     """
 
     name = "twilio"
@@ -48,6 +48,7 @@ class TwilioProvider:
         self.link = TwilioLink(clock, requests, line)
         self.link.on_incoming = self._incoming
         self.on_call: Callable[[IncomingTwilioCall], bool] = lambda _: False
+        self.numbers: Collection[str] = ()
         self.capabilities = TelephonyCapabilities(
             separate_legs=True,
             records_elsewhere=False,
@@ -67,6 +68,10 @@ class TwilioProvider:
         call = TwilioCall(self._clock, self.link, number, caller_id=caller_id)
         await call.begin(leg)
         return call
+
+    def shows(self, number: str) -> bool:
+        """Whether a number is the account's own."""
+        return number == self.link.line.sender or number in self.numbers
 
     def incoming(self, fields: Mapping[str, str]) -> str:
         """What Twilio is to do with a call (TwiML): one from outside, or one that was handed on."""

@@ -54,7 +54,7 @@ class NewCall(Body):
 
     to: str
     persona: str | None = None
-    provider: Literal["simulator", "sip", "external"] | None = None
+    provider: Literal["simulator", "sip", "twilio", "external"] | None = None
     capture_lag_ms: int = Field(default=WAY_MS, ge=0, le=2_000)
     agent_audio: Literal["browser", "file", "script"] = "script"
     caller_id: str | None = Field(default=None, max_length=40)

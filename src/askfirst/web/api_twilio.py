@@ -19,15 +19,18 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
-from askfirst.errors import AskfirstError, InvalidInput, Refused, Unavailable, Unverified
+from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable, Unverified
 from askfirst.server.account import account
 from askfirst.server.database import reading
+from askfirst.server.mediaworkers import MediaWorkers
 from askfirst.server.twilioevents import Intake
 from askfirst.telephony import twiliosignature
 from askfirst.telephony.twiliosignature import Signed
 from askfirst.web import words
 from askfirst.web.guard import SIGNED, RateLimit
 from askfirst.web.problems import problem
+from askfirst.web.relay import hand_on
+from askfirst.web.twiliosocket import TwilioSocket
 from askfirst.web.visit import site_of
 
 log = logging.getLogger(__name__)
@@ -59,16 +62,18 @@ def intake_of(request: HTTPConnection) -> Intake:
 
 
 @router.post("/twilio/voice")
-async def voice(request: Request) -> Response:
+@router.post("/twilio/voice/{worker}")
+async def voice(request: Request, worker: str | None = None) -> Response:
     """Twilio asks what to do with a call; the answer is TwiML.
 
-    Where nobody can take it, it says so to the caller and hangs up; nothing is ever recorded.
+    With a `worker` it is one that this media worker had handed on, and comes back. Where nobody can
+    take it, it says so to the caller and hangs up; nothing is ever recorded.
     """
 
     async def answer(intake: Intake, signed: Signed) -> Response:
         try:
-            return Response(await intake.voice(signed), media_type=XML)
-        except Unavailable as error:
+            return Response(await intake.voice(signed, worker), media_type=XML)
+        except (NotFound, Unavailable) as error:
             log.warning("twilio.call-not-taken error=%s", type(error).__name__)
             intake.tally["not taken"] += 1
             return await _nobody(request)
@@ -102,16 +107,24 @@ async def fallback(request: Request) -> Response:
 
 
 @router.websocket("/twilio/stream")
-async def stream(socket: WebSocket) -> None:
-    """The sound of a call. Its start message brings a token, which whoever carries calls checks;
-    where the upgrade is signed, too, that signature has to hold."""
+@router.websocket("/twilio/stream/{worker}")
+async def stream(socket: WebSocket, worker: str | None = None) -> None:
+    """The sound of a call, which a media `worker` carries where one is named.
+
+    Its start message brings a token, which whoever carries the call checks; where the upgrade is
+    signed, too, that signature has to hold.
+    """
     intake = intake_of(socket)
-    calls = site_of(socket).carrier.twilio
+    carrier = site_of(socket).carrier
     try:
         if twiliosignature.HEADER in socket.headers:
             await _check_upgrade(socket, intake)
         elif not upgrades.allows(_address(socket)):
             raise Unverified("too many upgrades without a signature")
+        if worker is not None:
+            await _carry_at(carrier.workers, worker, socket)
+            return
+        calls = carrier.twilio
         if calls is None:
             raise Unavailable("no calls are carried over Twilio here")
     except AskfirstError as error:
@@ -120,34 +133,16 @@ async def stream(socket: WebSocket) -> None:
         await socket.close(REFUSED)
         return
     await socket.accept()
-    await calls.stream(_Stream(socket))
+    await calls.stream(TwilioSocket(socket))
 
 
-class _Stream:
-    """A WebSocket as whoever carries calls takes it (`StreamSocket`)."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    async def receive(self) -> str | None:
-        """The next text message; None at the end, and for a message of bytes, which Twilio has
-        none of."""
-        try:
-            return await self._socket.receive_text()
-        except (WebSocketDisconnect, KeyError):
-            return None
-
-    async def send(self, text: str) -> None:
-        """Send a message. Raises OSError when the other side is gone."""
-        try:
-            await self._socket.send_text(text)
-        except (WebSocketDisconnect, RuntimeError) as error:
-            raise OSError("the stream has ended") from error
-
-    async def close(self) -> None:
-        """End the stream, if it has not."""
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.close()
+async def _carry_at(workers: MediaWorkers | None, worker: str, socket: WebSocket) -> None:
+    """Have a media worker carry a stream. Raises NotFound, Unavailable where it is not there."""
+    if workers is None:
+        raise NotFound("no media workers carry calls here")
+    scope = {**socket.scope, "path": "/worker/twilio/stream", "raw_path": b""}
+    with suppress(WebSocketDisconnect):  # Twilio is gone, and the worker hears of it
+        await hand_on(workers, workers.get(worker), scope, socket.receive, socket.send)
 
 
 async def _checked(

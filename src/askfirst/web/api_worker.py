@@ -7,24 +7,28 @@ folder of its socket is open to its own user only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, WebSocket
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 
-from askfirst.errors import NotFound
+from askfirst.errors import NotFound, Unavailable
 from askfirst.ports import AgentLeg
 from askfirst.server import accounts
 from askfirst.server.database import reading
 from askfirst.server.desk import Desk
 from askfirst.server.ids import new_id
-from askfirst.server.lines import IncomingLine
+from askfirst.server.lines import IncomingLine, Outside
 from askfirst.server.offer import Offer
+from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.fileleg import FileLeg
 from askfirst.telephony.movingleg import MovingLeg
 from askfirst.telephony.siplink import SipLink
+from askfirst.telephony.twiliolink import TwilioLink
 from askfirst.web.running import running_calls
+from askfirst.web.twiliosocket import TwilioSocket
 from askfirst.web.visit import site_of
 
 router = APIRouter(prefix="/worker", include_in_schema=False)
@@ -49,17 +53,20 @@ class Doorman:
         offered = {line for line, found in self._lines.items() if isinstance(found, Offer)}
         return len(self._lines.keys() - self._carried - offered)
 
-    @property
-    def elsewhere(self) -> int:
-        """How many lines of the trunk others use."""
-        link = getattr(self.desk.outside, "link", None)
-        return link.elsewhere if isinstance(link, SipLink) else 0
+    def lines(self) -> dict[str, int]:
+        """How many lines are used here, by provider."""
+        return {each.name: link.calls for each, link in self._links()}
 
-    def share(self, lines: int) -> None:
-        """Others use so many lines of the trunk."""
-        link = getattr(self.desk.outside, "link", None)
-        if isinstance(link, SipLink):
-            link.elsewhere = lines
+    def share(self, lines: Mapping[str, int]) -> None:
+        """Others use so many lines, by provider."""
+        for each, link in self._links():
+            link.elsewhere = lines.get(each.name, 0)
+
+    def _links(self) -> Iterator[tuple[Outside, SipLink | TwilioLink]]:
+        for each in self.desk.providers.all():
+            link = getattr(each, "link", None)
+            if isinstance(link, SipLink | TwilioLink):
+                yield each, link
 
     def arrive(self, line: IncomingLine) -> bool:
         """Let the master know that a call rings; whether it does."""
@@ -190,6 +197,32 @@ async def message(door: Door, line: str) -> dict[str, Any]:
     finally:
         door.done(line)
     return {}
+
+
+class Asking(BaseModel):
+    """What Twilio says of a call that it asks about."""
+
+    fields: dict[str, str]
+
+
+@router.post("/twilio/voice")
+async def twilio_voice(request: Request, asked: Asking) -> dict[str, Any]:
+    """What Twilio is to do with a call; whoever asks has looked at its signature."""
+    return {"twiml": await _over_twilio(request).incoming(asked.fields)}
+
+
+@router.websocket("/twilio/stream")
+async def twilio_stream(socket: WebSocket) -> None:
+    """The sound of a call at Twilio; whoever hands it on has looked at its signature."""
+    await socket.accept()
+    await _over_twilio(socket).stream(TwilioSocket(socket))
+
+
+def _over_twilio(request: HTTPConnection) -> TwilioCalls:
+    found = site_of(request).carrier.twilio
+    if found is None:
+        raise Unavailable("no calls are carried over Twilio here at the moment")
+    return found
 
 
 @router.post("/calls")

@@ -24,6 +24,9 @@ LARGEST = 16 << 20
 BOARD = "askfirst.board"
 """The message that tells what a worker carries; it comes before every answer."""
 
+PARTS_S = 5.0
+"""How long a worker that has answered waits for the other side to be through."""
+
 _LENGTHS = struct.Struct(">II")
 _SCOPE = (
     "type", "http_version", "method", "scheme", "path", "root_path", "client", "server",
@@ -133,9 +136,22 @@ async def answer(
 
         await app(scope, receive, send)
     finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        await _part(reader, writer)
+
+
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close once the other side has, which may still be writing what the app did not want.
+
+    Writing to a closed socket would take the answer from it that it has not read yet.
+    """
+    with contextlib.suppress(TimeoutError, OSError):
+        writer.write_eof()
+        async with asyncio.timeout(PARTS_S):
+            while await reader.read(LARGEST):
+                pass
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _ask(receive: Receive, writer: asyncio.StreamWriter) -> None:

@@ -13,11 +13,8 @@ from typing import Any
 
 from askfirst.clock import LoopClock
 from askfirst.errors import AskfirstError, Unavailable
-from askfirst.ports import AgentLeg, TelephonyCapabilities
 from askfirst.server.desk import Desk
 from askfirst.server.frontdesk import Ask, FrontDesk
-from askfirst.server.lines import Outside
-from askfirst.server.livecall import Line
 from askfirst.server.mediaworkers import MediaWorker, MediaWorkers
 from askfirst.server.node import Node
 from askfirst.server.offer import Offer
@@ -30,6 +27,7 @@ from askfirst.server.twilioevents import TwilioCalls
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.running import RunningCall, running_calls
+from askfirst.web.twilioworkers import Elsewhere, TwilioWorkers
 
 
 @dataclass(slots=True)
@@ -37,8 +35,9 @@ class Carrier:
     """The calls of a node. `node` None: this process shows pages and carries no calls.
 
     `trunk` is the exchange over which telephones are called; `most_calls` go on at one time. Where
-    `settings` want media workers these carry the calls, and `ask` asks them. Without an exchange
-    calls go over Twilio where that is set up; `twilio_url` is where an emulator of it answers.
+    `settings` want media workers these carry the calls, and `ask` asks them; `worker` is the name
+    of this process where it is one. Calls go over Twilio as well where that is set up; `twilio_url`
+    is where an emulator of it answers.
     """
 
     node: Node | None = None
@@ -48,10 +47,11 @@ class Carrier:
     ask: Ask | None = None
     workers: MediaWorkers | None = None
     twilio_url: str | None = None
+    worker: str | None = None
     _desk: Desk | None = None
     _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None
-    _over_twilio: OverTwilio | None = None
+    _over_twilio: OverTwilio | TwilioWorkers | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
@@ -61,7 +61,8 @@ class Carrier:
             yield
             return
         self._loop = asyncio.get_running_loop()
-        if self.settings is not None and self.settings.media_workers:
+        has_workers = self.settings is not None and self.settings.media_workers
+        if self.settings is not None and has_workers and self.worker is None:
             await self._start_workers(self.node, self.settings)
         else:
             await self._open_desk(self.node)
@@ -81,23 +82,18 @@ class Carrier:
             return reception.offer(offer, offer.to, offer.name, offer.by_name)
 
         self._desk.on_offer = offer
-        if outside is not None:
-            outside.on_call = reception.arrive
+        self._desk.providers.on_call = reception.arrive
         self._tester = TrunkTester(self._desk, clock, node.store.engine)
-        if outside is None and self.settings is not None:
+        if self.settings is not None:
             self._over_twilio = OverTwilio(
-                node.store,
-                self._desk,
-                self.settings.origin,
-                reception.arrive,
-                self.twilio_url,
+                node.store, self._desk, self.settings.origin, self.worker, self.twilio_url
             )
             await self._over_twilio.begin()
 
     async def _start_workers(self, node: Node, settings: Settings) -> None:
         """Let other processes carry calls; the desk of this one only knows whom it could call."""
         assert self.ask is not None  # noqa: S101 - whoever gives settings gives both
-        outside: Outside | None = None if self.trunk is None else _Elsewhere()
+        outside = None if self.trunk is None else Elsewhere("sip")
         self._desk = Desk(node, LoopClock(), outside=outside)
         self.workers = MediaWorkers(
             node, settings.to_json(), settings.media_workers, settings.calls_per_worker
@@ -120,6 +116,8 @@ class Carrier:
         self.workers.on_offer = offer
         self.workers.on_change = look
         await self.workers.start()
+        self._over_twilio = TwilioWorkers(node.store, self._desk, self.workers, self.ask)
+        await self._over_twilio.begin()
 
     async def close(self) -> None:
         """Hang up every call and wait until each is settled; safe to call more than once."""
@@ -230,22 +228,3 @@ class Carrier:
         told = self.workers or self._desk
         if self._loop is not None and told is not None:
             self._loop.call_soon_threadsafe(news, told)
-
-
-class _Elsewhere:
-    """`Outside` of a process whose media workers call telephones."""
-
-    name = "sip"
-    capabilities = TelephonyCapabilities(
-        separate_legs=True, records_elsewhere=False, capture_lag_ms=0, dtmf=True, early_media=False
-    )
-
-    def __init__(self) -> None:
-        self.on_call: Callable[[Any], bool] = lambda _: False
-
-    async def dial(self, number: str, leg: AgentLeg, caller_id: str | None = None) -> Line:
-        """Raises Unavailable: no call begins here."""
-        raise Unavailable("this process carries no calls; ask one that does")
-
-    async def close(self) -> None:
-        """Nothing to end."""

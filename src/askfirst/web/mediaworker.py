@@ -53,7 +53,14 @@ class Worker:
         if trunk is not None and not start["receives"]:
             # Calls from outside come in at one place.
             trunk = replace(trunk, registers=False, listen=None)
-        self._carrier = Carrier(node, trunk, settings.calls_per_worker)
+        self._carrier = Carrier(
+            node,
+            trunk,
+            settings.calls_per_worker,
+            settings,
+            twilio_url=settings.twilio_url,
+            worker=start["name"],
+        )
         self._site = Site(node.store, settings, node.rules, Listening(node.store), self._carrier)
         self._path = Path(start["path"])
         self._writer: asyncio.StreamWriter | None = None
@@ -72,8 +79,7 @@ class Worker:
         async with self._carrier.running():
             doorman = Doorman(self._carrier.desk, self._tell)
             self._carrier.desk.on_offer = doorman.offer
-            if self._carrier.desk.outside is not None:
-                self._carrier.desk.outside.on_call = doorman.arrive
+            self._carrier.desk.providers.on_call = doorman.arrive
             app = create_worker_app(self._site, doorman)
             respond = partial(answer, app, board=partial(self._board, doorman))
             async with self._serving(respond), self._reporting(doorman):
@@ -124,14 +130,13 @@ class Worker:
     def _board(self, doorman: Doorman) -> dict[str, Any]:
         """What is carried here; a user who has hung up is on no call, settled or not."""
         self._sequence += 1
-        desk = self._carrier.desk
-        stands = standing(desk.outside)
-        own = 0 if stands is None else stands.calls - doorman.elsewhere
+        desk = doorman.desk  # also while the carrier closes it
+        stands = standing(desk.providers)
         return {
             "sequence": self._sequence,
             "calls": [[each.id, "" if each.has_ended else each.user_id] for each in desk.all()],
             "busy": desk.busy + doorman.ringing,
-            "lines": own,
+            "lines": doorman.lines(),
             "trunk": None if stands is None else stands.state,
         }
 
@@ -145,8 +150,11 @@ class Worker:
                 self._carrier.desk.review_overrides()
             case {"restrict": list(calls)}:
                 self._carrier.desk.restrict(calls)
-            case {"elsewhere": int(lines)}:
+            case {"elsewhere": dict(lines)}:
                 doorman.share(lines)
+            case {"twilio": str(sid), "fields": dict(fields)}:
+                if self._carrier.twilio is not None:
+                    self._carrier.twilio.status(sid, fields)
             case {"decline": str(line)}:
                 doorman.decline(line)
             case {"refuse": str(line)}:

@@ -47,7 +47,7 @@ async def lines_now(visit: SignedIn) -> Lines:
     carrier = visit.site.carrier
     try:
         live = len(await carrier.running_calls())
-        stands = standing(carrier.desk.outside)
+        stands = standing(carrier.desk.providers)
     except Unavailable:
         return Lines()
     if stands is None:

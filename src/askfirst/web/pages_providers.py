@@ -49,7 +49,7 @@ async def now(visit: SignedIn) -> Now:
     except Unavailable:
         return Now()
     people = tuple(sorted(desk.personas))
-    return Now(True, people, standing(desk.outside), tester.is_running, tester.last)
+    return Now(True, people, standing(desk.providers), tester.is_running, tester.last)
 
 
 Standings = Annotated[Now, Depends(now)]
