@@ -60,7 +60,7 @@ class _Counting:
         """Count one."""
         self.events += 1
 
-    def incoming(self, fields: Mapping[str, str]) -> str:
+    async def incoming(self, fields: Mapping[str, str], worker: str | None = None) -> str:
         """No call comes in here."""
         return "<Response/>"
 

@@ -42,10 +42,12 @@ SHOWN = (
     "server/searchfilter.py", "server/searchquery.py", "server/sharing.py", "server/sites.py",
     "server/standingconsents.py", "server/standingdocument.py", "server/texts.py",
     "server/trackerchanges.py", "server/trackerlist.py", "server/transcribing.py",
-    "server/trunktest.py", "server/wordfiles.py", "subtitleread.py", "telephony/conversation.py",
-    "telephony/externalline.py", "telephony/phonecall.py", "telephony/progress.py",
+    "server/trunktest.py", "server/twiliotest.py", "server/wordfiles.py", "subtitleread.py",
+    "telephony/conversation.py", "telephony/externalline.py", "telephony/phonecall.py",
+    "telephony/progress.py",
     "telephony/siplink.py", "telephony/sipprovider.py", "telephony/siptrunk.py",
-    "telephony/twiliolink.py", "telephony/twilioprovider.py", "telephony/webrtc.py", "trackers.py",
+    "telephony/twilioclient.py", "telephony/twilioerrors.py", "telephony/twiliolink.py",
+    "telephony/twilioprovider.py", "telephony/twiliowire.py", "telephony/webrtc.py", "trackers.py",
     "transcriptread.py", "web/aftercall.py", "web/api_calls.py", "web/api_captions.py",
     "web/api_consulting.py", "web/api_contacts.py", "web/api_live.py", "web/api_queue.py",
     "web/api_recordings.py", "web/api_requests.py", "web/api_sound.py", "web/api_standing.py",
@@ -82,6 +84,9 @@ FOREIGN = (
     "{where}: String should have at least {min_length} character",
 )
 """What Starlette and Pydantic say themselves, as `askfirst.web.problems` passes it on."""
+
+TABLED: Mapping[str, str] = {"telephony/twilioerrors.py": "{words} ({told})"}
+"""Modules with tables of errors, pairs of a kind and its words, and how those are told."""
 
 _MESSAGE_AT: Mapping[str, int] = {"SignedOut": 1}
 """Where the message stands among the values of an error, if not first."""
@@ -156,6 +161,9 @@ def raised() -> Iterator[tuple[str, str, int]]:
     for name, tree in shown.items():
         for text, line in _defaults(tree, errors):
             yield text, name, line
+        if name in TABLED:
+            for text, line in tabled(tree, errors):
+                yield TABLED[name].replace("{words}", text), name, line
         helpers = {**everywhere, **helpers_of(tree, errors)}
         for call in calls_in(tree, errors):
             try:
@@ -209,6 +217,26 @@ def _defaults(tree: ast.Module, errors: frozenset[str]) -> Iterator[tuple[str, i
                     for default in made.args.defaults:
                         if isinstance(default, ast.Constant) and isinstance(default.value, str):
                             yield default.value, default.lineno
+
+
+def tabled(tree: ast.Module, errors: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """The words of pairs of an error and its words, each with its line; as text or by its name."""
+    texts = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+            continue
+        kind, said = node.elts
+        if isinstance(said, ast.Name):
+            said = texts.get(said.id, said)
+        is_error = isinstance(kind, ast.Name) and kind.id in errors
+        if is_error and isinstance(said, ast.Constant) and isinstance(said.value, str):
+            yield said.value, node.lineno
 
 
 def helpers_of(tree: ast.Module, errors: frozenset[str]) -> dict[str, Helper]:

@@ -66,7 +66,8 @@ def check_call(
     Without `rules` no places are looked for. Never raises for a language: one that is not
     understood has a verdict and no replies.
     """
-    own = sorted((each for each in said if each.speaker == OWN), key=lambda each: each.start_ms)
+    # On a channel with everybody on it the notice is looked for, and nobody's reply is guessed.
+    own = sorted((each for each in said if each.speaker != CONTACT), key=lambda each: each.start_ms)
     theirs = [each for each in said if each.speaker == CONTACT]
     found = check(
         own,

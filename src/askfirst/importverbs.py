@@ -84,12 +84,12 @@ def _twilio(chosen: argparse.Namespace) -> int:
         is_dry=chosen.dry_run,
         deletes=chosen.delete_at_source,
     )
-    with _importing(chosen) as (law, importer):
+    with _importing(chosen) as (store, law, importer):
 
         async def main() -> list[Any]:
             lines = []
             async with client:
-                run = twilioimport.run(client, wish, law, importer, _now)
+                run = twilioimport.run(client, wish, law, store, importer, _now)
                 async for line in run:
                     lines.append(line)
                     print(report.progress(line), file=sys.stderr)
@@ -111,9 +111,9 @@ def _hubspot(chosen: argparse.Namespace) -> int:
             f"the export {chosen.export} cannot be read: {error.strerror}; name a file that can"
         ) from error
     lines = []
-    with _importing(chosen) as (law, importer):
+    with _importing(chosen) as (store, law, importer):
         made = None if chosen.dry_run else importer
-        run = hubspotimport.run(content, chosen.audio, agent, spoken, law, made, _now)
+        run = hubspotimport.run(content, chosen.audio, agent, spoken, law, store, made, _now)
         for line in run:
             lines.append(line)
             print(report.progress(line), file=sys.stderr)
@@ -121,8 +121,8 @@ def _hubspot(chosen: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
-    """The law of an installation, and what makes an `Importer` into it when one is needed.
+def _importing(chosen: argparse.Namespace) -> Iterator[tuple[Any, Law, Any]]:
+    """An installation, its law, and what makes an `Importer` into it when one is needed.
 
     Raises NotFound without an installation, Refused while another import runs.
     """
@@ -143,11 +143,12 @@ def _importing(chosen: argparse.Namespace) -> Iterator[tuple[Law, Any]]:
             stack.callback(recognizer.close)
             return _part("importing").Importer(store, law, reach, recognizer)
 
-        yield law, importer
+        yield store, law, importer
 
 
 def _tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source: str) -> int:
-    """Give the report, and the status: 0 where all is in order, 1 where something is locked."""
+    """Give the report, and the status: 0 where all is in order, 1 where something is locked or
+    refused."""
     if chosen.csv is not None:
         _part("durable").replace_file(chosen.csv, "".join(report.csv_lines(lines)).encode())
     if chosen.json:
@@ -156,7 +157,7 @@ def _tell(chosen: argparse.Namespace, lines: Sequence[Any], report: Any, source:
         sys.stdout.write(report.summary(lines, source) + "\n")
     if any(each.error or each.deletion not in ("", "deleted") for each in lines):
         return FAULT
-    return NO if any(each.outcome == "quarantined" for each in lines) else YES
+    return NO if any(each.outcome in ("quarantined", "refused") for each in lines) else YES
 
 
 def _client(environment: Any) -> Any:

@@ -189,9 +189,11 @@ EVIDENCE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SpokenLine:
-    """One stretch of speech of one party; times in milliseconds since the answer."""
+    """One stretch of speech of one party, None where nobody can say whose it is; times in
+    milliseconds since the answer.
+    """
 
-    party: int
+    party: int | None
     start_ms: int
     end_ms: int
     text: str
@@ -501,7 +503,7 @@ def _transcript(transcript: Transcript) -> dict[str, object]:
             "language": transcript.language,
             "utterances": [
                 {
-                    "party": line.party,
+                    **({} if line.party is None else {"party": line.party}),
                     "start_ms": line.start_ms,
                     "end_ms": line.end_ms,
                     "text": line.text,

@@ -109,3 +109,41 @@ def test_a_call_that_comes_in_over_twilio_rings_at_the_agent(
     phone.hang_up()
     phone.expect_no_call()
     assert emulator.told()["captures"] == []
+
+
+def test_a_test_call_says_how_every_step_went_and_nothing_of_it_is_kept(
+    office: Installation, window: Open, emulator: Emulator
+) -> None:
+    seen = window("admin", at=office)
+    seen.go("/settings/providers/twilio")
+    seen.page.get_by_role("link", name="Test call").click()
+    seen.page.get_by_label("Number of your own telephone").fill("+47 22 22 22 22")
+    seen.page.get_by_role("button", name="Call it").click()
+
+    part = seen.page.locator("#test-call")
+    expect(part).to_contain_text("A test call is under way")
+    expect(part.get_by_role("button", name="Stop it")).to_be_visible()
+    expect(part).to_contain_text("Every step went well", timeout=40_000)
+    expect(part.locator(".chip-no")).to_have_count(0)
+    for words in ("with the token of the call", "told back", "ms of jitter", "of a call and of"):
+        expect(part).to_contain_text(words)
+    expect(part).not_to_contain_text("22 22")
+    told = emulator.told()
+    assert (told["calls"], told["captures"], told["recordings"]) == (1, [], 0)
+    assert rows(office, twilio_calls) == []
+    assert [row.id for row in rows(office, calls) if row.provider == "twilio"] == []
+
+
+def test_a_test_call_is_stopped_from_the_page(
+    office: Installation, window: Open, emulator: Emulator
+) -> None:
+    seen = window("admin", at=office)
+    seen.go("/settings/providers/twilio/test")
+    seen.page.get_by_label("Number of your own telephone").fill(OSLO)
+    seen.page.get_by_role("button", name="Call it").click()
+    seen.page.get_by_role("button", name="Stop it").click()
+
+    part = seen.page.locator("#test-call")
+    expect(part).to_contain_text("The call was stopped")
+    expect(part.get_by_role("button", name="Call it")).to_be_visible()
+    assert emulator.told()["captures"] == []

@@ -136,7 +136,7 @@ def test_secrets_of_what_is_in_force_no_more_are_wiped(store: Store) -> None:
     first = twiliorig.set_up(store)
     second = twiliorig.set_up(store)
     with transaction(store.engine) as connection:
-        twilioaccount.wipe(connection)
+        twilioaccount.wipe(connection, utc_now())
     assert sealed(store) == {first.id: False, second.id: True}
     assert in_force(store) == second
 
@@ -150,7 +150,7 @@ def test_a_change_waits_for_a_second_person_and_the_ledger_has_ids_only(store: S
         twilioaccount.keep(connection, store.keys, second, asks.id, utc_now())
         done = guardedsettings.change(store, connection, {"twilio": second.id}, asks.id, utc_now())
         assert done.proposal is not None
-        twilioaccount.wipe(connection)
+        twilioaccount.wipe(connection, utc_now())
     assert in_force(store) == first
     assert sealed(store) == {first.id: True, second.id: True}
 
@@ -179,3 +179,20 @@ def test_taking_them_out_of_force_waits_for_nobody(store: Store) -> None:
         assert done.proposal is None
     assert in_force(store) is None
     assert set(sealed(store).values()) == {False}
+
+
+def test_what_is_about_to_come_into_force_is_not_wiped_meanwhile(store: Store) -> None:
+    first, second = twiliorig.set_up(store), twilioaccount.read(twiliorig.GIVEN)
+    with transaction(store.engine) as connection:
+        twilioaccount.keep(connection, store.keys, second, "usr_nobody", utc_now())
+        twilioaccount.wipe_exchanged(connection, utc_now())
+    assert sealed(store) == {first.id: True, second.id: True}
+
+
+def test_where_no_call_goes_on_the_old_secrets_go_at_once(store: Store) -> None:
+    first, boss = twiliorig.set_up(store), administrator(store, "kari")
+    second = twilioaccount.read(twiliorig.GIVEN)
+    with transaction(store.engine) as connection:
+        twilioaccount.keep(connection, store.keys, second, boss.id, utc_now())
+        guardedsettings.change(store, connection, {"twilio": second.id}, boss.id, utc_now())
+    assert sealed(store) == {first.id: False, second.id: True}

@@ -19,6 +19,7 @@ from askfirst.policy import Policy
 from askfirst.ports import RecognizerCapabilities
 from askfirst.rules import packaged
 from askfirst.server.auditrun import Reach
+from askfirst.server.blobs import LocalBlobs, disk_trouble
 from askfirst.server.database import reading
 from askfirst.server.importing import Importer, Line
 from askfirst.server.store import Store
@@ -79,6 +80,18 @@ def mono() -> bytes:
     return encode_wav(tone([AGENT_HZ], 4_000, rate=8_000)[None, :], 8_000)
 
 
+class Full(LocalBlobs):
+    """A disk with no room left for a second object."""
+
+    room = 1
+
+    def put_new(self, name: str, data: bytes) -> None:
+        if not self.room:
+            raise disk_trouble("write", OSError(28, "No space left on device"))
+        self.room -= 1
+        super().put_new(name, data)
+
+
 @dataclass
 class Case:
     """An account at the emulator, an installation, and what brings the one into the other."""
@@ -119,6 +132,7 @@ class Case:
                     client,
                     Wish(agent="US-TX", **wish),
                     Law(packaged(), self.policy),
+                    self.store,
                     importer,
                     lambda: NOW,
                 )

@@ -119,7 +119,7 @@ def bring(store: Store, content: bytes, folder: Path, hearing: Hearing) -> list[
     def importer() -> Importer:
         return Importer(store, law, Reach(), hearing)
 
-    return list(run(content, folder, "US-TX", "en", law, importer, lambda: NOW))
+    return list(run(content, folder, "US-TX", "en", law, store, importer, lambda: NOW))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
@@ -127,8 +127,9 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "audio"
     folder.mkdir()
     (folder / "1.wav").symlink_to(tmp_path / "other.wav")
-    law = Law(packaged())
-    assert list(run(table(row(1)), folder, "US-TX", "en", law, None, lambda: NOW)) == []
+    law, store = Law(packaged()), Store.open(tmp_path / "data")
+    assert list(run(table(row(1)), folder, "US-TX", "en", law, store, None, lambda: NOW)) == []
+    store.close()
 
 
 def test_recordings_are_judged_and_brought_once(tmp_path: Path) -> None:

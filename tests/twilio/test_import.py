@@ -19,6 +19,7 @@ from tests.twilio.importrig import (
     OURS,
     QUESTION,
     Case,
+    Full,
     Hearing,
     at_once,
     mono,
@@ -37,7 +38,6 @@ from askfirst.policy import Policy
 from askfirst.rules import packaged
 from askfirst.server import erasure, importreport, models, recordingselsewhere, twilioimport
 from askfirst.server.auditrun import Reach
-from askfirst.server.blobs import LocalBlobs, disk_trouble
 from askfirst.server.database import assets, calls, parties, reading, recordings, transaction
 from askfirst.server.importing import AUDIT, Importer, Line
 from askfirst.server.importtables import imports
@@ -100,18 +100,6 @@ def test_a_broken_file_is_not_kept(case: Case) -> None:
     assert line.error.startswith(sid)
     assert case.rows(recordings) == []
     assert case.there(sid)
-
-
-class Full(LocalBlobs):
-    """A disk with no room left for a second object."""
-
-    room = 1
-
-    def put_new(self, name: str, data: bytes) -> None:
-        if not self.room:
-            raise disk_trouble("write", OSError(28, "No space left on device"))
-        self.room -= 1
-        super().put_new(name, data)
 
 
 def test_a_full_disk_leaves_nothing_readable_and_the_next_try_begins_anew(case: Case) -> None:
@@ -307,7 +295,7 @@ def test_a_notice_that_is_heard_opens_it_with_the_agents_channel_alone(case: Cas
     assert (line.outcome, line.deletion, line.recording is None) == ("ready", "deleted", False)
     assert case.hearing.given == [AGENT_HZ]
     (row,) = case.rows(recordings)
-    assert (row.state, row.may_transcribe, row.may_analyse) == ("ready", False, False)
+    assert (row.state, row.may_transcribe, row.may_analyse) == ("ready", True, True)
     assert row.expires_at is not None
     (call,) = case.rows(calls)
     assert (call.provider, call.direction, call.proof) == ("import", "outbound", 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from tests.server import twiliorig
 from tests.twilio.importrig import (
     BERLIN,
     CALIFORNIA,
@@ -14,6 +15,7 @@ from tests.twilio.importrig import (
     OURS,
     Case,
     Hearing,
+    at_once,
     mono,
 )
 from tests.twilio.serving import serving
@@ -21,11 +23,12 @@ from tests.web.conftest import add, opened, set_up, signed_in
 
 from askfirst.server import recordingselsewhere
 from askfirst.server.access import UserRole
+from askfirst.server.clock import utc_now
 from askfirst.server.queuecheck import check_all
 from askfirst.server.recordingselsewhere import Watch
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCredentials
-from askfirst.twilioemulator.kept import ACCOUNT_SID, SECRET, Account, KeptNumber
+from askfirst.twilioemulator.kept import ACCOUNT_SID, SECRET, Account, Fault, KeptNumber
 from askfirst.twilioemulator.resources import Resources
 from askfirst.web.visit import Site
 
@@ -52,7 +55,8 @@ def officer(ready: Site) -> TestClient:
 
 
 def watch(case: Case) -> Watch:
-    return Watch(lambda: TwilioClient(TwilioCredentials(ACCOUNT_SID, SECRET), case.base))
+    credentials = TwilioCredentials(ACCOUNT_SID, SECRET)
+    return Watch(lambda: TwilioClient(credentials, case.base, pause=at_once))
 
 
 def test_a_locked_one_is_an_item_with_our_side_alone_and_no_cut(
@@ -108,12 +112,75 @@ def test_the_queue_tells_of_what_twilio_keeps_and_of_a_check_that_failed(
     recordingselsewhere.run(ready.store, watch(case), NOW)
     page = officer.get("/compliance").text
     assert sid in page
-    assert "nobody here asked for" in page
+    assert "belongs to none of our calls" in page
+    assert "/calls/None" not in page
     case.account.secret = "another"  # noqa: S105 - of the emulator
     recordingselsewhere.run(ready.store, watch(case), NOW)
     page = officer.get("/compliance").text
     assert "Not known whether Twilio records" in page
+    assert "does not take the credentials" in page
     assert sid in page
+
+
+def test_the_pages_of_twilio_and_of_the_system_say_when_and_why_a_check_failed(
+    ready: Site, case: Case
+) -> None:
+    admin = signed_in(ready, add(ready, UserRole.ADMIN, name="boss"))
+    twiliorig.set_up(ready.store)
+    assert "never checked" in on(admin, "/settings/providers/twilio")
+    recordingselsewhere.run(ready.store, watch(case), utc_now())
+    assert "Nothing is kept there" in on(admin, "/settings/providers/twilio")
+    case.account.faults = [("Recordings", Fault.BROKEN)] * 8
+    case.add(1, CALIFORNIA)
+    recordingselsewhere.run(ready.store, watch(case), utc_now())
+    for path in ("/settings/providers/twilio", "/dashboards/system"):
+        page = on(admin, path)
+        assert "Not known: Twilio did not answer" in page
+        assert "Nothing is kept there" not in page
+        assert "Last tried" in page
+        assert "Last made whole" in page
+    recordingselsewhere.run(ready.store, watch(case), utc_now())
+    page = on(admin, "/settings/providers/twilio")
+    assert "Recordings are kept there" in page
+    assert 'href="/compliance"' not in page.partition("<main")[2]
+    officer = signed_in(ready, add(ready, UserRole.COMPLIANCE))
+    page = on(officer, "/settings/providers/twilio")
+    assert 'href="/compliance"' in page.partition("<main")[2]
+
+
+def on(client: TestClient, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_what_belongs_to_no_call_of_ours_has_decisions_of_its_own(
+    ready: Site, case: Case, officer: TestClient
+) -> None:
+    sid = case.add(1, CALIFORNIA)
+    recordingselsewhere.run(ready.store, watch(case), NOW)
+    found = officer.get(f"{API}/queue", params={"reason": "elsewhere-no-call"}).json()
+    (item,) = found["items"]
+    assert (item["call"], item["recording"], item["agent"], item["evidence"]) == (None,) * 4
+    assert item["elsewhere"]["recording"] == sid
+    assert item["decisions"] == ["deleted-there", "known"]
+    assert found["counts"]["elsewhere-no-call"] == 1
+    path = f"/compliance/items/{item['id']}"
+    page = officer.get(path).text
+    assert sid in page
+    assert "/calls/" not in page.partition("<main")[2]
+    assert officer.get(f"{path}/sound").status_code == 403
+    auditor = signed_in(ready, add(ready, UserRole.AUDITOR))
+    assert auditor.get(path).status_code == 200
+    answer = {"decision": "known", "comment": "our queue system makes it, contract of 2024"}
+    assert auditor.post(path, data=answer).status_code == 403
+    assert officer.post(path, data={**answer, "comment": ""}).status_code == 422
+    assert officer.post(path, data=answer).status_code == 303
+    page = officer.get(path).text
+    assert "ours, and known" in page
+    assert "contract of 2024" in page
+    assert officer.get("/compliance").status_code == 200
+    assert sid in officer.get("/compliance?decided=yes").text
 
 
 def test_an_alarm_about_our_call_names_it_and_the_recording(

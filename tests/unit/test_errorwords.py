@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.errors import InvalidRequest
+from askfirst.errors import AskfirstError, InvalidRequest
+from askfirst.telephony.twilioerrors import BY_CODE, BY_STATUS, meaning
 from askfirst.web import errorwords, words
 from askfirst.web.errorwords import LONGEST, NAMES, Template, in_words
 
@@ -120,3 +121,14 @@ def test_no_message_is_so_general_that_anything_fits_it() -> None:
     for template in TEMPLATES:
         literals = "".join(PLACEHOLDER.split(template)[::2])
         assert len(re.findall("[a-z]", literals, re.IGNORECASE)) >= 6, template
+
+
+REFUSALS = [*(meaning(400, each) for each in BY_CODE), *map(meaning, (*BY_STATUS, 503, 302))]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=str)
+def test_what_twilio_refuses_is_said_in_norwegian_with_its_code(error: AskfirstError) -> None:
+    said, english = in_words(error, "nb"), str(error)
+
+    assert said.partition(" (status")[0] != english.partition(" (status")[0]
+    assert said.endswith(english[english.rindex(" (status") :])

@@ -58,3 +58,17 @@ def test_a_message_that_is_put_together_otherwise_is_refused(message: str) -> No
 def test_another_errors_words_are_read_where_that_one_is_raised() -> None:
     assert templates("raise InvalidInput(str(error))") == []
     assert templates('raise SignedOut(path, "sign in again")') == ["sign in again"]
+
+
+def test_pairs_of_an_error_and_its_words_are_read_as_text_and_by_name() -> None:
+    source = (
+        '_WHY = "not " "known"\n'
+        'TABLE = {1: (Refused, _WHY), 2: (InvalidInput, "wrong")}\n'
+        'OTHERS = {3: (other, "else"), 4: ("a", "b"), 5: (Refused, unknown)}\n'
+        'def found():\n    return Refused, "last"\n'
+    )
+    errors = frozenset({"Refused", "InvalidInput"})
+
+    found = {text for text, _ in raised.tabled(ast.parse(source), errors)}
+
+    assert found == {"not known", "wrong", "last"}

@@ -29,6 +29,8 @@ NEEDED: dict[tuple[str, str], str | Permission] = {
     ("POST", "/settings/providers/test"): P.SETTINGS_WRITE,
     ("GET", "/settings/providers/twilio"): P.SETTINGS_READ,
     ("POST", "/settings/providers/twilio"): P.SETTINGS_WRITE,
+    ("GET", "/settings/providers/twilio/test"): P.SETTINGS_READ,
+    ("POST", "/settings/providers/twilio/test"): P.SETTINGS_WRITE,
     ("POST", "/settings/providers/twilio/remove"): P.SETTINGS_WRITE,
     ("POST", "/settings/providers/twilio/check"): P.SETTINGS_WRITE,
     ("POST", "/settings/providers/twilio/numbers/{number}"): P.SETTINGS_WRITE,

@@ -95,7 +95,10 @@ class FigureLearner:
     """Keeps the figures of a recording."""
 
     def learn(self, store: Store, studied: Studied, at: datetime) -> None:
-        """Keep them, in place of those that were kept before."""
+        """Keep them, in place of those that were kept before; none where sides are not known."""
+        if any(each.speaker not in set(Role) for each in studied.said):
+            self.forget(store, studied.recording)
+            return
         row = _row(analyse(studied.said, studied.open_, studied.language))
         with transaction(store.engine) as connection:
             lock(connection, studied.recording)

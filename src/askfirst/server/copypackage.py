@@ -41,6 +41,7 @@ from askfirst.server.database import calls, consents, parties, reading, recordin
 from askfirst.server.export import Copied, Source, vcon_of_copy
 from askfirst.server.forgetting import spellings
 from askfirst.server.manifestzip import ManifestZip
+from askfirst.server.recordingreader import is_mixed
 from askfirst.server.request import INBOUND
 from askfirst.server.requestregister import person_of, requests_of
 from askfirst.server.standingconsents import StandingConsent
@@ -155,6 +156,10 @@ class _Package:
             return sound
         samples, _ = decode(sound, SAMPLE_RATE_HZ)
         samples = samples.copy()
+        with reading(self.source.store.engine) as connection:
+            mixed = is_mixed(connection, recording)
+        if mixed:  # our side is on every channel, so nothing of it can be left
+            samples[:] = 0
         samples[1 if row.direction == INBOUND else 0] = 0
         return encode_ogg_opus(samples)
 

@@ -363,7 +363,7 @@ def _table(
 
 
 def _speaker(say: _Saying, line: Mapping[str, Any]) -> str:
-    return say("label", "you" if line["speaker"] == "contact" else "us")
+    return say("label", {"contact": "you", "agent": "us"}.get(line["speaker"], "either"))
 
 
 def _tag(name: str, *inner: str, **attributes: str) -> Html:

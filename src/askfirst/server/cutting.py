@@ -21,6 +21,7 @@ from askfirst.ledger import Kind
 from askfirst.model import SAMPLE_RATE_HZ
 from askfirst.server import coaching, copies
 from askfirst.server.database import assets, reading, recordings, segments, transaction
+from askfirst.server.importtables import SEGMENT
 from askfirst.server.playback import Playback
 from askfirst.server.queuetables import cut_pieces
 from askfirst.server.recordingreader import stretches_of
@@ -59,7 +60,7 @@ def after(stretches: Sequence[Stretch], from_ms: int) -> list[Stretch]:
             kept = replace(each, from_ms=max(each.from_ms, from_ms), file_ms=file_ms)
             laid.append(kept)
             file_ms += kept.to_ms - kept.from_ms
-    if from_ms <= begins or not any(each.kind == "open" for each in laid):
+    if from_ms <= begins or not any(each.kind in ("open", SEGMENT) for each in laid):
         raise InvalidInput(
             f"found {from_ms} ms as the place to cut; expected one within the recording, which is "
             f"from {begins} to {ends} ms of the call"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from askfirst.errors import InvalidInput, Misconfigured, NotInstalled
 from askfirst.rules import packaged
-from askfirst.server import custodyreport, elsewherereport, models, overridereport
+from askfirst.server import custodyreport, elsewherereport, models, overridereport, twilioreport
 from askfirst.server.checkup import Finding, missing, ok, warning
 from askfirst.server.listener import certificate, microphone, port
 from askfirst.server.settings import Settings, read_settings
@@ -69,6 +69,7 @@ def examine(
         recogniser(settings),
         codecs(),
         *telephones(settings),
+        *twilioreport.twilio(settings, now),
         placeholder(),
         *certificate(settings, now),
         port(settings),
@@ -206,7 +207,7 @@ def telephones(settings: Settings) -> Iterator[Finding]:
     if trunk is None:
         yield warning(
             "trunk",
-            "none is set; only demo contacts can be called",
+            "none is set; without Twilio only demo contacts can be called",
             "put a table [sip] into askfirst.toml: docs/how-to/telephone.md",
         )
         return

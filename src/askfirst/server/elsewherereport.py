@@ -11,7 +11,7 @@ from pathlib import Path
 from askfirst.server.checkup import Finding, ok, warning
 
 FRESH = timedelta(days=2)
-"""A check is made daily; older than this it says nothing of now."""
+"""As `recordingselsewhere.FRESH`, which needs more than the standard library."""
 
 _DO = {
     "credentials": "mend the credentials of Twilio",
@@ -19,6 +19,12 @@ _DO = {
     "unreachable": "look whether this machine reaches Twilio",
     "answer": "look for an update of askfirst",
 }
+
+_COUNTS = """
+SELECT count(*) - count(queue_items.id), count(queue_items.id) FROM recordings_elsewhere
+LEFT JOIN queue_items ON queue_items.subject = recordings_elsewhere.sid
+AND queue_items.decision = 'known' WHERE gone_at IS NULL
+"""
 
 
 def elsewhere(data: Path, now: datetime) -> Iterator[Finding]:
@@ -32,9 +38,7 @@ def elsewhere(data: Path, now: datetime) -> Iterator[Finding]:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as opened:
             row = opened.execute("SELECT done_at, problem FROM elsewhere_checks").fetchone()
-            (count,) = opened.execute(
-                "SELECT count(*) FROM recordings_elsewhere WHERE gone_at IS NULL"
-            ).fetchone()
+            count, known = opened.execute(_COUNTS).fetchone()
     except (sqlite3.Error, TypeError):
         return  # the finding about the database says so, or its tables are older
     if row is None:
@@ -49,4 +53,5 @@ def elsewhere(data: Path, now: datetime) -> Iterator[Finding]:
         says = f"recordings that Twilio keeps and nobody here asked for: {count}"
         yield warning(name, says, "look at the compliance queue: docs/how-to/move-from-twilio.md")
     else:
-        yield ok(name, f"Twilio keeps no recording, as it said on {done:%Y-%m-%d}")
+        but = f" but {known} that somebody here knows of" if known else ""
+        yield ok(name, f"Twilio keeps no recording{but}, as it said on {done:%Y-%m-%d}")

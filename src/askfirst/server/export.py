@@ -68,6 +68,10 @@ class Source(Protocol):
         """Made the transcripts."""
 
 
+_PARTIES = {Role.AGENT.value: 0, Role.CONTACT.value: 1}
+"""Whose line it is; on a channel with everybody on it nobody's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """What of a recording is in a copy for a person: Ogg/Opus, and the lines of its transcript."""
@@ -118,7 +122,7 @@ def vcon_of_copy(node: Source, call: str, copied: Copied | None) -> dict[str, An
     if copied.lines is not None:
         lines = tuple(
             SpokenLine(
-                0 if each["speaker"] == "agent" else 1,
+                _PARTIES.get(each["speaker"]),
                 each["start_ms"],
                 each["end_ms"],
                 each.get("machine_text", each["text"]),
@@ -247,7 +251,7 @@ def _audio(found: _Found, recording: Any, body: bytes) -> Audio:
 
 def _transcript(language: str, engine: str, said: Sequence[Utterance]) -> Transcript:
     lines = tuple(
-        SpokenLine(0 if item.speaker == "agent" else 1, item.start_ms, item.end_ms, item.text)
+        SpokenLine(_PARTIES.get(item.speaker), item.start_ms, item.end_ms, item.text)
         for item in said
     )
     return Transcript(language, engine, lines)

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from askfirst.auditing import MIXED, sentences
 from askfirst.callcheck import CallCheck
 from askfirst.errors import Unavailable
 from askfirst.ledger import Kind
@@ -26,7 +27,7 @@ from askfirst.server.guarantees import Outside, may_leave
 from askfirst.server.playback import Playback
 from askfirst.server.queue import Finding, Reason, notice_window, raise_item
 from askfirst.server.recorder import remove_folder
-from askfirst.server.recordingreader import stretches_of
+from askfirst.server.recordingreader import is_mixed, stretches_of
 from askfirst.server.restrictions import RESTRICTED
 from askfirst.server.sealing import seal_recording, write_asset
 from askfirst.server.store import Store
@@ -77,7 +78,10 @@ class Finishing:
                 may = connection.execute(
                     sa.select(recordings.c.may_transcribe).where(recordings.c.id == recording)
                 ).scalar_one()
-            if may and understands:
+                mixed = is_mixed(connection, recording)
+            if may and understands and mixed:
+                self._transcribe_mix(recording)
+            elif may and understands:
                 known = self._vocabulary()
                 # What the notice was checked against is heard without names and terms: nothing that
                 # an account writes may make a notice more likely to be heard. It stays as it is.
@@ -97,6 +101,13 @@ class Finishing:
             redacting.redact(self.store, recording, utc_now())
             peaks.prepare(self.store, recording)
         return understands
+
+    def _transcribe_mix(self, recording: str) -> None:
+        """Transcribe a recording with everybody on one channel; who said what is not guessed."""
+        known = self._vocabulary()
+        said = self._heard(recording, "mixed-words", MIXED, own_side=True, known=known)
+        kept = transcripts.to_bytes(sentences(said))
+        write_asset(self.store, recording, transcripts.MACHINE, kept, utc_now())
 
     def _understands(self, call: str) -> bool:
         with reading(self.store.engine) as connection:

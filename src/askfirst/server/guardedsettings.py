@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from askfirst.errors import Refused
 from askfirst.ledger import Kind
-from askfirst.server import account, approvals, twilioaccount
+from askfirst.server import account, approvals, twilioaccount, twilioexchange
 from askfirst.server.access import Permission, Person
 from askfirst.server.account import Account
 from askfirst.server.accountkeys import SECOND_FACTOR
@@ -204,11 +204,14 @@ def _enter_provider(
     person: str,
     at: datetime,
 ) -> None:
-    """Let the ledger say which credentials of a provider are in force, and wipe the others."""
+    """Let the ledger say which credentials of a provider are in force, and wipe those that do not
+    count any more."""
     if before.twilio != after.twilio:
         data = {"provider": "twilio", "credentials": after.twilio or "none", "person": person}
         store.ledger.append(connection, Kind.PROVIDER_CHANGED, at, data=data)
-        twilioaccount.wipe(connection)
+        if before.twilio is not None:
+            twilioexchange.end(connection, before.twilio, at)
+        twilioaccount.wipe(connection, at)
 
 
 def _guarded(before: Account) -> frozenset[str]:

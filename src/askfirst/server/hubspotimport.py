@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from askfirst.auditing import Law
 from askfirst.errors import AskfirstError, InvalidInput
 from askfirst.server.auditrun import ENDINGS, Existing
 from askfirst.server.csvlines import MOST_BYTES, Row, kept_text, read_sheet
-from askfirst.server.importing import Importer, Line, Origin, asked
+from askfirst.server.importing import Importer, Line, Origin
+from askfirst.server.importplan import planned
+from askfirst.server.store import Store
 
 SOURCE = "hubspot"
 
@@ -83,12 +85,14 @@ def run(
     agent: str,
     language: str,
     law: Law,
+    store: Store,
     importer: Callable[[], Importer] | None,
     now: Callable[[], datetime],
 ) -> Iterator[Line]:
     """What became of the recording of each call of an export; None for `importer` is a dry run.
 
-    A call without a file has no line. Raises InvalidInput as `read_export`.
+    `store` is asked who may not come, in a dry run too. A call without a file has no line. Raises
+    InvalidInput as `read_export`.
     """
     made: Importer | None = None
     for each in read_export(content):
@@ -101,29 +105,28 @@ def run(
         existing = Existing(
             each.id, path, (each.contact,), agent, each.at.date(), language, each.is_inbound
         )
-        decision = law.decide(existing.parties, existing.on)
-        line = Line(each.id, each.id, each.at, "planned", decision, asked(decision))
-        if importer is None:
+        origin = _origin(each)
+        line = planned(store, law, existing, origin, each.id, now())
+        if importer is None or line.outcome != "planned":
             yield line
             continue
         made = made or importer()
-        yield _brought(made, existing, each, line, now())
+        yield _brought(made, existing, origin, line, now())
+
+
+def _origin(call: HubSpotCall) -> Origin:
+    direction = "inbound" if call.is_inbound else "outbound"
+    return Origin(SOURCE, call.id, f"{SOURCE}_{int(call.id):032x}", call.at, direction)
 
 
 def _brought(
-    importer: Importer, existing: Existing, call: HubSpotCall, line: Line, at: datetime
+    importer: Importer, existing: Existing, origin: Origin, line: Line, at: datetime
 ) -> Line:
-    told = (line.ref, line.call_ref, line.at)
-    known = importer.known(SOURCE, call.id)
-    if known is not None:
-        return Line(*told, "known", line.decision, line.asked, recording=known.recording)
-    direction = "inbound" if call.is_inbound else "outbound"
-    origin = Origin(SOURCE, call.id, f"{SOURCE}_{int(call.id):032x}", call.at, direction)
     try:
         brought = importer.bring(existing, origin, at)
     except AskfirstError as error:
-        return Line(*told, "error", line.decision, line.asked, error=str(error))
-    return Line(*told, brought.state, line.decision, line.asked, brought, brought.recording)
+        return replace(line, outcome="error", error=str(error))
+    return replace(line, outcome=brought.state, brought=brought, recording=brought.recording)
 
 
 def _file(folder: Path, call: str) -> Path | None:

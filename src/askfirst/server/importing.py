@@ -19,15 +19,16 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from askfirst import auditing, outcome
+from askfirst.audio import soundfile
 from askfirst.audio.container import decode, encode_ogg_opus
 from askfirst.audio.tone import find_key_tones
 from askfirst.auditing import Audited, Law
 from askfirst.errors import InvalidInput, NotFound, Refused, Unverified
 from askfirst.explain import to_json as decision_to_json
 from askfirst.ledger import Kind
-from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, Purpose, RecordingState, Verdict
+from askfirst.model import SAMPLE_RATE_HZ, Decision, Form, Proof, RecordingState, Verdict
 from askfirst.ports import Recognizer
-from askfirst.server import auditrun, periods, restrictions
+from askfirst.server import auditrun, importbars, importleft, periods, restrictions, transcribing
 from askfirst.server.auditrun import Existing, Reach
 from askfirst.server.database import (
     assets,
@@ -39,14 +40,13 @@ from askfirst.server.database import (
     transaction,
 )
 from askfirst.server.ids import new_id
-from askfirst.server.importtables import BROUGHT_OVER, imports
+from askfirst.server.importbars import Bar
+from askfirst.server.importtables import BEGUN, BROUGHT_OVER, DELETED, KEPT, SEGMENT, imports
 from askfirst.server.playback import Playback
 from askfirst.server.queue import NOTICE_MS, Finding, Reason, raise_item
 from askfirst.server.sealing import put_beside
 from askfirst.server.store import Store
 
-BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
-SEGMENT = "imported"
 METADATA_DAYS = 40
 """For so long Twilio still tells of a recording that was deleted there (its documentation)."""
 
@@ -81,9 +81,11 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What became of one recording: of `outcome` planned, ready, quarantined, known or error.
+    """What became of one recording: of `outcome` planned, ready, quarantined, refused, known or
+    error.
 
-    `asked` is what the law asked. `deletion` is "", deleted, or why it was not.
+    `asked` is what the law asked. `deletion` is "", deleted, or why it was not. `refused` is why
+    it may not come at all.
     """
 
     ref: str
@@ -96,6 +98,7 @@ class Line:
     recording: str | None = None
     deletion: str = ""
     error: str = ""
+    refused: Bar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +112,37 @@ class Importer:
 
     def known(self, source: str, ref: str) -> Any | None:
         """What is written of a recording that was brought over before; None for a new one."""
-        query = sa.select(imports).where(
-            imports.c.source == source, imports.c.ref == ref, imports.c.state != BEGUN
-        )
-        with reading(self.store.engine) as connection:
-            return connection.execute(query).one_or_none()
+        return brought_before(self.store, source, ref)
 
     def bring(self, existing: Existing, origin: Origin, at: datetime) -> Brought:
         """Audit a recording and keep it. Raises InvalidInput for what is no whole sound.
 
-        Raises Refused where it was brought before, Unavailable where the disk, a key or the
-        recogniser fails, Unverified where what was kept reads back otherwise.
+        Raises Refused where it was brought before or may not come (`importbars`), Unavailable
+        where the disk, a key or the recogniser fails, Unverified where what was kept reads back
+        otherwise.
         """
         if self.known(origin.source, origin.ref) is not None:
             raise Refused("this recording was brought over before; there is no second copy")
+        with reading(self.store.engine) as connection:
+            self._ensure_may_come(connection, existing, origin, at)
         audited = auditrun.audit(existing, self.law, self.reach, self.recognizer)
         if audited.seconds is None or audited.decision is None:
             raise InvalidInput(audited.error or "the sound cannot be read")
         original = existing.path.read_bytes()
         samples = _placed(decode(original, SAMPLE_RATE_HZ)[0], existing, origin)
+        is_mixed = soundfile.examine(existing.path).is_mixed
+        # What was heard allows these as it allows the recording: the law asks for all of them at
+        # once. Of a mix the contact's words are read, so that rests on what was stated, or is not.
+        may_read = not is_mixed or self.reach.basis is not None
         sound = encode_ogg_opus(samples)
         call, recording = new_id("call"), new_id("rec")
-        self._begin(origin, call, recording, hashlib.sha256(original).hexdigest(), at)
+        self._begin(origin, call, recording, hashlib.sha256(original).hexdigest(), is_mixed, at)
         audio = put_beside(self.store, recording, "audio", sound)
         kept = put_beside(self.store, recording, AUDIT, _told(audited, origin))
         length_ms = samples.shape[1] // _PER_MS
         with transaction(self.store.engine) as connection:
+            # Asked again: listening takes long, and somebody may have said no meanwhile.
+            self._ensure_may_come(connection, existing, origin, at)
             _write_call(connection, call, existing, origin, audited, length_ms, self.law)
             is_shown = is_in_order(audited)
             connection.execute(
@@ -143,10 +151,10 @@ class Importer:
                     call=call,
                     created_at=origin.at,
                     state=RecordingState.READY.value,
-                    purpose=(self.law.policy.purpose or Purpose.QUALITY).value,
+                    purpose=importbars.purpose_of(self.law).value,
                     mandatory=None,
-                    may_transcribe=False,
-                    may_analyse=False,
+                    may_transcribe=may_read,
+                    may_analyse=may_read,
                     is_truncated=False,
                     legal_hold=False,
                     lost_frames=0,
@@ -172,6 +180,7 @@ class Importer:
                 self.store.ledger.append(
                     connection, Kind.RECORDING_READY, at, call=call, recording=recording
                 )
+                transcribing.have_heard(connection, call, at, is_spoken=may_read)
             else:
                 # Locks it in the same transaction: it is at no time open.
                 begin, end = _heard(audited, length_ms)
@@ -234,15 +243,28 @@ class Importer:
                     data={"source": origin.source, "ref": origin.entered_as},
                 )
 
+    def _ensure_may_come(
+        self, connection: sa.Connection, existing: Existing, origin: Origin, at: datetime
+    ) -> None:
+        found = importbars.bar(self.store, connection, self.law, existing, origin.at, at)
+        if found is not None:
+            raise Refused(importbars.SAID[found])
+
     def _begin(
-        self, origin: Origin, call: str, recording: str, original: str, at: datetime
+        self,
+        origin: Origin,
+        call: str,
+        recording: str,
+        original: str,
+        is_mixed: bool,
+        at: datetime,
     ) -> None:
         key = _key(origin.source, origin.ref)
         with transaction(self.store.engine) as connection:
             query = sa.select(imports.c.recording).where(key, imports.c.state == BEGUN)
             left = connection.execute(query).scalar()
         if left is not None:
-            self._drop(left)
+            importleft.drop(self.store, left)
         with transaction(self.store.engine) as connection:
             connection.execute(imports.delete().where(key, imports.c.state == BEGUN))
             connection.execute(
@@ -253,16 +275,10 @@ class Importer:
                     call=call,
                     recording=recording,
                     original_sha256=original,
+                    is_mixed=is_mixed,
                     begun_at=at,
                 )
             )
-
-    def _drop(self, recording: str) -> None:
-        """Destroy what a try that was cut off has left: keys first."""
-        self.store.keys.destroy_recording(recording)
-        for name in self.store.blobs.names():
-            if name.startswith(f"{recording}/"):
-                self.store.blobs.delete(name)
 
     def _enter(
         self,
@@ -297,6 +313,13 @@ class Importer:
                 **({} if audited.decision is None else {"mode": audited.decision.mode.word}),
             },
         )
+
+
+def brought_before(store: Store, source: str, ref: str) -> Any | None:
+    """What is written of a recording that was brought over before; None for a new one."""
+    query = sa.select(imports).where(_key(source, ref), imports.c.state != BEGUN)
+    with reading(store.engine) as connection:
+        return connection.execute(query).one_or_none()
 
 
 def is_in_order(audited: Audited) -> bool:

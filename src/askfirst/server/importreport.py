@@ -7,17 +7,20 @@ from collections.abc import Iterator, Sequence
 
 from askfirst.auditing import Findings, missing
 from askfirst.server.csvlines import written
+from askfirst.server.importbars import SAID
 from askfirst.server.importing import METADATA_DAYS, Line
 
 COLUMNS = (
     "recording", "call", "date", "outcome", "law", "asked", "governing", "read", "basis", "notice",
-    "not_heard", "answer", "objection_at_ms", "kept_as", "deletion", "error",
+    "not_heard", "answer", "objection_at_ms", "kept_as", "deletion", "error", "refused",
 )  # fmt: skip
 
 
 def progress(line: Line) -> str:
     """One recording in a line."""
     said = line.error or (f"the law asked: {line.asked}" if line.asked else "")
+    if line.refused is not None:
+        said = SAID[line.refused]
     gone = f"; at the source: {line.deletion}" if line.deletion else ""
     return f"{line.ref or '–'}  {line.outcome}  {said}{gone}"
 
@@ -29,6 +32,10 @@ def summary(lines: Sequence[Line], source: str) -> str:
     asked = Counter(each.asked for each in lines if each.asked)
     law = ", ".join(f"{word} {count}" for word, count in sorted(asked.items()))
     parts = [f"{len(lines)} recordings: {told or 'none'}.", f"The law asked: {law or 'nothing'}."]
+    refused = Counter(each.refused.value for each in lines if each.refused is not None)
+    if refused:
+        why = ", ".join(f"{word} {count}" for word, count in sorted(refused.items()))
+        parts.append(f"Refused, and still at the source: {why}.")
     deleted = sum(each.deletion == "deleted" for each in lines)
     if deleted:
         parts.append(f"Deleted at the source: {deleted}.{_stays(source)}")
@@ -70,6 +77,7 @@ def _row(line: Line) -> list[str]:
         line.recording or "",
         line.deletion,
         line.error or ("" if audited is None else audited.error or ""),
+        "" if line.refused is None else line.refused.value,
     ]
 
 

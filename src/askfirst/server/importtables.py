@@ -6,6 +6,12 @@ import sqlalchemy as sa
 
 from askfirst.server.database import UtcDateTime, metadata
 
+BEGUN, KEPT, DELETED = "begun", "kept", "deleted"
+"""How far one is: nothing stands yet, it is here, and it was deleted at its source besides."""
+
+SEGMENT = "imported"
+"""The kind of the one segment of a recording that was brought over: no gate ever opened for it."""
+
 BROUGHT_OVER = "import"
 """The provider of calls whose recording was made elsewhere and brought over."""
 
@@ -24,4 +30,5 @@ imports = sa.Table(
     sa.Column("kept_at", UtcDateTime),
     sa.Column("verified_at", UtcDateTime),
     sa.Column("deleted_at", UtcDateTime),  # at the source
+    sa.Column("is_mixed", sa.Boolean),  # everybody on one channel; unknown where it is from before
 )

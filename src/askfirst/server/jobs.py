@@ -38,6 +38,7 @@ from askfirst.server import (
     cutting,
     dailycheckpoints,
     erasure,
+    importleft,
     queuecheck,
     recordingselsewhere,
     redacting,
@@ -46,6 +47,7 @@ from askfirst.server import (
     study,
     sweep,
     transcribing,
+    twilioaccount,
 )
 from askfirst.server.checkpointsettings import CheckpointSettings
 from askfirst.server.clock import utc_now
@@ -66,6 +68,8 @@ _CHECK_HOURLY = "47 * * * *"
 _CHECKPOINT_OFTEN = "1-59/10 * * * *"
 """Signs once a day; what could not be stamped or published is tried again when it is due."""
 _ELSEWHERE_DAILY = "11 4 * * *"
+_EXCHANGED_OFTEN = "4-59/15 * * * *"
+"""Secrets of credentials from before are wiped soon after the last call under them."""
 _REMIND_HOURLY = "23 * * * *"
 """Each reminder goes out once; what could not be sent is tried again every hour."""
 
@@ -131,6 +135,7 @@ class Jobs:
                     ("checkpoint", _daily, _CHECKPOINT_OFTEN),
                     ("remind", _remind, _REMIND_HOURLY),
                     ("elsewhere", _elsewhere, _ELSEWHERE_DAILY),
+                    ("exchanged", _exchanged, _EXCHANGED_OFTEN),
                 )
             ]
         )
@@ -358,6 +363,11 @@ def _elsewhere(_scheduled: datetime, _context: object) -> None:
     _elsewhere_step()
 
 
+@DBOS.workflow(name="exchanged")
+def _exchanged(_scheduled: datetime, _context: object) -> None:
+    _exchanged_step()
+
+
 @DBOS.workflow(name="elsewhere-now")
 def _elsewhere_now() -> None:
     _elsewhere_step()
@@ -463,6 +473,7 @@ def _sweep_step() -> None:
     jobs = _jobs()
     erasure.carry_out(jobs.store, utc_now())
     sweep.sweep(jobs.store, utc_now())
+    importleft.sweep(jobs.store, utc_now())
     backupkeys.sweep(jobs.store, utc_now())
     scrub(jobs.store.engine)
     jobs.dispatch()
@@ -492,6 +503,12 @@ def _elsewhere_step() -> None:
     jobs = _jobs()
     if jobs.watch is not None:
         recordingselsewhere.run(jobs.store, jobs.watch, utc_now())
+
+
+@DBOS.step(name="exchanged")
+def _exchanged_step() -> None:
+    with transaction(_jobs().store.engine) as connection:
+        twilioaccount.wipe_exchanged(connection, utc_now())
 
 
 @DBOS.step(name="fail")

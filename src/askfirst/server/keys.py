@@ -16,9 +16,10 @@ import fcntl
 import os
 import re
 import secrets
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -499,6 +500,17 @@ def _read_key(path: Path) -> bytes:
             "the file from your backup there."
         )
     return key
+
+
+def read_salt(file: Path, wrapper: KeyWrapper, scope: str) -> bytes | None:
+    """A salt of a key store's file, None where it has none; nothing is made or changed.
+
+    Raises KeyUnreadable where the wrapper does not fit, sqlite3.Error for a file that is no store.
+    """
+    key_id = _SALT + scope
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        row = opened.execute("SELECT wrapped FROM keys WHERE id = ?", (key_id,)).fetchone()
+    return None if row is None else wrapper.unwrap(row[0], _context(key_id, "salt", scope))
 
 
 def _context(key_id: str, kind: str, scope: str) -> str:

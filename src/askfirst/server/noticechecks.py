@@ -21,14 +21,18 @@ from askfirst.replies import TURN_MS
 from askfirst.rules import Rulebook
 from askfirst.server import transcripts
 from askfirst.server.database import calls, consents, reading, recordings, transaction
+from askfirst.server.importtables import BROUGHT_OVER
 from askfirst.server.noticetables import notice_checks
 from askfirst.server.playback import Playback
-from askfirst.server.queue import Finding, Reason
+from askfirst.server.queue import Finding, Reason, notice_window
+from askfirst.server.queuetables import queue_items
+from askfirst.server.recordingreader import is_mixed, stretches_of
 from askfirst.server.restrictions import is_restricted
 from askfirst.server.store import Store
 
-ANNOUNCEMENT = "announcement"
-"""Who gave a notice that no agent spoke."""
+ANNOUNCEMENT, MIXED = "announcement", "mixed"
+"""Who gave a notice that no agent spoke, and one on a channel with everybody on it: nobody can say.
+"""
 
 DOUBTS = (Verdict.NOT_HEARD, Verdict.CANNOT_TELL)
 """Verdicts with which a recording that rests on the agent's word is not heard by anybody."""
@@ -119,10 +123,35 @@ def examine(store: Store, rules: Rulebook, recording: str, at: datetime) -> list
     with reading(store.engine) as connection:
         row = call_of(connection, recording)
         found = checked(row, said, rules)
-        findings = list(objected(connection, row.id, recording, found))
+        findings = [
+            *objected(connection, row.id, recording, found),
+            *not_shown(connection, row, recording, found),
+        ]
     with transaction(store.engine) as connection:
         keep(store, connection, row, recording, found, int(row.proof), at)
     return findings
+
+
+def not_shown(
+    connection: sa.Connection, call: Any, recording: str, found: CallCheck
+) -> Iterator[Finding]:
+    """That a notice which was owed is not heard in what was brought over, which nothing else shows.
+
+    `call` is as `call_of` gives it. What somebody has let go, or has cut, does not come again.
+    """
+    if call.provider != BROUGHT_OVER or found.verdict in (Verdict.HEARD, Verdict.NOT_NEEDED):
+        return
+    settled = sa.select(queue_items.c.id).where(
+        queue_items.c.recording == recording,
+        queue_items.c.decision.in_(["given", "keep-from"]),
+    )
+    if connection.execute(settled).first() is not None:
+        return
+    if is_mixed(connection, recording):  # nothing of it is our side alone
+        yield Finding(Reason.IMPORTED, call.id, recording)
+        return
+    from_ms, to_ms = notice_window(stretches_of(connection, recording))
+    yield Finding(Reason.IMPORTED, call.id, recording, from_ms=from_ms, to_ms=to_ms)
 
 
 def is_by_word(store: Store, call: str, recording: str) -> bool:
@@ -162,6 +191,8 @@ def keep(
     `call` is the call's row, `proof` the call's after the check.
     """
     said_by = _said_by(store, call.id, found)
+    if said_by is not None and is_mixed(connection, recording):
+        said_by = MIXED
     values = {
         "detector": hearing.VERSION,
         "rules": hearing.fingerprint(),

@@ -6,6 +6,7 @@ it is known who is on the call and where. Why it is so long is kept with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from askfirst.errors import InvalidRequest
 from askfirst.model import Purpose
 from askfirst.policy import Policy
-from askfirst.retention import Limit, Periods, limits, period
+from askfirst.retention import Limit, Period, Periods, limits, period
 from askfirst.rules import Rulebook
 from askfirst.server.account import Account, account
 from askfirst.server.database import parties, recordings
@@ -33,10 +34,9 @@ def settle(
     row = connection.execute(sa.select(recordings).where(recordings.c.id == recording)).one()
     places = connection.execute(sa.select(parties.c.places).where(parties.c.call == row.call))
     codes = sorted({code for each in places.scalars() for code in each})
-    on = row.created_at.date()
-    bounds = limits(rules, codes, policy.purpose, policy.sectors, on)
-    wanted = wanted_by(account(connection), default)
-    found = period(wanted, Purpose(row.purpose), codes, bounds)
+    found = of(
+        connection, codes, Purpose(row.purpose), row.created_at.date(), rules, policy, default
+    )
     least = timedelta(days=found.least_days)
     connection.execute(
         recordings.update()
@@ -50,6 +50,23 @@ def settle(
             kept_by=found.least_by or None,
         )
     )
+
+
+def of(
+    connection: sa.Connection,
+    codes: Collection[str],
+    purpose: Purpose,
+    on: date,
+    rules: Rulebook,
+    policy: Policy,
+    default: timedelta,
+) -> Period:
+    """How long a recording of a purpose and a day is kept whose parties are at places, and why.
+
+    `default` counts as for `settle`.
+    """
+    bounds = limits(rules, codes, policy.purpose, policy.sectors, on)
+    return period(wanted_by(account(connection), default), purpose, codes, bounds)
 
 
 def wanted_by(wants: Account, default: timedelta) -> Periods:

@@ -1,8 +1,9 @@
 """The compliance queue: what a person has to look at, one item for each recording and reason.
 
-Items are made by finishing, by the check and by people, and are closed by a decision, never by
-time. Each step of an item is an entry of the ledger, in codes; what people write about it is kept
-encrypted (`queuetexts`).
+Items are made by finishing, by the checks and by people, and are closed by a decision, never by
+time. An item is about a call of ours, or about what a carrier keeps that belongs to none. Each step
+of an item is an entry of the ledger, in codes; what people write about it is kept encrypted
+(`queuetexts`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from askfirst.errors import NotFound
+from askfirst.errors import InvalidInput, NotFound
 from askfirst.ledger import Kind
 from askfirst.model import RecordingState
 from askfirst.outcome import to_check
 from askfirst.server.accounttables import users
 from askfirst.server.database import calls, parties, recordings
+from askfirst.server.elsewheretables import recordings_elsewhere
 from askfirst.server.ids import new_id
 from askfirst.server.queuetables import queue_checks, queue_items
 from askfirst.server.sealing import Stretch
@@ -51,6 +53,7 @@ class Reason(StrEnum):
     EXPECTED_ABSENT = "expected-absent"
     UNEXPECTED = "unexpected"
     ELSEWHERE = "elsewhere"
+    NO_CALL = "elsewhere-no-call"
     IMPORTED = "imported"
 
 
@@ -76,7 +79,7 @@ LOCKS = frozenset(
 )
 """Reasons for which a recording is quarantined until somebody has decided."""
 
-AGAIN = frozenset({Reason.COMPLAINT, Reason.HOLD_EXPIRING, Reason.UNPLAYABLE})
+AGAIN = frozenset({Reason.COMPLAINT, Reason.HOLD_EXPIRING, Reason.UNPLAYABLE, Reason.NO_CALL})
 """Reasons that may come up again after a decision; the others are decided once."""
 
 
@@ -84,11 +87,12 @@ AGAIN = frozenset({Reason.COMPLAINT, Reason.HOLD_EXPIRING, Reason.UNPLAYABLE})
 class Finding:
     """Something to be looked at. Times are call time in ms; `code` is a place that was named.
 
-    `subject` is the id of what it is about, where that is neither the call nor its recording.
+    `subject` is the id of what it is about, where that is neither the call nor its recording;
+    it must be there where `call` is None, because that belongs to no call of ours.
     """
 
     reason: Reason
-    call: str
+    call: str | None
     recording: str | None = None
     party: int | None = None
     code: str | None = None
@@ -101,11 +105,12 @@ class Finding:
 class Item:
     """An item of the queue with what is needed to show it. Times are in UTC, `_ms` is call time.
 
-    `is_held` is whether a hold or a duty keeps the recording.
+    `is_held` is whether a hold or a duty keeps the recording. `call` and `proof` are None for what
+    a carrier keeps and belongs to none of our calls; `called_at` is then when that was made.
     """
 
     id: str
-    call: str
+    call: str | None
     recording: str | None
     subject: str
     reason: Reason
@@ -123,10 +128,15 @@ class Item:
     agent_name: str | None
     team: str | None
     places: Sequence[str]
-    proof: int
+    proof: int | None
     called_at: datetime
     recording_state: str | None
     is_held: bool
+
+    @property
+    def kept_with(self) -> str:
+        """With whose key goes what people write about it: the recording's, the call's, its own."""
+        return self.recording or self.call or self.id
 
     def is_late(self, now: datetime) -> bool:
         """Whether the item is open for longer than the target."""
@@ -168,8 +178,11 @@ def raise_item(
 
     None where it is there already, or was decided and cannot come up again. Quarantines the
     recording where the reason locks it (`LOCKS`). `person` is who entered it; None: the program.
+    Raises InvalidInput for a finding that is about nothing.
     """
     subject = finding.subject or finding.recording or finding.call
+    if subject is None:
+        raise InvalidInput("found an item about nothing; expected its call, recording or subject")
     known = connection.execute(
         sa.select(queue_items.c.id, queue_items.c.state).where(
             queue_items.c.subject == subject, queue_items.c.reason == finding.reason.value
@@ -384,9 +397,10 @@ def _items() -> sa.Select[Any]:
         .scalar_subquery()
     )
     joined = (
-        queue_items.join(calls, calls.c.id == queue_items.c.call)
+        queue_items.outerjoin(calls, calls.c.id == queue_items.c.call)
         .outerjoin(users, users.c.id == calls.c.agent)
         .outerjoin(recordings, recordings.c.id == queue_items.c.recording)
+        .outerjoin(recordings_elsewhere, recordings_elsewhere.c.sid == queue_items.c.subject)
         .outerjoin(
             parties, (parties.c.call == calls.c.id) & (parties.c.number_in_call == first_contact)
         )
@@ -399,7 +413,7 @@ def _items() -> sa.Select[Any]:
         users.c.team,
         parties.c.places,
         calls.c.proof,
-        calls.c.created_at.label("called_at"),
+        sa.func.coalesce(calls.c.created_at, recordings_elsewhere.c.made_at).label("called_at"),
         recordings.c.state.label("recording_state"),
         is_kept.label("is_held"),
     ).select_from(joined)

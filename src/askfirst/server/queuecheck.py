@@ -67,6 +67,7 @@ _AGEING = (
     Reason.REFUSED_BUT_AUDIO,
     Reason.OBJECTION_HEARD,
     Reason.UNEXPECTED,
+    Reason.IMPORTED,
 )
 _UNHEARD = tuple(f"notice-{each}" for each in (Verdict.NOT_HEARD, Verdict.CANNOT_TELL))
 _CHECKED_STATES = (RecordingState.READY.value, RecordingState.QUARANTINED.value)

@@ -46,6 +46,8 @@ class Decision(StrEnum):
     KEEP_FROM = "keep-from"
     ASK_AGENT = "ask-agent"
     DISMISS = "dismiss"
+    DELETED_THERE = "deleted-there"
+    KNOWN = "known"
 
 
 QUEUE_ERASE, QUEUE_KEEP = "queue-erase", "queue-keep"
@@ -77,6 +79,7 @@ _ALLOWED: dict[Reason, tuple[Decision, ...]] = {
     Reason.UNPLAYABLE: (Decision.DISMISS, Decision.NOT_GIVEN),
     Reason.EXPECTED_ABSENT: (Decision.DISMISS, Decision.ASK_AGENT),
     Reason.ELSEWHERE: (Decision.DISMISS, Decision.ASK_AGENT),
+    Reason.NO_CALL: (Decision.DELETED_THERE, Decision.KNOWN),
 }
 _DESTROYS = (Decision.NOT_GIVEN, Decision.KEEP_FROM)
 
@@ -125,9 +128,7 @@ def decide(store: Store, person: Person, identity: str, wish: Wish, at: datetime
         _ensure_allowed(connection, found, wish, at)
         kind = _SECOND.get(wish.decision)
         waits = kind is not None and approvals.is_wanted(connection, kind)
-    comment = queuetexts.seal(
-        store, found.recording or found.call, queuetexts.checked(wish.comment)
-    )
+    comment = queuetexts.seal(store, found.kept_with, queuetexts.checked(wish.comment))
     if kind is not None and waits:
         return _propose(store, found, wish, kind, comment, person, at)
     if wish.decision is Decision.ASK_AGENT:
@@ -175,7 +176,7 @@ def answer(store: Store, agent: str, identity: str, text: str, at: datetime) -> 
         found = item(connection, identity)
     if found.agent != agent:
         raise Refused("this question is for the person who made the call")
-    sealed = queuetexts.seal(store, found.recording or found.call, queuetexts.checked(text))
+    sealed = queuetexts.seal(store, found.kept_with, queuetexts.checked(text))
     with transaction(store.engine) as connection:
         _move(connection, found.id, ItemState.OPEN, ItemState.ASKED)
         queuetexts.note(connection, found.id, TextKind.ANSWER, sealed, agent, at)
@@ -186,8 +187,8 @@ def effect_of(
     store: Store, found: Item, decision: Decision, from_ms: int | None, person: str, at: datetime
 ) -> Effect:
     """What a decision does to the recording; prepared here, written by the caller."""
-    recording = found.recording
-    if recording is None or decision in (Decision.DISMISS, Decision.ASK_AGENT):
+    recording, call = found.recording, found.call
+    if recording is None or call is None or decision in (Decision.DISMISS, Decision.ASK_AGENT):
         return Effect(lambda _: None)
     if decision is Decision.GIVEN:
         return Effect(lambda connection: _release(store, connection, found, person, at))
@@ -197,7 +198,7 @@ def effect_of(
             erasure.ensure_may_go(connection, recording, at)
             erasure.intend(store, connection, recording, Decision.NOT_GIVEN.value, at)
 
-        return Effect(erase, lambda: _carried_out(store, found.call, at))
+        return Effect(erase, lambda: _carried_out(store, call, at))
     cut = cutting.prepare(store, recording, from_ms or 0)
 
     def keep(connection: sa.Connection) -> None:

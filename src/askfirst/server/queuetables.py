@@ -15,10 +15,12 @@ queue_items = sa.Table(
     "queue_items",
     metadata,
     sa.Column("id", sa.String(48), primary_key=True),
-    sa.Column("call", sa.String(48), sa.ForeignKey(calls.c.id), nullable=False, index=True),
+    # None where it is about something that belongs to no call of ours.
+    sa.Column("call", sa.String(48), sa.ForeignKey(calls.c.id), index=True),
     # No key: a recording of which nothing was kept goes, and its item stays.
     sa.Column("recording", sa.String(48)),
-    # The recording, or the call where there is none: one item for each of these and reason.
+    # The recording, the call where there is none, or what a carrier keeps: one item for each of
+    # these and reason.
     sa.Column("subject", sa.String(48), nullable=False),
     sa.Column("reason", sa.String(20), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),

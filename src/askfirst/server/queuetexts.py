@@ -1,7 +1,8 @@
 """What people write about items of the queue: complaints, comments, questions and answers.
 
 They may name people, so they stay out of the ledger and out of the tables: each is an object
-encrypted under a key that goes with the recording or, where there is none, with the call.
+encrypted under a key that goes with the recording or, where there is none, with the call; of what
+belongs to no call, with the item.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _settled(
         .values(verdict=found.verdict.value, verdict_at_ms=found.at_ms, proof=proof)
     )
     if not (doubts and by_word):
-        return []
+        return [*noticechecks.not_shown(connection, row, recording, found)]
     from_ms, to_ms = notice_window(stretches_of(connection, recording))
     return [Finding(Reason.NOT_HEARD, row.id, recording, from_ms=from_ms, to_ms=to_ms)]
 

@@ -24,6 +24,7 @@ from askfirst.server.database import (
     recordings,
     segments,
 )
+from askfirst.server.importtables import imports
 from askfirst.server.sealing import Stretch
 
 MOST = 200
@@ -221,6 +222,13 @@ def state_of(connection: sa.Connection, recording: str) -> str | None:
         sa.select(recordings.c.state).where(recordings.c.id == recording)
     ).scalar()
     return found
+
+
+def is_mixed(connection: sa.Connection, recording: str) -> bool:
+    """Whether everybody is on each channel: only where a recording was brought over so."""
+    query = sa.select(imports.c.is_mixed).where(imports.c.recording == recording)
+    found = connection.execute(query).one_or_none()
+    return found is not None and found.is_mixed is not False
 
 
 def ledger_size(connection: sa.Connection) -> int:

@@ -1,8 +1,9 @@
 """Looks for recordings that a carrier keeps although nobody here ever asks for one.
 
 Twilio is asked, at the start and daily, for everything that its account holds. What stands there
-is an alarm: an item of the queue where the call is ours, else a line on the page of the queue. A
-check that could not be made is told as such, and never means that nothing is there.
+is an alarm, an item of the queue: of its call where that is ours, else of its own. Of its own, it
+ends when Twilio tells of it no more, and comes again where somebody had said that it was deleted.
+A check that could not be made is told as such, and never means that nothing is there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +22,9 @@ from askfirst.errors import AskfirstError, Misconfigured, PeerError, Refused, Un
 from askfirst.server.database import calls, transaction
 from askfirst.server.elsewheretables import elsewhere_checks, recordings_elsewhere
 from askfirst.server.importtables import imports
-from askfirst.server.queue import Finding, Reason, raise_item
+from askfirst.server.queue import Finding, ItemState, Reason, note_decided, raise_item
+from askfirst.server.queuedecision import Decision
+from askfirst.server.queuetables import queue_items
 from askfirst.server.store import Store
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioRecording
@@ -31,14 +35,31 @@ PAGE_SIZE = 1000
 ATTEMPTS = 2
 """A list whose page expired is begun again once."""
 
-SHOWN = 10
-"""Ids of recordings that belong to none of our calls, on a page."""
+GONE, BROUGHT = "gone", "brought-over"
+"""How an item of its own ends by itself: it is there no more, or it has a call of ours by now."""
 
-_PROBLEMS: tuple[tuple[type[AskfirstError], str], ...] = (
-    (Misconfigured, "credentials"),
-    (Refused, "refused"),
-    (Unavailable, "unreachable"),
-    (PeerError, "answer"),
+FRESH = timedelta(days=2)
+"""A check is made daily; older than this it says nothing of now."""
+
+
+class Standing(StrEnum):
+    """What is known of recordings there, and if nothing, why."""
+
+    NEVER = "never"
+    CREDENTIALS = "credentials"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    ANSWER = "answer"
+    STALE = "stale"
+    FOUND = "found"
+    NOTHING = "nothing"
+
+
+_PROBLEMS: tuple[tuple[type[AskfirstError], Standing], ...] = (
+    (Misconfigured, Standing.CREDENTIALS),
+    (Refused, Standing.REFUSED),
+    (Unavailable, Standing.UNREACHABLE),
+    (PeerError, Standing.ANSWER),
 )
 
 Client = Callable[[], TwilioClient | None]
@@ -59,7 +80,7 @@ class Elsewhere:
     """What the checks say; times in UTC. `problem` is that of the last one that was tried.
 
     `done_at` None: no check was ever made whole, so nothing is known. `strangers` counts what
-    belongs to none of our calls and is still there, `ours` what does; `sids` are the first.
+    belongs to none of our calls and is still there, `ours` what does.
     """
 
     tried_at: datetime | None = None
@@ -67,7 +88,21 @@ class Elsewhere:
     problem: str | None = None
     strangers: int = 0
     ours: int = 0
-    sids: tuple[str, ...] = ()
+
+    def standing(self, now: datetime) -> Standing:
+        """What may be said now; that nothing is there only after a whole and fresh check."""
+        if self.problem is not None:
+            return Standing(self.problem)
+        if self.done_at is None:
+            return Standing.NEVER
+        if now - self.done_at > FRESH:
+            return Standing.STALE
+        return Standing.FOUND if self.strangers or self.ours else Standing.NOTHING
+
+    def count(self, now: datetime) -> int | None:
+        """How many recordings are there; None where that is not known now."""
+        is_known = self.standing(now) in (Standing.FOUND, Standing.NOTHING)
+        return self.strangers + self.ours if is_known else None
 
 
 def run(store: Store, watch: Watch, at: datetime) -> int | None:
@@ -81,10 +116,12 @@ def run(store: Store, watch: Watch, at: datetime) -> int | None:
     try:
         found = asyncio.run(_listed(client))
     except AskfirstError as error:
-        problem = next((word for kind, word in _PROBLEMS if isinstance(error, kind)), "answer")
-        log.error("elsewhere.check-failed problem=%s", problem)
+        problem = next(
+            (word for kind, word in _PROBLEMS if isinstance(error, kind)), Standing.ANSWER
+        )
+        log.error("elsewhere.check-failed problem=%s", problem.value)
         with transaction(store.engine) as connection:
-            _note(connection, {"tried_at": at, "problem": problem})
+            _note(connection, {"tried_at": at, "problem": problem.value})
         return None
     with transaction(store.engine) as connection:
         raised = _keep(store, connection, found, watch.call_of, at)
@@ -98,17 +135,12 @@ def state(connection: sa.Connection) -> Elsewhere:
     if row is None:
         return Elsewhere()
     there = recordings_elsewhere.c.gone_at.is_(None)
-    query = sa.select(recordings_elsewhere.c.sid).where(
-        there, recordings_elsewhere.c.call.is_(None)
-    )
-    newest = query.order_by(recordings_elsewhere.c.made_at.desc()).limit(SHOWN)
     return Elsewhere(
         row.tried_at,
         row.done_at,
         row.problem,
         strangers=_count(connection, there, recordings_elsewhere.c.call.is_(None)),
         ours=_count(connection, there, recordings_elsewhere.c.call.is_not(None)),
-        sids=tuple(connection.execute(newest).scalars()),
     )
 
 
@@ -132,24 +164,47 @@ def _keep(
     at: datetime,
 ) -> int:
     known = {row.sid: row for row in connection.execute(sa.select(recordings_elsewhere))}
+    items = _items(connection)
     there = {each.sid for each in found if each.status not in ("absent", "deleted")}
     raised = 0
     for each in found:
-        if each.sid in known or each.sid not in there:
+        if each.sid not in there:
             continue
-        raised += 1
+        row, item = known.get(each.sid), items.get(each.sid)
+        if row is not None and row.call is not None:
+            continue
         call = _call(connection, each, call_of)
-        connection.execute(recordings_elsewhere.insert().values(**_row(each, call, at)))
+        if row is None:
+            raised += 1
+            connection.execute(recordings_elsewhere.insert().values(**_row(each, call, at)))
+            log.error("elsewhere.found sid=%s call=%s", each.sid, call)
         if call is not None:
-            finding = Finding(Reason.ELSEWHERE, call, subject=each.sid)
-            raise_item(store, connection, finding, at)
-        log.error("elsewhere.found sid=%s call=%s", each.sid, call)
+            key = recordings_elsewhere.c.sid == each.sid
+            connection.execute(recordings_elsewhere.update().where(key).values(call=call))
+            raise_item(store, connection, Finding(Reason.ELSEWHERE, call, subject=each.sid), at)
+            _end(store, connection, item, BROUGHT, at)
+        elif item is None or item.decision not in (None, Decision.KNOWN.value):
+            raise_item(store, connection, Finding(Reason.NO_CALL, None, subject=each.sid), at)
     for sid, row in known.items():
         gone = None if sid in there else row.gone_at or at
+        if gone is not None:
+            _end(store, connection, items.get(sid), GONE, at)
         if gone != row.gone_at:
             key = recordings_elsewhere.c.sid == sid
             connection.execute(recordings_elsewhere.update().where(key).values(gone_at=gone))
     return raised
+
+
+def _items(connection: sa.Connection) -> dict[str, Any]:
+    """The items about what belongs to no call of ours, decided or not, by the recording's id."""
+    query = sa.select(queue_items).where(queue_items.c.reason == Reason.NO_CALL.value)
+    return {row.subject: row for row in connection.execute(query)}
+
+
+def _end(store: Store, connection: sa.Connection, item: Any, why: str, at: datetime) -> None:
+    """Close an item of its own that nobody has decided."""
+    if item is not None and item.state != ItemState.DECIDED.value:
+        note_decided(store, connection, item.id, why, at, person=None)
 
 
 def _call(connection: sa.Connection, found: TwilioRecording, call_of: CallOf) -> str | None:

@@ -16,6 +16,7 @@ from askfirst.server import transcripts
 from askfirst.server.accounttables import users
 from askfirst.server.callfigures import FigureLearner
 from askfirst.server.database import calls, outbox, reading, recordings, transaction
+from askfirst.server.importtables import SEGMENT
 from askfirst.server.recordingreader import stretches_of
 from askfirst.server.searchlearner import LEARNER as SEARCH
 from askfirst.server.store import Store
@@ -110,6 +111,6 @@ def _studied(store: Store, connection: sa.Connection, recording: str) -> Studied
     open_ = [
         Span(each.from_ms, each.to_ms)
         for each in stretches_of(connection, recording)
-        if each.kind == "open"
+        if each.kind in ("open", SEGMENT)
     ]
     return Studied(recording, row.id, row.agent, row.created_at, row.language, said, open_)

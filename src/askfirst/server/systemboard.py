@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from askfirst.model import RecordingState
-from askfirst.server import queue, waiting
+from askfirst.server import queue, recordingselsewhere, waiting
 from askfirst.server.activityboard import HIGH, MEDIAN
 from askfirst.server.backuptables import backups
 from askfirst.server.boards import (
@@ -73,6 +73,7 @@ def system(
             _queue(connection, now),
             _lag(connection, period),
             _lines(lines),
+            _elsewhere(connection, now),
             _ages(connection, now),
         ],
     )
@@ -219,6 +220,22 @@ def _lines(lines: Lines) -> Table:
                 lines.most or None,
             ],
         ],
+    )
+
+
+def _elsewhere(connection: sa.Connection, now: datetime) -> Table:
+    """What a carrier keeps; without a whole and fresh check no number stands there."""
+    found = recordingselsewhere.state(connection)
+    return Table(
+        "elsewhere",
+        [
+            Column("what", Unit.CODE),
+            Column("state", Unit.CODE),
+            Column("count"),
+            Column("tried", Unit.MOMENT),
+            Column("done", Unit.MOMENT),
+        ],
+        [["twilio", found.standing(now).value, found.count(now), found.tried_at, found.done_at]],
     )
 
 

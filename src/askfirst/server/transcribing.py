@@ -167,6 +167,17 @@ def of_recording(store: Store, recording: str) -> Transcribing:
         return progress_of(connection, recording)
 
 
+def have_heard(connection: sa.Connection, call: str, at: datetime, *, is_spoken: bool) -> None:
+    """Order, in the caller's transaction, that what is ready of a call be heard as after a call.
+
+    `is_spoken` is whether words are to come of it; then whoever looks sees that it goes on.
+    """
+    if is_spoken:
+        _say(connection, call, at, None)
+    order = f"hear:{call}:{uuid4().hex[:12]}"
+    connection.execute(outbox.insert().values(id=order, kind="hear", ref=call, created_at=at))
+
+
 def _say(connection: sa.Connection, call: str, at: datetime, fault: str | None) -> None:
     connection.execute(transcribing.delete().where(transcribing.c.call == call))
     connection.execute(transcribing.insert().values(call=call, at=at, fault=fault))

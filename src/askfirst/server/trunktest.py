@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Required, TypedDict, runtime_checkable
@@ -16,7 +16,7 @@ from typing import Any, Protocol, Required, TypedDict, runtime_checkable
 import sqlalchemy as sa
 
 from askfirst.errors import InvalidInput, PeerError, Refused, Unavailable
-from askfirst.ports import CallEventKind, Clock, EndCause
+from askfirst.ports import Clock
 from askfirst.server import audit
 from askfirst.server.clock import utc_now
 from askfirst.server.contactcard import standard
@@ -25,6 +25,7 @@ from askfirst.server.desk import Desk
 from askfirst.server.lines import Outside, ensure_dialable
 from askfirst.server.livecall import Line
 from askfirst.server.providers import Providers
+from askfirst.server.testcall import ANSWERED, CUT_SHORT, NO_LINE, Seen, drop_frames, first
 from askfirst.telephony.siplink import SipLink
 from askfirst.telephony.siptest import LISTENS_MS, Counted, Heard, TestLeg, counted
 from askfirst.telephony.siptrunk import Trunk
@@ -39,10 +40,6 @@ GIVES_UP_MS = 500
 
 COUNTED_MS = 2_000
 """How long the stack's own figures are waited for after the end."""
-
-ANSWERED = "answered"
-NO_LINE = "no-line"
-CUT_SHORT = "cut-short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +183,18 @@ class TrunkTester:
 
     async def _watch(self, line: Line, leg: TestLeg, trunk: Trunk) -> _Found:
         """Carry a call to its end, and say what came of it."""
-        seen = _Seen(self._clock, line)
-        following = [asyncio.create_task(seen.follow()), asyncio.create_task(_drop_frames(line))]
+        seen = Seen(self._clock, line)
+        following = [asyncio.create_task(seen.follow()), asyncio.create_task(drop_frames(line))]
         try:
             # A line that gives up by itself knows why.
             rings_ms = min(RINGS_MS, trunk.ring * 1000 + GIVES_UP_MS)
-            await self._first(rings_ms, seen.answered.wait(), seen.ended.wait())
+            await first(self._clock, rings_ms, seen.answered.wait(), seen.ended.wait())
             if seen.answer_ms is not None:
                 # A line whose sound stands still is given up all the same.
-                await self._first(LISTENS_MS * 2, leg.done.wait(), seen.ended.wait())
+                await first(self._clock, LISTENS_MS * 2, leg.done.wait(), seen.ended.wait())
             is_cut = seen.ended.is_set()
             await line.hangup()
-            await self._first(COUNTED_MS, seen.ended.wait())
+            await first(self._clock, COUNTED_MS, seen.ended.wait())
             figures = await self._figures(line)
         finally:
             await line.hangup()
@@ -219,54 +216,5 @@ class TrunkTester:
         if not isinstance(line, Counting):
             return {}
         asking = asyncio.ensure_future(line.counted())
-        await self._first(COUNTED_MS, asking)
+        await first(self._clock, COUNTED_MS, asking)
         return asking.result() if asking.done() and not asking.cancelled() else {}
-
-    async def _first(self, most_ms: int, *waits: Awaitable[object]) -> None:
-        """Wait for the first of these, so long at most."""
-        tasks = [asyncio.ensure_future(each) for each in waits]
-        until_ms = self._clock.now_ms() + most_ms
-        tasks.append(asyncio.ensure_future(self._clock.sleep_until(until_ms)))
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                if not task.done():
-                    task.cancel()
-
-
-class _Seen:
-    """What the events of a call said so far, with the moments at which they did."""
-
-    def __init__(self, clock: Clock, line: Line) -> None:
-        self._clock = clock
-        self._line = line
-        self._dialled_ms = clock.now_ms()
-        self.ringing_ms: int | None = None
-        self.answer_ms: int | None = None
-        # Where we gave up and the line has not said why it ended, nobody took it.
-        self.cause: str = EndCause.NO_ANSWER.value
-        self.answered, self.ended = asyncio.Event(), asyncio.Event()
-
-    async def follow(self) -> None:
-        """Take every event until the end."""
-        async for event in self._line.events():
-            since_ms = self._clock.now_ms() - self._dialled_ms
-            match event.kind:
-                case CallEventKind.RINGING if self.ringing_ms is None:
-                    self.ringing_ms = since_ms
-                case CallEventKind.ANSWERED if self.answer_ms is None:
-                    self.answer_ms = since_ms
-                    self.answered.set()
-                case CallEventKind.ENDED:
-                    if event.cause not in (None, EndCause.LOCAL_HANGUP):
-                        self.cause = str(event.cause)
-                case _:
-                    pass
-        self.ended.set()
-
-
-async def _drop_frames(line: Line) -> None:
-    """Take the frames of a call, so that none of them waits for anybody."""
-    async for _ in line.frames():
-        pass

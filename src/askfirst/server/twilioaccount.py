@@ -2,7 +2,8 @@
 
 Each set of credentials is a row that never changes, and the setting ``twilio`` names the one in
 force, so that exchanging credentials is guarded, and written down, as any other guarded setting is:
-by its id. Secrets of rows that nothing names any more are wiped. Nothing here shows or logs one.
+by its id. Secrets of rows that nothing names any more are wiped, but for those that calls which go
+on began under (`twilioexchange`). Nothing here shows or logs one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from askfirst.errors import InvalidRequest, KeyUnreadable
+from askfirst.server import twilioexchange
 from askfirst.server.accounttables import settings
 from askfirst.server.approvals import open_proposals
 from askfirst.server.ids import new_id
@@ -33,7 +35,9 @@ SETTING = "twilio"
 REGIONS = ("us1", "ie1", "au1")
 """Twilio's regions; without one it is us1."""
 
-_NAME = "twilio-account"
+SCOPE = "twilio-account"
+"""Of the salt in the key store under which the secrets are sealed."""
+
 _NONCE_BYTES = 12
 _ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
 _API_KEY = re.compile(r"SK[0-9a-f]{32}")
@@ -119,7 +123,7 @@ def keep(
     connection: sa.Connection, keys: KeyStore, made: TwilioAccount, by: str, at: datetime
 ) -> None:
     """Keep credentials, not yet in force; secrets of those that nothing names are wiped."""
-    wipe(connection)
+    wipe(connection, at)
     connection.execute(
         twilio_accounts.insert().values(
             id=made.id,
@@ -135,14 +139,28 @@ def keep(
     )
 
 
-def wipe(connection: sa.Connection) -> None:
-    """Wipe the secrets of credentials that are not in force and that no open proposal names."""
-    named = {identity(connection)}
+def wipe(connection: sa.Connection, now: datetime) -> None:
+    """Wipe the secrets of credentials that are not in force, that no open proposal names and under
+    which no call goes on."""
+    exchanged = twilioexchange.kept(connection, now)
+    named = {identity(connection), None if exchanged is None else exchanged.id}
     named |= {str(each.after.get(SETTING)) for each in open_proposals(connection)}
     table = twilio_accounts
     connection.execute(
         table.update()
         .where(table.c.id.not_in([each for each in named if each]), table.c.sealed.is_not(None))
+        .values(sealed=None)
+    )
+
+
+def wipe_exchanged(connection: sa.Connection, now: datetime) -> None:
+    """Wipe the secrets of credentials that went out of force, once no call under them goes on."""
+    exchanged, table = twilioexchange.kept(connection, now), twilio_accounts
+    named = {identity(connection), None if exchanged is None else exchanged.id}
+    connection.execute(
+        table.update()
+        .where(table.c.ended_at.is_not(None), table.c.sealed.is_not(None))
+        .where(table.c.id.not_in([each for each in named if each]))
         .values(sealed=None)
     )
 
@@ -161,9 +179,24 @@ def in_force(connection: sa.Connection, keys: KeyStore) -> TwilioAccount | None:
     Raises KeyUnreadable where the key store does not fit.
     """
     named = identity(connection)
-    if named is None:
+    return None if named is None else _read(connection, keys, named)
+
+
+def earlier(
+    connection: sa.Connection, keys: KeyStore, call_sid: str, now: datetime
+) -> TwilioAccount | None:
+    """The credentials from before, where a call goes on that began under them; else None.
+
+    Raises KeyUnreadable where the key store does not fit.
+    """
+    found = twilioexchange.kept(connection, now)
+    if found is None or not twilioexchange.goes_on(connection, found, call_sid):
         return None
-    query = sa.select(twilio_accounts).where(twilio_accounts.c.id == named)
+    return _read(connection, keys, found.id)
+
+
+def _read(connection: sa.Connection, keys: KeyStore, which: str) -> TwilioAccount | None:
+    query = sa.select(twilio_accounts).where(twilio_accounts.c.id == which)
     row = connection.execute(query).one_or_none()
     if row is None or row.sealed is None:
         return None
@@ -174,8 +207,21 @@ def in_force(connection: sa.Connection, keys: KeyStore) -> TwilioAccount | None:
         signing_key=row.signing_key,
         region=row.region,
         sender=row.sender,
-        **_opened(keys, row),
+        **opened(keys.salt(SCOPE), row.id, row.sealed),
     )
+
+
+def opened(salt: bytes, which: str, sealed: bytes) -> dict[str, str]:
+    """The secrets of credentials by their fields. Raises KeyUnreadable for another salt."""
+    nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    try:
+        found: dict[str, str] = json.loads(AESGCM(salt).decrypt(nonce, text, which.encode()))
+    except InvalidTag as error:
+        raise KeyUnreadable(
+            "the credentials of Twilio cannot be opened with this key store: restore both from the "
+            "same backup, or type them in again under Settings, Providers"
+        ) from error
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,20 +275,7 @@ def _sealed(keys: KeyStore, made: TwilioAccount) -> bytes:
         "signing_secret": made.signing_secret,
     }
     text = json.dumps(held).encode()
-    return nonce + AESGCM(keys.salt(_NAME)).encrypt(nonce, text, made.id.encode())
-
-
-def _opened(keys: KeyStore, row: sa.Row[Any]) -> dict[str, str]:
-    nonce, text = row.sealed[:_NONCE_BYTES], row.sealed[_NONCE_BYTES:]
-    try:
-        opened = AESGCM(keys.salt(_NAME)).decrypt(nonce, text, row.id.encode())
-    except InvalidTag as error:
-        raise KeyUnreadable(
-            "the credentials of Twilio cannot be opened with this key store: restore both from the "
-            "same backup, or type them in again under Settings, Providers"
-        ) from error
-    found: dict[str, str] = json.loads(opened)
-    return found
+    return nonce + AESGCM(keys.salt(SCOPE)).encrypt(nonce, text, made.id.encode())
 
 
 def _ensure(form: re.Pattern[str], typed: Mapping[str, str], key: str, expected: str) -> None:

@@ -1,8 +1,9 @@
 """What Twilio tells us of calls: taken at once, once, in order, and handed to who carries them.
 
-An answer waits for nothing but the disk, and for that `ANSWERS_WITHIN_S` at most: one thread writes
-whatever has come since it wrote last in one transaction, so that a busy database delays the work
-and not the answer. An event is known by its call and number, or its recording and state, and by its
+An answer waits for nothing but the disk: one thread writes whatever has come since it wrote last in
+one transaction, and where that takes more than `WRITTEN_WITHIN_S` the event goes to a file of its
+own first. So a busy database delays the work and not the answer, and nothing is answered that a
+crash could lose. An event is known by its call and number, or its recording and state, and by its
 signature; one that is known changes nothing. What was written and not handed on when the process
 ended is handed on at the next start. Signatures are checked before anything comes here.
 """
@@ -20,19 +21,23 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from askfirst.errors import InvalidInput, Refused, Unavailable
-from askfirst.server import twilioaccount
+from askfirst.server import twilioaccount, twilioexchange
 from askfirst.server.clock import utc_now
 from askfirst.server.database import reading
 from askfirst.server.store import Store
 from askfirst.server.twilioaccount import TwilioAccount
 from askfirst.server.twiliojournal import VOICE, Event, Journal
 from askfirst.server.twilioorder import CallOrder, Turn, kept
+from askfirst.server.twiliospool import Spooling
 from askfirst.telephony.twiliosignature import Signed
 
 log = logging.getLogger(__name__)
 
-ANSWERS_WITHIN_S = 0.01
-"""How long an answer waits for the disk; the event is held in memory meanwhile, and after."""
+WRITTEN_WITHIN_S = 0.01
+"""How long an answer waits for the database, before the event is put into the spool."""
+
+ANSWERS_WITHIN_S = 5.0
+"""How long an answer waits for a disk that stands still; then Twilio would not wait much longer."""
 
 GAP_S = 0.4
 """How long an event waits for one that comes before it and has not come."""
@@ -43,6 +48,9 @@ MOST_HELD = 20_000
 
 ANSWERS_KEPT, ANSWERS_KEPT_S = 500, 60.0
 """So many answers are given again, for so long, where Twilio asks the same again."""
+
+FOLDER = "twilio"
+"""Where events wait for the database, below the data folder."""
 
 CALLS_KNOWN = 10_000
 ACCOUNT_FRESH_S = 2.0
@@ -111,6 +119,7 @@ class Intake:
         self.tally: Counter[str] = Counter()
         self._store = store
         self._journal = Journal(store.engine)
+        self._spool = Spooling(store.folder / FOLDER)
         self._calls = calls
         self._held: deque[Event] = deque()
         self._marks: dict[str, Event] = {}
@@ -121,7 +130,7 @@ class Intake:
         self._is_ending = False
         self._work = asyncio.Event()
         self._writer: ThreadPoolExecutor | None = None
-        self._account: tuple[float, TwilioAccount | None] | None = None
+        self._account: tuple[float, TwilioAccount | None, bool] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -132,6 +141,8 @@ class Intake:
             left, orders = await self._in_writer(self._journal.left)
             for event in left:
                 self._sort(event, orders.get(event.call_sid))
+            for event in await self._spool.start():
+                self._hold(event)
             yield
         finally:
             for known in self._known.values():
@@ -146,15 +157,27 @@ class Intake:
                 while self._held or self._done:
                     await self._flush()
             except Unavailable:
-                log.error("twilio.events-lost count=%d", len(self._held))
+                log.error("twilio.events-left count=%d", len(self._held))
+            await self._spool.close(tuple(self._held))
             self._writer.shutdown()
 
     async def account(self) -> TwilioAccount | None:
         """The credentials in force, as of `ACCOUNT_FRESH_S` seconds ago at most."""
         now = asyncio.get_running_loop().time()
         if self._account is None or now - self._account[0] > ACCOUNT_FRESH_S:
-            self._account = now, await asyncio.to_thread(self._read_account)
+            self._account = now, *await asyncio.to_thread(self._read_account)
         return self._account[1]
+
+    async def earlier(self, call_sid: str) -> TwilioAccount | None:
+        """The credentials from before, where a call goes on that began under them; else None."""
+        if self._account is not None and not self._account[2]:
+            return None  # so that what anybody sends costs no question each
+        return await asyncio.to_thread(self._read_earlier, call_sid)
+
+    async def came_before(self, signed: Signed) -> bool:
+        """Whether a request with this signature was taken."""
+        event = Event(f"other/{signed.mark}", signed.mark, "", None, "", {}, utc_now())
+        return event.mark in self._marks or await asyncio.to_thread(self._journal.knows, event)
 
     def forget_account(self) -> None:
         """Read the credentials anew; they were changed. From any thread."""
@@ -214,12 +237,20 @@ class Intake:
         if len(self._held) >= MOST_HELD:
             self.tally["full"] += 1
             raise Unavailable("too many events wait for the disk; try again")
-        event.written = asyncio.get_running_loop().create_future()
+        written = event.written = asyncio.get_running_loop().create_future()
+        self._hold(event)
+        done, _ = await asyncio.wait([written], timeout=WRITTEN_WITHIN_S)
+        if not done:
+            either = [written, self._spool.keep(event)]
+            await asyncio.wait(
+                either, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        return written.result() if written.done() else True
+
+    def _hold(self, event: Event) -> None:
         self._marks[event.mark] = event
         self._held.append(event)
         self._work.set()
-        done, _ = await asyncio.wait([event.written], timeout=ANSWERS_WITHIN_S)
-        return event.written.result() if done else True
 
     def _event(self, signed: Signed) -> Event:
         """The event that a request tells of. Raises InvalidInput."""
@@ -283,14 +314,21 @@ class Intake:
             new.discard(event.key)  # the same key twice in one batch is one event
             if not event.key.startswith(VOICE):
                 self._sort(event, orders.get(event.call_sid))
+        if not self._held:
+            await self._spool.clear()
 
     async def _in_writer(self, work: Callable[[], _Given]) -> _Given:
         assert self._writer is not None  # noqa: S101 - running
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
 
-    def _read_account(self) -> TwilioAccount | None:
+    def _read_account(self) -> tuple[TwilioAccount | None, bool]:
         with reading(self._store.engine) as connection:
-            return twilioaccount.in_force(connection, self._store.keys)
+            known = twilioaccount.in_force(connection, self._store.keys)
+            return known, twilioexchange.kept(connection, utc_now()) is not None
+
+    def _read_earlier(self, call_sid: str) -> TwilioAccount | None:
+        with reading(self._store.engine) as connection:
+            return twilioaccount.earlier(connection, self._store.keys, call_sid, utc_now())
 
     # Handing on
 

@@ -18,9 +18,11 @@ from typing import BinaryIO
 
 from askfirst.auditing import Law
 from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unavailable
-from askfirst.model import Decision
 from askfirst.server.auditrun import Existing
-from askfirst.server.importing import DELETED, Brought, Importer, Line, Origin, asked
+from askfirst.server.importing import Brought, Importer, Line, Origin
+from askfirst.server.importplan import planned
+from askfirst.server.importtables import DELETED
+from askfirst.server.store import Store
 from askfirst.telephony.twilioclient import TwilioClient
 from askfirst.telephony.twiliovalues import TwilioCall, TwilioRecording
 
@@ -59,13 +61,15 @@ async def run(
     client: TwilioClient,
     wish: Wish,
     law: Law,
+    store: Store,
     importer: Callable[[], Importer] | None,
     now: Callable[[], datetime],
 ) -> AsyncIterator[Line]:
     """What became of each recording, the oldest first. One that fails leaves the others alone.
 
-    `importer` is made when it is needed first; None only for a dry run. Raises Misconfigured for
-    credentials that do not hold, and what the lists raise.
+    `store` is asked who may not come, in a dry run too. `importer` is made when it is needed
+    first; None only for a dry run. Raises Misconfigured for credentials that do not hold, and what
+    the lists raise.
     """
     owned = frozenset({each.number for each in await client.numbers()}) | wish.ours
     made: Importer | None = None
@@ -77,12 +81,12 @@ async def run(
         except AskfirstError as error:
             yield _failed(found, error)
             continue
-        decision = law.decide(existing.parties, existing.on)
-        if wish.is_dry or importer is None:
-            yield Line(found.sid, found.call_sid, origin.at, "planned", decision, asked(decision))
+        line = planned(store, law, existing, origin, found.call_sid, now())
+        if wish.is_dry or importer is None or line.refused is not None:
+            yield line
             continue
         made = made or importer()
-        yield await _brought(client, found, existing, origin, decision, wish, made, now)
+        yield await _brought(client, found, existing, origin, line, wish, made, now)
 
 
 async def _listed(client: TwilioClient, since: datetime | None) -> list[TwilioRecording]:
@@ -170,12 +174,11 @@ async def _brought(
     found: TwilioRecording,
     existing: Existing,
     origin: Origin,
-    decision: Decision,
+    line: Line,
     wish: Wish,
     importer: Importer,
     now: Callable[[], datetime],
 ) -> Line:
-    line = Line(found.sid, found.call_sid, origin.at, "known", decision, asked(decision))
     known = importer.known(SOURCE, found.sid)
     try:
         if known is None:
@@ -183,10 +186,8 @@ async def _brought(
             line = replace(
                 line, outcome=brought.state, brought=brought, recording=brought.recording
             )
-        else:
-            line = replace(line, recording=known.recording)
-            if known.verified_at is None:  # cut off between the two
-                importer.verify(SOURCE, found.sid, now())
+        elif known.verified_at is None:  # cut off between the two
+            importer.verify(SOURCE, found.sid, now())
     except AskfirstError as error:
         return replace(line, outcome="error", error=_said(error, existing))
     if not wish.deletes:

@@ -19,6 +19,7 @@ twilio_accounts = sa.Table(
     sa.Column("region", sa.String(8)),
     sa.Column("sender", sa.String(20)),  # the number of the account that calls show
     sa.Column("sealed", sa.LargeBinary),  # the secrets; None: wiped when it was replaced
+    sa.Column("ended_at", UtcDateTime),  # when it went out of force, of the newest that did
     sa.Column("checks", sa.JSON(none_as_null=True)),  # what the newest check found, in codes
     sa.Column("checked_at", UtcDateTime),
     sa.Column("made_by", sa.String(48)),

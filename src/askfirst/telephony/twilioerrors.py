@@ -90,6 +90,13 @@ def meaning(status: int, code: int | None = None) -> AskfirstError:
     return kind(f"{words} ({told})")
 
 
+def knows_us(error: AskfirstError) -> bool | None:
+    """Whether Twilio took our credentials, by the error of a request; None where it did not say."""
+    if isinstance(error, Unavailable | PeerError):
+        return None
+    return not str(error).startswith(_CREDENTIALS)
+
+
 def _found(status: int, code: int | None) -> Meaning:
     if code is not None and code in BY_CODE:
         return BY_CODE[code]

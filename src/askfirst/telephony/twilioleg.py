@@ -24,6 +24,7 @@ from askfirst.model import FRAME_MS, Frame
 from askfirst.ports import Clock, EndCause
 from askfirst.telephony import twiliostream as wire
 from askfirst.telephony.agentsound import LeastTransit
+from askfirst.telephony.arrivals import Arrivals
 from askfirst.telephony.framegrid import FrameGrid
 from askfirst.telephony.phoneleg import HANDLED_MS
 from askfirst.telephony.playout import Playout
@@ -93,6 +94,8 @@ class TwilioLeg:
     `sid` is its call at Twilio, None before Twilio has said so. `dropped` counts messages of sound
     from before the answer or of a hold, `late` those that came twice or out of order, `garbage`
     those that were none. With `waits` the sound alone is no answer: somebody has to take the call.
+    `told_ms` and `picked_up_ms` are when Twilio first told of it and said that it was answered, by
+    the clock; `is_hung_up` is set once Twilio has hung up for us, or has told of the end.
     """
 
     def __init__(
@@ -108,12 +111,15 @@ class TwilioLeg:
     ) -> None:
         self.name, self.number = name, number
         self.sid: str | None = None
-        self.is_placed = asyncio.Event()
+        self.is_placed, self.is_hung_up = asyncio.Event(), asyncio.Event()
         self.is_answered = self.has_rung = self.is_sounding = False
         self.is_leaving = False  # Twilio was told to let it talk to somebody else
         self.has_ended_there = False
         self.cause: EndCause | None = None
         self.since_ms = clock.now_ms()
+        self.told_ms: int | None = None
+        self.picked_up_ms: int | None = None
+        self.arrivals = Arrivals()
         self.held_since_ms: int | None = None
         self.dropped = self.late = self.garbage = 0
         self._clock, self._carrier, self._line, self._call = clock, carrier, line, call
@@ -224,10 +230,14 @@ class TwilioLeg:
 
     def on_status(self, fields: Mapping[str, str]) -> None:
         """Take a report of its call's progress, which may be late, repeated or out of order."""
-        status = fields.get("CallStatus")
+        status, now_ms = fields.get("CallStatus"), self._clock.now_ms()
+        self.told_ms = now_ms if self.told_ms is None else self.told_ms
+        if status == ANSWERED and self.picked_up_ms is None:
+            self.picked_up_ms = now_ms
         cause = end_cause(fields, answered=self._stream is not None)
         if cause is not None:
             self.has_ended_there = True
+            self.is_hung_up.set()
             self.end(EndCause.REMOTE_HANGUP if self.is_leaving else cause)
         elif status == RINGING:
             self.ring()
@@ -244,7 +254,7 @@ class TwilioLeg:
         self._stream = started.stream
         self._began_ms, self._sequence = started_ms, 0
         self._heard_ms = self._clock.now_ms()
-        self._transit = LeastTransit()
+        self._transit, self.arrivals = LeastTransit(), Arrivals()
         self._transit.meet(0, started_ms)
         if self._expecting is not None:
             self._expecting.cancel()
@@ -372,6 +382,7 @@ class TwilioLeg:
             return
         self._sequence, self._heard_ms = sound.sequence, now_ms
         self._transit.meet(sound.at_ms, now_ms)
+        self.arrivals.meet(sound.at_ms, now_ms)
         zero_ms = self._call.zero_ms
         if not self.is_talking or zero_ms is None:
             self.dropped += 1

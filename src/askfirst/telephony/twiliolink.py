@@ -159,7 +159,7 @@ class TwilioLink:
         """A telephone's call is over for us: Twilio hangs up, unless it goes on without us."""
         self._forget(leg)
         if leg.sid is not None and not leg.has_ended_there and not leg.is_leaving:
-            self._begin(self._end(leg.sid))
+            self._begin(self._end(leg.sid, leg.is_hung_up))
 
     def hand_on(self, leg: TwilioLeg, number: str, shown: str | None) -> None:
         """Let a telephone talk to a number instead of us; it comes back where nobody answers."""
@@ -310,11 +310,12 @@ class TwilioLink:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end(self, sid: str) -> None:
+    async def _end(self, sid: str, is_done: asyncio.Event | None = None) -> None:
         """Have Twilio hang up; the stream is closed already, which ends the call as well."""
         for pause in (*AGAIN_S, None):
             try:
-                return await self._requests.end(sid)
+                await self._requests.end(sid)
+                break
             except Unavailable:
                 if pause is None:
                     log.error("twilio.not-ended call=%s", sid)
@@ -323,6 +324,8 @@ class TwilioLink:
             except AskfirstError as error:
                 log.error("twilio.not-ended call=%s because=%s", sid, error)
                 return
+        if is_done is not None:
+            is_done.set()
 
     async def _hand_on(self, leg: TwilioLeg, twiml: str) -> None:
         """Let a telephone talk to somebody else, until that person answers or does not."""

@@ -160,11 +160,21 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+def _elsewhere(found: Item) -> dict[str, object] | None:
+    """What a carrier keeps that an item is about: its id there, and when it was made if no call
+    of ours says so."""
+    if found.reason not in (Reason.ELSEWHERE, Reason.NO_CALL):
+        return None
+    made_at = timestamp(found.called_at) if found.call is None else None
+    return {"recording": found.subject, "made_at": made_at}
+
+
 def _shown(found: Item) -> dict[str, object]:
     heard = window(found)
     return {
         "id": found.id,
         "call": found.call,
+        "elsewhere": _elsewhere(found),
         "recording": found.recording,
         "reason": found.reason.value,
         "state": found.state.value,

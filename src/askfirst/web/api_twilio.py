@@ -23,6 +23,7 @@ from askfirst.errors import AskfirstError, InvalidInput, NotFound, Refused, Unav
 from askfirst.server.account import account
 from askfirst.server.database import reading
 from askfirst.server.mediaworkers import MediaWorkers
+from askfirst.server.twilioaccount import TwilioAccount
 from askfirst.server.twilioevents import Intake
 from askfirst.telephony import twiliosignature
 from askfirst.telephony.twiliosignature import Signed
@@ -83,13 +84,16 @@ async def voice(request: Request, worker: str | None = None) -> Response:
 
 @router.post("/twilio/progress")
 async def progress(request: Request) -> Response:
-    """Twilio tells what became of a call, a stream or a recording; answered at once."""
+    """Twilio tells what became of a call, a stream or a recording; answered at once.
+
+    Calls that began under credentials from before are heard of to their end.
+    """
 
     async def answer(intake: Intake, signed: Signed) -> Response:
         await intake.progress(signed)
         return Response(status_code=204)
 
-    return await _checked(request, answer)
+    return await _checked(request, answer, ends_earlier_calls=True)
 
 
 @router.get("/twilio/fallback")
@@ -146,14 +150,17 @@ async def _carry_at(workers: MediaWorkers | None, worker: str, socket: WebSocket
 
 
 async def _checked(
-    request: Request, answer: Callable[[Intake, Signed], Awaitable[Response]]
+    request: Request,
+    answer: Callable[[Intake, Signed], Awaitable[Response]],
+    *,
+    ends_earlier_calls: bool = False,
 ) -> Response:
     """The answer to a request whose signature holds; 403 for every other one."""
     intake = intake_of(request)
     try:
         if twiliosignature.HEADER not in request.headers:
             raise Unverified("found no signature; Twilio signs every request")
-        signed = await _signed(request, intake)
+        signed = await _signed(request, intake, ends_earlier_calls=ends_earlier_calls)
         return await answer(intake, signed)
     except (Unverified, Refused, InvalidInput) as error:
         return _refuse(request, intake, error)
@@ -162,8 +169,8 @@ async def _checked(
         return Response(status_code=400)  # nobody hears it
 
 
-async def _signed(request: Request, intake: Intake) -> Signed:
-    """What a request says. Raises Unverified, InvalidInput, Unavailable."""
+async def _signed(request: Request, intake: Intake, *, ends_earlier_calls: bool = False) -> Signed:
+    """What a request says. Raises Unverified, Refused, InvalidInput, Unavailable."""
     try:
         async with asyncio.timeout(READ_WITHIN_S):
             body = bytearray()
@@ -174,12 +181,47 @@ async def _signed(request: Request, intake: Intake) -> Signed:
     except TimeoutError as error:
         raise InvalidInput("the request did not come to its end in time") from error
     known = await intake.account()
+    try:
+        return _signed_with(known, request, bytes(body))
+    except Unverified:
+        if not ends_earlier_calls:
+            raise
+        return await _signed_earlier(request, intake, bytes(body))
+
+
+def _signed_with(known: TwilioAccount | None, request: Request, body: bytes) -> Signed:
+    """What a request says that an account's secrets have signed. Raises Unverified."""
     if known is None:
         raise Unverified("no account at Twilio is set up here")
     url = _url(request, site_of(request).settings.origin)
-    signed = twiliosignature.check(known.signing, url, request.headers, bytes(body))
+    signed = twiliosignature.check(known.signing, url, request.headers, body)
     if dict(signed.fields).get("AccountSid", known.account_sid) != known.account_sid:
         raise Unverified("the request is about another account")
+    return signed
+
+
+async def _signed_earlier(request: Request, intake: Intake, body: bytes) -> Signed:
+    """The same with credentials from before, once and about a call that began under them.
+
+    Raises Unverified, and Refused for what came before.
+    """
+    # Nobody has signed this yet: it only says which call is to be looked at.
+    call_sid = dict(twiliosignature.read_form(body)).get("CallSid", "")
+    known = await intake.earlier(call_sid)
+    if known is None:
+        raise Unverified(
+            "the signature does not hold for this address and these fields; check public_url and "
+            "the auth token"
+        )
+    signed = _signed_with(known, request, body)
+    fields = signed.as_map()
+    if (fields.get("AccountSid"), fields.get("CallSid")) != (known.account_sid, call_sid):
+        raise Unverified("the request is about another account or call")
+    if await intake.came_before(signed):
+        raise Refused(
+            "this request was taken before; with credentials from before each counts once"
+        )
+    intake.tally["earlier"] += 1
     return signed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.model import Verdict
-from askfirst.web import callwords, words
+from askfirst.web import callwords, elsewherewords, words
 from askfirst.web.providerwords import STATES
 from askfirst.web.queuewords import REASONS
 
@@ -76,6 +76,10 @@ TABLES: Mapping[tuple[str, str], tuple[str, str]] = {
         words.mark("From the end of a call until its words were there, of the period."),
     ),
     ("system", "lines"): (words.mark("Lines"), ""),
+    ("system", "elsewhere"): (
+        words.mark("Recordings that a carrier keeps"),
+        words.mark("Looked for at each start and daily. A check that failed says nothing of them."),
+    ),
     ("system", "ages"): (words.mark("Newest of each kind"), ""),
 }
 """The title of a table and a sentence about it."""
@@ -130,6 +134,8 @@ COLUMNS: Mapping[str, str] = {
     "state": words.mark("State"),
     "used": words.mark("In use"),
     "most": words.mark("At most"),
+    "tried": words.mark("Last tried"),
+    "done": words.mark("Last made whole"),
     "at": words.mark("When"),
     "age": words.mark("Age"),
 }
@@ -210,6 +216,8 @@ CODES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "none": words.mark("None set up"),
         **{key: text for key, (_, _, text) in STATES.items()},
     },
+    ("elsewhere", "what"): {"twilio": words.mark("Recordings at Twilio")},
+    ("elsewhere", "state"): elsewherewords.STANDINGS,
     ("ages", "what"): {
         "backup": words.mark("Backup"),
         "checkpoint": words.mark("Checkpoint of the ledger"),

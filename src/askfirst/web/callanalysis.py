@@ -146,7 +146,7 @@ def _why(visit: Visit, record: CallRecord, seen: Sight) -> str:
     if seen.hidden is not Hidden.NO_GROUND:
         return visit.say(
             "There are no figures: not everybody on the call allows that it is analysed, it has no "
-            "transcript, or it has not been looked through yet."
+            "transcript, its sides are on one channel, or it has not been looked through yet."
         )
     agent = record.line.agent_name or visit.say("the agent")
     if not seen.place:

@@ -24,6 +24,7 @@ from askfirst.server.settings import Settings
 from askfirst.server.spokenanswer import understands
 from askfirst.server.trunktest import TrunkTester
 from askfirst.server.twilioevents import TwilioCalls
+from askfirst.server.twiliotest import TwilioTester, over_twilio
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web.overtwilio import OverTwilio
 from askfirst.web.running import RunningCall, running_calls
@@ -51,6 +52,7 @@ class Carrier:
     _desk: Desk | None = None
     _reception: Reception[Any, Any] | None = None
     _tester: TrunkTester | None = None
+    _twilio_tester: TwilioTester | None = None
     _over_twilio: OverTwilio | TwilioWorkers | None = None
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -83,7 +85,11 @@ class Carrier:
 
         self._desk.on_offer = offer
         self._desk.providers.on_call = reception.arrive
-        self._tester = TrunkTester(self._desk, clock, node.store.engine)
+        desk, engine = self._desk, node.store.engine
+        self._tester = TrunkTester(desk, clock, engine)
+        self._twilio_tester = TwilioTester(
+            over_twilio(desk), lambda: desk.is_full, desk.callee, clock, engine
+        )
         if self.settings is not None:
             self._over_twilio = OverTwilio(
                 node.store, self._desk, self.settings.origin, self.worker, self.twilio_url
@@ -121,9 +127,11 @@ class Carrier:
 
     async def close(self) -> None:
         """Hang up every call and wait until each is settled; safe to call more than once."""
-        tester, self._tester = self._tester, None
-        if tester is not None:
-            await tester.close()
+        testers = self._tester, self._twilio_tester
+        self._tester = self._twilio_tester = None
+        for tester in testers:
+            if tester is not None:
+                await tester.close()
         reception, self._reception = self._reception, None
         if reception is not None:
             await reception.close()
@@ -174,6 +182,13 @@ class Carrier:
         if self._tester is None:
             raise Unavailable("this process carries no calls; ask one that does")
         return self._tester
+
+    @property
+    def twilio_tester(self) -> TwilioTester:
+        """The same over Twilio. Raises Unavailable as `desk`."""
+        if self._twilio_tester is None:
+            raise Unavailable("this process carries no calls; ask one that does")
+        return self._twilio_tester
 
     @property
     def reception(self) -> Reception[Any, Any]:

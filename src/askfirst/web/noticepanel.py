@@ -30,6 +30,7 @@ REPLIES: Mapping[tuple[str, str | None], str] = {
 SPEAKERS: Mapping[str, str] = {
     "agent": words.mark("the agent"),
     "announcement": words.mark("an announcement"),
+    "mixed": words.mark("somebody, with everybody on one channel"),
 }
 
 

@@ -13,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.server import accounts, twilioaccount
 from askfirst.server.database import reading
+from askfirst.server.testcall import ANSWERED, CUT_SHORT
 from askfirst.server.trunkcautions import cautions
-from askfirst.server.trunktest import ANSWERED, CUT_SHORT, Report, Standing, standing
+from askfirst.server.trunktest import Report, Standing, standing
 from askfirst.telephony.siptrunk import Trunk
 from askfirst.web import twiliowords
 from askfirst.web.bodies import Filled

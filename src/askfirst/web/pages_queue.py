@@ -19,7 +19,7 @@ from askfirst.server.excerpts import excerpt, window
 from askfirst.server.noticechecks import history
 from askfirst.server.queue import Item, Reason, Wanted
 from askfirst.server.queuedecision import Decision, Wish
-from askfirst.web import queuewords
+from askfirst.web import elsewherewords, queuewords
 from askfirst.web.api_queue import complained, decided
 from askfirst.web.complianceframe import tabs
 from askfirst.web.noticepanel import verdicts
@@ -87,6 +87,7 @@ def queue_page(
         target_days=queue.TARGET.days,
         checked_at=checked_at,
         elsewhere=elsewhere,
+        elsewhere_why=elsewherewords.why(visit, elsewhere),
         filters=filters,
         is_filtered=bool(given),
         is_decided=decided == "yes",

@@ -21,7 +21,7 @@ from askfirst.server.settings import Settings
 from askfirst.server.twilioaccount import REGIONS, Shown, TwilioAccount
 from askfirst.server.twiliocheck import Addresses
 from askfirst.telephony.twiliovalues import checked_sid
-from askfirst.web import twiliowords
+from askfirst.web import elsewherewords, twiliowords
 from askfirst.web.api_account import changed
 from askfirst.web.api_twilio import intake_of
 from askfirst.web.bodies import Filled
@@ -201,6 +201,7 @@ def _page(
         is_secure=at is not None and at.is_https,
         regions=[(key, visit.say(text)) for key, text in twiliowords.REGIONS.items()],
         checks=_checks(visit, found),
+        elsewhere=elsewherewords.told(visit),
         is_trial=found.get("kind") == "Trial",
         is_media_open=found.get("media") == "open",
         numbers=[

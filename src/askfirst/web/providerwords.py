@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from askfirst.ports import EndCause
+from askfirst.server.testcall import ANSWERED, CUT_SHORT, NO_LINE
 from askfirst.server.trunkcautions import Caution
-from askfirst.server.trunktest import ANSWERED, CUT_SHORT, NO_LINE
 from askfirst.web import callwords, words
 
 STATES: Mapping[str, tuple[str, str, str]] = {

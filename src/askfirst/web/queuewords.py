@@ -26,6 +26,7 @@ REASONS: Mapping[str, str] = {
     Reason.EXPECTED_ABSENT: words.mark("Expected and missing"),
     Reason.UNEXPECTED: words.mark("Not expected"),
     Reason.ELSEWHERE: words.mark("Recorded elsewhere"),
+    Reason.NO_CALL: words.mark("At Twilio, and of no call of ours"),
     Reason.IMPORTED: words.mark("Brought over, and not shown to be allowed"),
 }
 _WHY: Mapping[str, str] = {
@@ -44,6 +45,10 @@ _WHY: Mapping[str, str] = {
     Reason.UNEXPECTED: words.mark("There is sound from %(begin)s on that no opening allowed"),
     Reason.ELSEWHERE: words.mark(
         "Twilio keeps the recording %(subject)s of this call, and nobody here asked for it"
+    ),
+    Reason.NO_CALL: words.mark(
+        "Twilio keeps the recording %(subject)s, which belongs to none of our calls and which "
+        "nobody here asked for"
     ),
     Reason.IMPORTED: words.mark(
         "It was brought over from elsewhere, and what the law asks is not heard in it"
@@ -66,6 +71,10 @@ SUGGESTIONS: Mapping[str, str] = {
     Reason.ELSEWHERE: words.mark(
         "Delete it at Twilio, and find out what started it: no setting of ours does."
     ),
+    Reason.NO_CALL: words.mark(
+        "Find out at Twilio who started it. Where it is not yours to keep, delete it there; where "
+        "another program of yours made it, say which and why."
+    ),
     Reason.IMPORTED: words.mark("Erase, unless you can show that recording was allowed."),
 }
 DECISIONS: Mapping[str, str] = {
@@ -74,12 +83,18 @@ DECISIONS: Mapping[str, str] = {
     Decision.KEEP_FROM: words.mark("Keep from a place on, destroy what is before"),
     Decision.ASK_AGENT: words.mark("Ask the agent"),
     Decision.DISMISS: words.mark("Nothing to be done: close it"),
+    Decision.DELETED_THERE: words.mark("It was deleted at Twilio"),
+    Decision.KNOWN: words.mark("It is ours and known: do not ask again"),
 }
 DECIDED: Mapping[str, str] = {
     Decision.GIVEN: words.mark("let go"),
     Decision.NOT_GIVEN: words.mark("erased"),
     Decision.KEEP_FROM: words.mark("cut"),
     Decision.DISMISS: words.mark("closed"),
+    Decision.DELETED_THERE: words.mark("deleted at Twilio"),
+    Decision.KNOWN: words.mark("ours, and known"),
+    "gone": words.mark("closed, for Twilio tells of it no more"),
+    "brought-over": words.mark("closed, for it was brought over and has a call now"),
     "aged": words.mark("erased, for nobody verified it in time"),
     "erased": words.mark("closed, for the recording is erased"),
 }

@@ -27,7 +27,7 @@ from askfirst.web.visit import site_of, visit_of
 PLACE = ("POST", "/api/v1/calls")
 PHONE = ("GET", "/api/v1/phone")
 _IN_CALL = re.compile(r"/api/v1/calls/(call_[0-9a-f]{1,40})/.+")
-_OF_TRUNK = re.compile(r"/settings/providers(/test)?")
+_OF_TRUNK = re.compile(r"/settings/providers(/test|/twilio/test)?")
 _FAULTS = {"refused": Refused, "not-found": NotFound, "invalid-input": InvalidInput}
 
 

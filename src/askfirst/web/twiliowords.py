@@ -66,9 +66,11 @@ TALLY: Mapping[str, str] = {
     "not taken": words.mark("Calls that nobody could take"),
     "taken": words.mark("Events of calls"),
     "repeated": words.mark("Repeated, and counted once"),
+    "earlier": words.mark("Of calls that began with the credentials from before"),
     "void": words.mark("Too late to matter"),
     "replayed": words.mark("Old requests that came again, refused"),
     "refused": words.mark("Refused: the signature does not hold, or is missing"),
+    "streams refused": words.mark("Streams of sound that were refused before any was read"),
     "fallback": words.mark("Times that Twilio got no answer and asked the other address"),
     "recordings": words.mark("Recordings that somebody else has made there"),
 }
