@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 from tests.sip.oversip import OverSip
+from tests.twilio.onlooker import onlooker as onlooker
 from tests.twilio.overtwilio import OverTwilio
 
 from askfirst.audio.container import encode_wav

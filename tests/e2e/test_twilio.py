@@ -13,7 +13,9 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Open, running
 from tests.e2e.installation import Installation
 from tests.e2e.phone import Phone, at_phone
-from tests.e2e.twilio import OSLO, Emulator, emulating
+from tests.e2e.twilio import OSLO, Emulator, emulating, look_on, looked_at
+from tests.twilio.onlooker import Onlooker
+from tests.twilio.onlooker import onlooker as onlooker
 
 from askfirst.server.database import calls, reading, recordings
 from askfirst.server.store import Store
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.full
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
+def emulator(onlooker: Onlooker) -> Iterator[Emulator]:
     with emulating({OSLO: "presses-one"}) as found:
         yield found
 
@@ -35,6 +37,7 @@ def office(
     furnished: Path,
     tmp_path: Path,
     emulator: Emulator,
+    onlooker: Onlooker,
 ) -> Iterator[Installation]:
     """A server that has credentials at that Twilio, and as many media workers as it says."""
     folder = tmp_path / "office"
@@ -43,6 +46,13 @@ def office(
     (folder / "askfirst.toml").write_text(settings)
     emulator.know(folder / "data")
     with running(folder) as found:
+        look_on(onlooker, found)
+        yield found
+
+
+@pytest.fixture
+def window(window: Open, onlooker: Onlooker) -> Iterator[Open]:
+    with looked_at(window, onlooker) as found:
         yield found
 
 
@@ -92,7 +102,8 @@ def test_a_call_that_comes_in_over_twilio_rings_at_the_agent(
     emulator.call_in()
     expect(phone.part("ringing")).to_be_visible(timeout=20_000)
 
-    phone.act("take").click()
+    with seen.page.expect_response("**/leg"):  # nobody hangs up before the sound is there
+        phone.act("take").click()
     phone.expect_talking()
     phone.expect_light("off")
     phone.hang_up()

@@ -11,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 from tests.e2e.beside import Beside
 from tests.e2e.house import House, OpenPhone, a_house, until
-from tests.e2e.twilio import OSLO, OURS, Emulator, emulating
+from tests.e2e.twilio import OSLO, OURS, Emulator, emulating, look_on
 from tests.sip.peer import LOOPBACK
+from tests.twilio.onlooker import Onlooker
+from tests.twilio.onlooker import onlooker as onlooker
 
 from askfirst.server.database import calls, reading
 from askfirst.server.twiliotables import twilio_calls
@@ -24,16 +26,19 @@ NOBODY = "+4790000000"
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
+def emulator(onlooker: Onlooker) -> Iterator[Emulator]:
     with emulating({OSLO: "agrees", BERGEN: "agrees"}) as found:
         yield found
 
 
 @pytest.fixture
-def house(furnished: Path, tmp_path: Path, emulator: Emulator) -> Iterator[House]:
+def house(
+    furnished: Path, tmp_path: Path, emulator: Emulator, onlooker: Onlooker
+) -> Iterator[House]:
     """A server with two workers and an account at that Twilio."""
     settings = f'twilio_url = "{emulator.address}"\n'
     with a_house(furnished, tmp_path / "house", settings, emulator.know) as found:
+        look_on(onlooker, found.installation)
         yield found
 
 
@@ -112,13 +117,14 @@ def test_a_call_that_is_handed_on_in_vain_comes_back_to_its_worker(
 
 
 def test_calls_over_twilio_and_over_a_trunk_go_on_beside_each_other(
-    furnished: Path, tmp_path: Path, emulator: Emulator, beside: Beside
+    furnished: Path, tmp_path: Path, emulator: Emulator, beside: Beside, onlooker: Onlooker
 ) -> None:
     settings = (
         f'twilio_url = "{emulator.address}"\n'
         f'[sip]\nserver = "{LOOPBACK}"\naddress = "{LOOPBACK}"\nport = {beside.port}\n'
     )
     with a_house(furnished, tmp_path / "both", settings, emulator.know) as house:
+        look_on(onlooker, house.installation)
         kept = house.who("admin").post("/settings/numbers", data={"number": OURS, "name": "Sales"})
         assert kept.status_code == 303, kept.text
         usual = called(house, "agent", OSLO)

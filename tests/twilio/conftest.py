@@ -4,3 +4,4 @@ from __future__ import annotations
 
 from tests.sip.conftest import kari as kari
 from tests.sip.conftest import node as node
+from tests.twilio.onlooker import onlooker as onlooker

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from tests.twilio.onlooker import looked_on
 
 from askfirst.clock import LoopClock
 from askfirst.errors import Misconfigured, Refused, Unavailable
@@ -178,7 +179,8 @@ async def in_memory(callees: Callees, **line: Any) -> AsyncIterator[Lines]:
     emulator = TwilioEmulator(
         clock, callees, post=post, connect=connect, rings_ms=RINGS_MS, keeps_heard=True
     )
-    client = Client("http://twilio.test", httpx2.ASGITransport(app=emulator.app))
+    before = looked_on(emulator.app, emulator.exchange, "localhost")
+    client = Client("http://twilio.test", httpx2.ASGITransport(app=before))
     where = {name: f"http://localhost{path}" for name, path in _WHERE.items()}
     streams = f"ws://localhost{STREAM}"
     stated = {"sender": OURS, "stream_url": streams, "ring": 20, **named(where), **line}
@@ -227,8 +229,9 @@ async def on_loopback(callees: Callees, **line: Any) -> AsyncIterator[Lines]:
     ]
     async with AsyncExitStack() as stack:
         emulator = TwilioEmulator(clock, callees, rings_ms=RINGS_MS, keeps_heard=True)
-        theirs = await stack.enter_async_context(served(emulator.app))
         ours = await stack.enter_async_context(served(Starlette(routes=routes)))
+        before = looked_on(emulator.app, emulator.exchange, f"{LOOPBACK}:{ours}")
+        theirs = await stack.enter_async_context(served(before))
         client = Client(f"http://{LOOPBACK}:{theirs}")
         stack.push_async_callback(client.http.aclose)
         where = {name: f"http://{LOOPBACK}:{ours}{path}" for name, path in _WHERE.items()}

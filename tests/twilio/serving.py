@@ -10,6 +10,10 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from tests.twilio.onlooker import looked_on
+
+OURS = ("phone.example", "127.0.0.1:8470")
+"""Where installations are said to be whose Twilio this is."""
 
 
 @contextmanager
@@ -17,7 +21,7 @@ def serving(routes: Sequence[BaseRoute]) -> Iterator[str]:
     """The base address of the routes."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        Starlette(routes=list(routes)),
+        looked_on(Starlette(routes=list(routes)), None, *OURS),
         log_level="critical",
         timeout_graceful_shutdown=1,
         lifespan="off",

@@ -19,6 +19,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.twilio.closedlists import OPERATIONS as OPERATIONS_OF_OURS
 from tests.twilio.publicdescription import Description, needed, prism
 
 from askfirst.audio.container import encode_wav
@@ -344,6 +345,13 @@ def test_an_unknown_parameter_and_an_unknown_operation_are_found(
     assert description.parameters("DELETE", f"{ROOT}/Recordings.json") is None
     assert description.parameters("GET", f"{ROOT}/Recordings/{WITHIN}.wav") is None
     assert where(here.sent("GET", "/Colours.json", {})) == [["request"]]
+
+
+def test_what_may_be_said_to_twilio_at_all_is_in_the_description(description: Description) -> None:
+    for (method, template), names in OPERATIONS_OF_OURS.items():
+        known = description.parameters(method, template.replace("{Sid}", f"XX{1:032x}"))
+        assert known is not None, template
+        assert names <= known, template
 
 
 def test_a_request_without_credentials_is_found(here: Runner) -> None:

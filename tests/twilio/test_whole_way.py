@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from tests.server import twiliorig
 from tests.server.rig import rows
+from tests.twilio.onlooker import looked_on
 
 from askfirst.clock import LoopClock
 from askfirst.errors import Unavailable
@@ -91,9 +92,10 @@ async def office(node: Node, sign: bool = True) -> AsyncIterator[Office]:
 
         emulator.exchange.headers = headers
         twiliorig.set_up(node.store, sender=OURS)
-        port = await stack.enter_async_context(served(emulator.app))
         relay = _Later()
         ours = await stack.enter_async_context(served(relay))
+        before = looked_on(emulator.app, emulator.exchange, f"{LOOPBACK}:{ours}")
+        port = await stack.enter_async_context(served(before))
         settings = Settings(data=node.store.folder, public_url=f"http://{LOOPBACK}:{ours}")
         url = f"http://{LOOPBACK}:{port}"
         carrier = Carrier(node, settings=settings, twilio_url=url)

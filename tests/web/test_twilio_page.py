@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from starlette.testclient import TestClient
 from tests.server import twiliorig
+from tests.twilio.onlooker import onlooker as onlooker
 from tests.twilio.serving import serving
 from tests.web.conftest import add, browser, signed_in
 from tests.web.test_providers import shown

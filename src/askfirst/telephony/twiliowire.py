@@ -102,10 +102,14 @@ class Wire:
         raise AssertionError("the last attempt returns or raises")
 
     async def is_open(self, address: str) -> bool:
-        """Whether anybody gets the sound at an address; see `TwilioClient.is_media_open`."""
+        """Whether anybody gets the sound at an address; see `TwilioClient.is_media_open`.
+
+        Asks for one byte: no more of a recording ever comes to us without credentials.
+        """
         async with self._sent("GET", address, sound=True, known=False) as answer:
             # Whoever is sent on without credentials is let in: to the store behind.
-            if answer.is_success or answer.is_redirect:
+            # So is who is told that there is no first byte.
+            if answer.is_success or answer.is_redirect or answer.status_code == 416:
                 return True
             if answer.status_code in (401, 403):
                 return False
@@ -159,6 +163,8 @@ class Wire:
     ) -> AsyncIterator[httpx2.Response]:
         # As it is on the disk of Twilio: packed, a few bytes could become any number.
         headers = {"accept": "audio/*" if sound else "application/json"}
+        if not known:
+            headers["range"] = "bytes=0-0"
         headers |= {"accept-encoding": "identity", "user-agent": "askfirst"}
         body = httpx2.QueryParams(list(form))
         if method == "POST":

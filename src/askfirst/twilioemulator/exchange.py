@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,7 +19,7 @@ from askfirst.model import FRAME_MS
 from askfirst.ports import Clock
 from askfirst.telephony.persona import Persona, StepKind, voices
 from askfirst.telephony.progress import SILENCE
-from askfirst.twilioemulator import twiml
+from askfirst.twilioemulator import saying, twiml
 from askfirst.twilioemulator.asked import Form, Record
 from askfirst.twilioemulator.person import Person
 from askfirst.twilioemulator.stream import Connect, Stream
@@ -26,8 +27,6 @@ from askfirst.twilioemulator.twiml import Element
 
 EVENTS = ("initiated", "ringing", "answered", "completed")
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-SPOKEN_MS = 60
-"""What one character of `Say` takes; nobody hears it, only its time counts."""
 
 _UNTAKEN: Mapping[str, tuple[str, str]] = {"busy": ("busy", "486"), "declined": ("busy", "603")}
 """How a call ends that a persona does not take: its status, and the code of SIP."""
@@ -39,8 +38,7 @@ Post = Callable[[str, Form], Awaitable[str]]
 class Call:
     """One call. `status` is Twilio's word; `stream` its media stream while there is one.
 
-    `said` and `played` are what TwiML had Twilio say and play, `faults` what was wrong with it.
-    `stream_fields` are what its last stream was opened with.
+    `said` is what TwiML had Twilio say, `faults` what was wrong with it.
     """
 
     def __init__(
@@ -62,9 +60,7 @@ class Call:
         self.person: Person | None = None
         self.stream: Stream | None = None
         self.said: list[str] = []
-        self.played: list[str] = []
         self.faults: list[str] = []
-        self.keys: asyncio.Queue[str] = asyncio.Queue()
         self.callback = callback
         self.over = asyncio.Event()
         self.answered = asyncio.Event()
@@ -72,6 +68,8 @@ class Call:
         self._persona = persona
         self._next: list[Element] | None = None
         self._moved = asyncio.Event()
+        self._saying: deque[bytes] = deque()
+        self._has_said = asyncio.Event()
         self._answer_ms = 0
         self._told = 0
         self._news: asyncio.Queue[Form | None] = asyncio.Queue()
@@ -182,15 +180,20 @@ class Call:
         tick_ms = self._clock.now_ms()
         while not self.over.is_set():
             said = person.speak()
-            person.listen(SILENCE if self.stream is None else self.stream.exchange(said))
+            person.listen(self._spoken() if self.stream is None else self.stream.exchange(said))
             tick_ms += FRAME_MS
             await self._clock.sleep_until(tick_ms)
+
+    def _spoken(self) -> bytes:
+        """The next 20 ms of what Twilio says to the person."""
+        if self._saying:
+            return self._saying.popleft()
+        self._has_said.set()  # in the step after the last sound: it has been heard
+        return SILENCE
 
     def _press(self, digit: str) -> None:
         if self.stream is not None:
             self.stream.press(digit)
-        else:
-            self.keys.put_nowait(digit)
 
     # TwiML
 
@@ -219,15 +222,9 @@ class Call:
                 case "Connect":
                     await self._connect(verb.children[0])
                 case "Say":
-                    self.said.append(verb.text)
-                    await asyncio.sleep(len(verb.text) * SPOKEN_MS / 1000)
-                case "Play":
-                    self.played.append(verb.attributes.get("digits") or verb.text)
-                    await asyncio.sleep(1)
+                    await self._say(verb)
                 case "Pause":
                     await asyncio.sleep(int(verb.attributes.get("length", "1")))
-                case "Gather":
-                    await self._gather(verb)
                 case "Redirect":
                     self._next = self._parsed(await self._fetch(verb.text))
                 case "Dial":
@@ -235,6 +232,17 @@ class Call:
                 case _:  # Hangup, and a Reject that comes too late
                     self.hang_up()
                     return
+
+    async def _say(self, verb: Element) -> None:
+        """Let the person hear words to their end; nothing of them once something else is next."""
+        self.said.append(verb.text)
+        language = verb.attributes.get("language", saying.LANGUAGE)
+        self._saying.extend(await asyncio.to_thread(saying.frames_of, verb.text, language))
+        self._has_said.clear()
+        try:
+            await self._has_said.wait()
+        finally:
+            self._saying.clear()
 
     async def _connect(self, element: Element) -> None:
         """Carry the call's sound over a media stream until the other side ends it."""
@@ -254,18 +262,6 @@ class Call:
         finally:
             self.stream = None
             self.faults += stream.faults
-
-    async def _gather(self, verb: Element) -> None:
-        self.said += [each.text for each in verb.children if each.name == "Say"]
-        most = int(verb.attributes.get("numDigits", "1"))
-        pressed = ""
-        with contextlib.suppress(TimeoutError):
-            while len(pressed) < most:
-                wait_s = int(verb.attributes.get("timeout", "5"))
-                pressed += await asyncio.wait_for(self.keys.get(), wait_s)
-        if pressed and "action" in verb.attributes:
-            answer = await self._fetch(verb.attributes["action"], (("Digits", pressed),))
-            self._next = self._parsed(answer)
 
     async def _dial(self, verb: Element) -> None:
         noun = verb.children[0]

@@ -12,17 +12,18 @@ from xml.parsers import expat
 from askfirst.errors import InvalidInput
 
 LONGEST = 65_536
+LONGEST_SAID = 4_096
+"""Characters of one `Say` (Twilio, TwiML Say)."""
 
 NESTED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "Response": {
         name: frozenset()
         for name in (
-            "Connect", "Say", "Play", "Pause", "Gather", "Redirect", "Reject", "Hangup", "Dial",
+            "Connect", "Say", "Pause", "Redirect", "Reject", "Hangup", "Dial",
         )
     },
     "Connect": {"Stream": frozenset({"url", "name", "statusCallback", "statusCallbackMethod"})},
     "Stream": {"Parameter": frozenset({"name", "value"})},
-    "Gather": {name: frozenset() for name in ("Say", "Play", "Pause")},
     "Dial": {
         "Number": frozenset({"url", "method", "statusCallback", "statusCallbackEvent"}),
         "Conference": frozenset(
@@ -38,12 +39,8 @@ NESTED: Mapping[str, Mapping[str, frozenset[str]]] = {
 VERBS: Mapping[str, frozenset[str]] = {
     "Response": frozenset(),
     "Connect": frozenset({"action", "method"}),
-    "Say": frozenset({"voice", "language", "loop"}),
-    "Play": frozenset({"loop", "digits"}),
+    "Say": frozenset({"language"}),
     "Pause": frozenset({"length"}),
-    "Gather": frozenset(
-        {"input", "numDigits", "timeout", "finishOnKey", "action", "method", "actionOnEmptyResult"}
-    ),
     "Redirect": frozenset({"method"}),
     "Reject": frozenset({"reason"}),
     "Hangup": frozenset(),
@@ -59,7 +56,6 @@ WORDS: Mapping[str, frozenset[str]] = {
     "reason": frozenset({"busy", "rejected"}),
     "beep": frozenset({"true", "false"}),
     "method": frozenset({"GET", "POST"}),
-    "input": frozenset({"dtmf"}),
 }
 """Closed lists of words, by attribute; recording is in none of them."""
 
@@ -118,7 +114,9 @@ class _Reader:
         self._open.append(element)
 
     def close(self, _: str) -> None:
-        self._open.pop()
+        element = self._open.pop()
+        if element.name == "Say" and len(element.text) > LONGEST_SAID:
+            raise InvalidInput(f"Say with {len(element.text)} characters, at most {LONGEST_SAID}")
 
     def write(self, text: str) -> None:
         self._open[-1].text += text.strip()
