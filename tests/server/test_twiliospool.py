@@ -19,6 +19,7 @@ from tests.server.twiliocrash import STATES
 from tests.server.twiliorig import Recorded, call_sid
 
 from askfirst.errors import Unavailable
+from askfirst.server import twiliospool
 from askfirst.server.database import reading, transaction
 from askfirst.server.store import Store
 from askfirst.server.twilioevents import FOLDER, Intake
@@ -117,6 +118,20 @@ def test_a_file_is_taken_up_once_and_only_after_the_process_that_had_it(tmp_path
     assert last.open() == []
     last.close(is_done=True)
     assert list((tmp_path / "twilio").iterdir()) == []
+
+
+def test_a_file_that_is_full_takes_no_more_and_keeps_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twiliospool, "SIZE", 3 * len(_line(event(1))))
+    spool, after = EventSpool(tmp_path / "twilio"), EventSpool(tmp_path / "twilio")
+    spool.open()
+    spool.add([event(1), event(2), event(3)])
+    with pytest.raises(OSError, match="full"):
+        spool.add([event(4)])
+    spool.close(is_done=False)
+    assert keys(after.open()) == ["k1", "k2", "k3"]
+    after.close(is_done=True)
 
 
 def test_what_was_taken_up_and_is_not_in_the_database_stays(tmp_path: Path) -> None:

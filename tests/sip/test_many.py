@@ -30,7 +30,10 @@ FIRST, SECOND = "+12125550143", "+17135550166"
 
 CALLS, MINUTE_MS = 20, 60_000
 VOICES = {FIRST: 440.0, SECOND: 1_000.0}
-LOST_PERMILLE = 5
+SETTLES_MS = 2_000
+"""How long the sound of whoever came last may take to come."""
+
+LOST_PERMILLE = 1
 
 
 @dataclass
@@ -73,7 +76,9 @@ async def a_minute(node: Node, folder: Path) -> Minute:
             await add_second(live, SECOND)
             await until(live, has(light="recording"))
             calls.append(live)
-        before, clock = [kept(live) for live in calls], LoopClock()
+        clock = LoopClock()
+        await clock.sleep_until(clock.now_ms() + SETTLES_MS)
+        before = [kept(live) for live in calls]
         await clock.sleep_until(clock.now_ms() + MINUTE_MS)
         after = [kept(live) for live in calls]
         legs = legs_of(placed)
@@ -97,4 +102,4 @@ def test_twenty_calls_at_once_are_recorded_without_loss(node: Node, tmp_path: Pa
     assert lost <= minute.late
     assert lost * 1000 <= LOST_PERMILLE * CALLS * said
     assert sum(minute.kept) + lost + 10 * CALLS >= CALLS * said
-    assert min(minute.kept) >= said * 0.98
+    assert min(minute.kept) >= said * 0.995

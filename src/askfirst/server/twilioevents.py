@@ -1,11 +1,11 @@
 """What Twilio tells us of calls: taken at once, once, in order, and handed to who carries them.
 
-An answer waits for nothing but the disk: one thread writes whatever has come since it wrote last in
-one transaction, and where that takes more than `WRITTEN_WITHIN_S` the event goes to a file of its
-own first. So a busy database delays the work and not the answer, and nothing is answered that a
-crash could lose. An event is known by its call and number, or its recording and state, and by its
-signature; one that is known changes nothing. What was written and not handed on when the process
-ended is handed on at the next start. Signatures are checked before anything comes here.
+An answer waits for nothing but the disk, and for that `ANSWERS_WITHIN_S` at most: an event goes to
+a file first, so that no end of the process loses what was answered, and one thread writes whatever
+has come since it wrote last into the database, so that a busy one delays the work and not the
+answer. An event is known by its call and number, or its recording and state, and by its signature;
+one that is known changes nothing. What was written and not handed on when the process ended is
+handed on at the next start. Signatures are checked before anything comes here.
 """
 
 from __future__ import annotations
@@ -33,11 +33,8 @@ from askfirst.telephony.twiliosignature import Signed
 
 log = logging.getLogger(__name__)
 
-WRITTEN_WITHIN_S = 0.01
-"""How long an answer waits for the database, before the event is put into the spool."""
-
-ANSWERS_WITHIN_S = 5.0
-"""How long an answer waits for a disk that stands still; then Twilio would not wait much longer."""
+ANSWERS_WITHIN_S = 0.01
+"""How long an answer waits for the database; the file is forced to the disk then."""
 
 GAP_S = 0.4
 """How long an event waits for one that comes before it and has not come."""
@@ -141,7 +138,7 @@ class Intake:
             left, orders = await self._in_writer(self._journal.left)
             for event in left:
                 self._sort(event, orders.get(event.call_sid))
-            for event in await self._spool.start():
+            for event in self._spool.start():
                 self._hold(event)
             yield
         finally:
@@ -158,7 +155,7 @@ class Intake:
                     await self._flush()
             except Unavailable:
                 log.error("twilio.events-left count=%d", len(self._held))
-            await self._spool.close(tuple(self._held))
+            await self._spool.close(is_done=not self._held)
             self._writer.shutdown()
 
     async def account(self) -> TwilioAccount | None:
@@ -239,15 +236,15 @@ class Intake:
         if len(self._held) >= MOST_HELD:
             self.tally["full"] += 1
             raise Unavailable("too many events wait for the disk; try again")
-        written = event.written = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        event.written = written
         self._hold(event)
-        done, _ = await asyncio.wait([written], timeout=WRITTEN_WITHIN_S)
+        self._spool.keep(event)
+        done, _ = await asyncio.wait([written], timeout=ANSWERS_WITHIN_S)
         if not done:
-            either = [written, self._spool.keep(event)]
-            await asyncio.wait(
-                either, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
-            )
-        return written.result() if written.done() else True
+            self._spool.sync()
+            return True
+        return written.result()
 
     def _hold(self, event: Event) -> None:
         self._marks[event.mark] = event
@@ -317,7 +314,7 @@ class Intake:
             if not event.key.startswith(VOICE):
                 self._sort(event, orders.get(event.call_sid))
         if not self._held:
-            await self._spool.clear()
+            self._spool.clear()
 
     async def _in_writer(self, work: Callable[[], _Given]) -> _Given:
         assert self._writer is not None  # noqa: S101 - running

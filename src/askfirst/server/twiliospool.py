@@ -1,4 +1,4 @@
-"""Events of Twilio on the disk while the database does not answer at once, a file for each process.
+"""Events of Twilio in a file until the database has them, one for each process.
 
 A line of JSON is an event. Whoever starts takes up the files that nobody has open any more; what
 was in the database already is known there. Only ids, states and codes are in them.
@@ -10,10 +10,10 @@ import asyncio
 import fcntl
 import json
 import logging
+import mmap
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,19 +25,27 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".events"
 
+SIZE = 16 << 20
+"""Bytes of a file; as many events as may wait are fewer."""
+
+_File = tuple[Path, int]
+"""A file that is open, and locked, as what."""
+
 Given = TypeVar("Given")
 
 
 class EventSpool:
-    """The file of one process. `open` it, then `add` and `clear`; for one thread at a time.
+    """The file of one process. `open` it, then `add` and `clear`; for one thread.
 
-    Each raises OSError where the disk does not do it.
+    Written to as memory, which waits for nobody. Each raises OSError where the disk does not do it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._own: tuple[Path, int] | None = None
-        self._left: list[tuple[Path, int]] = []
+        self._own: _File | None = None
+        self._memory: mmap.mmap | None = None
+        self._used = 0
+        self._left: list[_File] = []
 
     def open(self) -> list[Event]:
         """Make the file; gives the events that processes left which are gone."""
@@ -49,30 +57,43 @@ class EventSpool:
                 self._left.append((path, handle))
                 found += _read(path)
         path = self._folder / f"{secrets.token_hex(8)}{SUFFIX}"
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._own = path, handle
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Memory of a file that has no room on the disk would end the process.
+        os.posix_fallocate(handle, 0, SIZE)
+        self._memory = mmap.mmap(handle, SIZE)
         sync_folder(self._folder)
         return found
 
     def add(self, events: Sequence[Event]) -> None:
-        """Put events on the disk."""
-        if self._own is None:
-            raise OSError("the file for events is not open")
-        os.write(self._own[1], b"".join(map(_line, events)))
-        os.fdatasync(self._own[1])
+        """Write events; the system has them then, and the disk soon."""
+        lines = b"".join(map(_line, events))
+        ends = self._used + len(lines)
+        if self._memory is None or ends > SIZE:
+            raise OSError("the file for events is not open, or full")
+        self._memory[self._used : ends] = lines
+        self._used = ends
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk; also from another thread."""
+        if self._memory is not None:
+            self._memory.flush()
 
     def clear(self) -> None:
         """Forget everything; it is in the database."""
-        if self._own is not None:
-            os.ftruncate(self._own[1], 0)
+        if self._memory is not None:
+            self._memory[: self._used] = bytes(self._used)
+            self._used = 0
         self._remove(self._left)
         self._left = []
 
     def close(self, *, is_done: bool) -> None:
         """Close the file; unless everything `is_done` it stays for the next start."""
         held = [*self._left, *([] if self._own is None else [self._own])]
-        self._own, self._left = None, []
+        memory, self._own, self._left, self._memory = self._memory, None, [], None
+        if memory is not None:
+            memory.close()
         if is_done:
             self._remove(held)
         else:
@@ -80,14 +101,14 @@ class EventSpool:
                 os.close(handle)
 
     @staticmethod
-    def _remove(files: Sequence[tuple[Path, int]]) -> None:
+    def _remove(files: Sequence[_File]) -> None:
         for path, handle in files:
             path.unlink(missing_ok=True)
             os.close(handle)
 
 
 class Spooling:
-    """An `EventSpool` on a loop: events of one moment go to the disk together.
+    """An `EventSpool` on a loop: written to at once, and forced to the disk in a thread.
 
     Nothing here raises OSError: an event that the disk did not take is held in memory only, and
     the log says so.
@@ -95,67 +116,56 @@ class Spooling:
 
     def __init__(self, folder: Path) -> None:
         self._spool = EventSpool(folder)
-        self._thread: ThreadPoolExecutor | None = None
-        self._waiting: list[tuple[Event, asyncio.Future[None]]] = []
-        self._adding: asyncio.Task[None] | None = None
+        self._syncing: asyncio.Task[None] | None = None
+        self._is_behind = False
         self._is_used = False
         self._is_closed = False
 
-    async def start(self) -> list[Event]:
+    def start(self) -> list[Event]:
         """What processes left that are gone."""
-        self._thread = ThreadPoolExecutor(1, "twilio-spool")
-        found = await self._try(self._spool.open) or []
+        found = _tried(self._spool.open) or []
         self._is_used = bool(found)
         return found
 
-    def keep(self, event: Event) -> asyncio.Future[None]:
-        """Put an event on the disk; done when it is there. `close` has put there what was left."""
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._is_closed:
-            kept.set_result(None)
-            return kept
-        self._waiting.append((event, kept))
-        if self._adding is None:
-            self._adding = asyncio.create_task(self._add())
-        return kept
-
-    async def clear(self) -> None:
-        """Forget everything that was kept; it is in the database."""
-        if self._is_used and self._adding is None:
-            self._is_used = False
-            await self._try(self._spool.clear)
-
-    async def close(self, left: Sequence[Event]) -> None:
-        """Close it. Where events are `left` that the database has not taken, they stay here."""
-        self._is_closed = True
-        if self._adding is not None:
-            await self._adding
-        if left:
-            await self._put(left)
-        await self._try(lambda: self._spool.close(is_done=not left))
-        if self._thread is not None:
-            self._thread.shutdown()
-
-    async def _add(self) -> None:
-        while self._waiting:
-            some, self._waiting = self._waiting, []
-            await self._put([event for event, _ in some])
-            for _, kept in some:
-                if not kept.done():
-                    kept.set_result(None)
-        self._adding = None
-
-    async def _put(self, events: Sequence[Event]) -> None:
+    def keep(self, event: Event) -> None:
+        """Write an event down, so that no end of the process loses it."""
         self._is_used = True
-        await self._try(lambda: self._spool.add(events))
+        _tried(lambda: self._spool.add([event]))
 
-    async def _try(self, work: Callable[[], Given]) -> Given | None:
-        assert self._thread is not None  # noqa: S101 - started
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except OSError as error:
-            log.error("twilio.spool-failed error=%s", type(error).__name__)
-            return None
+    def sync(self) -> None:
+        """Force what was written to the disk, so that no end of the machine loses it; soon."""
+        self._is_behind = True
+        if self._syncing is None and not self._is_closed:
+            self._syncing = asyncio.create_task(self._sync())
+
+    def clear(self) -> None:
+        """Forget everything that was kept; it is in the database."""
+        if self._is_used:
+            self._is_used = False
+            _tried(self._spool.clear)
+
+    async def close(self, *, is_done: bool) -> None:
+        """Close it. Unless the database has everything, it stays for the next start."""
+        self._is_closed = True
+        if self._syncing is not None:
+            await self._syncing
+        if not is_done:
+            await asyncio.to_thread(_tried, self._spool.sync)
+        _tried(lambda: self._spool.close(is_done=is_done))
+
+    async def _sync(self) -> None:
+        while self._is_behind:
+            self._is_behind = False
+            await asyncio.to_thread(_tried, self._spool.sync)
+        self._syncing = None
+
+
+def _tried(work: Callable[[], Given]) -> Given | None:
+    try:
+        return work()
+    except OSError as error:
+        log.error("twilio.spool-failed error=%s", type(error).__name__)
+        return None
 
 
 def _locked(path: Path) -> int | None:
@@ -188,7 +198,7 @@ def _line(event: Event) -> bytes:
 def _read(path: Path) -> list[Event]:
     """The events of a file; a line that was cut off by the end of its process was not answered."""
     found = []
-    for line in path.read_bytes().splitlines():
+    for line in path.read_bytes().rstrip(b"\0").splitlines():
         try:
             found.append(_event(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
