@@ -36,6 +36,7 @@ from askfirst.errors import InvalidInput, Refused, Unavailable
 from askfirst.server.account import change
 from askfirst.server.accounts import User
 from askfirst.server.database import transaction
+from askfirst.server.emptydisk import search
 from askfirst.server.node import Node
 from askfirst.server.request import Prompt
 from askfirst.telephony.memoryleg import MemoryLeg
@@ -203,6 +204,33 @@ def test_a_persona_of_the_simulator_acts_on_a_telephone_as_it_does_there(
     node.jobs.wait()
     row = rig.call_row(node.store, call)
     assert (row.outcome, row.proof) == ("recorded", 4)
+
+
+def test_after_a_yes_what_was_said_before_it_is_nowhere_on_the_disk(
+    node: Node, kari: User, tmp_path: Path
+) -> None:
+    prompt = Prompt(in_frames(to_pcm(tone((PROMPT_HZ,), PROMPT_MS))))
+    before, after = 'tone="marker"\nms=4000', 'tone="control"\nms=6000'
+
+    async def scenario() -> None:
+        callee = person(tmp_path, OSLO, before, 'wait="announcement"', 'key="1"', after)
+        async with office(node, callee) as here:
+            here.desk.own_prompts = lambda *_: prompt
+            live = await here.desk.place(kari, OSLO, MemoryLeg())
+            await until(live, has(answered=True))
+            await later(4_500)
+            live.announce()
+            await until(live, has(light="recording"))
+            await later(4_000)
+            await live.hangup()
+            await until(live, has(settled=True))
+
+    run_virtual(scenario())
+
+    node.jobs.wait()
+    found = search(node.store, [node.store.folder], [])
+    assert found.where == ()
+    assert found.control_found, "what was said after it is"
 
 
 def test_keys_that_we_press_are_heard_there_as_tones(
