@@ -33,7 +33,7 @@ VOICES = {FIRST: 440.0, SECOND: 1_000.0}
 SETTLES_MS = 2_000
 """How long the sound of whoever came last may take to come."""
 
-LOST_PERMILLE = 1
+LOST_PERMILLE = 2
 
 
 @dataclass
@@ -102,4 +102,4 @@ def test_twenty_calls_at_once_are_recorded_without_loss(node: Node, tmp_path: Pa
     assert lost <= minute.late
     assert lost * 1000 <= LOST_PERMILLE * CALLS * said
     assert sum(minute.kept) + lost + 10 * CALLS >= CALLS * said
-    assert min(minute.kept) >= said * 0.995
+    assert min(minute.kept) >= said * 0.99
